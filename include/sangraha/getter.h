@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SANGRAHA_GETTER_H
+#define SANGRAHA_GETTER_H
+
+#include <stddef.h>
+
+#include <sangraha/context.h>
+#include <sangraha/error.h>
+#include <sangraha/object.h>
+#include <sangraha/queue.h>
+#include <sangraha/store.h>
+#include <sangraha/validate.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * The getter role. Answers reads - get, stat, list - from object_read_queue.
+ * Any number of them may run, in one process or many. It works on threads of its own.
+ */
+struct sangraha_getter;
+
+struct sangraha_getter_options {
+	size_t size;
+	struct sangraha_types *types; /* NULL: json, image, pdf */
+	unsigned prefetch;            /* deliveries in hand, at most; 0: 64 */
+	unsigned workers;             /* threads; 0: one for each core */
+	size_t inline_limit;          /* bytes; 0: an eighth of the memory limit */
+};
+
+/*
+ * Start the role. Returns at once; it begins to work when broker and store answer, and
+ * goes on by itself whenever they come back. `options` may be NULL and is copied.
+ *
+ * Since: 0.1
+ */
+int sangraha_getter_start(struct sangraha_context *context, struct sangraha_queue *queue,
+			  struct sangraha_store *store,
+			  const struct sangraha_getter_options *options,
+			  struct sangraha_getter **ret, struct sangraha_error *err);
+
+/*
+ * Take nothing new, give back what was not begun, finish what was. Blocks for at most
+ * `timeout_ms`; SANGRAHA_E_TIMEOUT when something is left, which the broker then
+ * delivers again elsewhere. Since: 0.1
+ */
+int sangraha_getter_drain(struct sangraha_getter *getter, unsigned timeout_ms,
+			  struct sangraha_error *err);
+
+/* What it can do right now; answers at once. Since: 0.1 */
+void sangraha_getter_health(struct sangraha_getter *getter,
+			    struct sangraha_health *health);
+
+/* Stop and release, after sangraha_getter_drain() or without; NULL is accepted. Since: 0.1 */
+void sangraha_getter_free(struct sangraha_getter *getter);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

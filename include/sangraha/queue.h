@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SANGRAHA_QUEUE_H
+#define SANGRAHA_QUEUE_H
+
+#include <stddef.h>
+
+#include <sangraha/context.h>
+#include <sangraha/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SANGRAHA_WRITE_QUEUE          "object_write_queue"
+#define SANGRAHA_READ_QUEUE           "object_read_queue"
+#define SANGRAHA_RESPONSE_QUEUE       "object_response_queue"
+#define SANGRAHA_DEAD_LETTER_EXCHANGE "sangraha.dlx"
+#define SANGRAHA_EVENT_EXCHANGE       "sangraha.events"
+
+/*
+ * The queues that roles meet at. A handle has a thread for each of its connections: one
+ * that publishes, and one that consumes once a role is started on it. It connects by
+ * itself, again and again, and declares what docs/protocol.md lists. Reference counted,
+ * usable from any thread.
+ */
+struct sangraha_queue;
+
+struct sangraha_queue_options {
+	size_t size;
+	const char *queue_type;      /* "quorum" (NULL) or "classic" */
+	unsigned heartbeat;          /* seconds offered to the broker; 0: 600 */
+	const char *ca_file;         /* PEM, for amqps; NULL: the system's */
+	const char *connection_name; /* shown by the broker; NULL: "sangraha" */
+};
+
+/*
+ * Open the queues at `url`: "amqp://user:password@host:port/vhost" or "amqps://…",
+ * comma-separated for several brokers of one cluster. Returns at once and connects in
+ * the background. `options` may be NULL and is copied. Release with
+ * sangraha_queue_unref(). SANGRAHA_E_INVALID for a URL that cannot be read or a scheme
+ * this build does not have.
+ *
+ * Since: 0.1
+ */
+int sangraha_queue_open(struct sangraha_context *context, const char *url,
+			const struct sangraha_queue_options *options,
+			struct sangraha_queue **ret, struct sangraha_error *err);
+struct sangraha_queue *sangraha_queue_ref(struct sangraha_queue *queue);
+void sangraha_queue_unref(struct sangraha_queue *queue);
+
+/*
+ * Block until the queue can be published to; SANGRAHA_E_TIMEOUT with the last
+ * connection error as message otherwise. Since: 0.1
+ */
+int sangraha_queue_wait_ready(struct sangraha_queue *queue, unsigned timeout_ms,
+			      struct sangraha_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SANGRAHA_RECEIVER_H
+#define SANGRAHA_RECEIVER_H
+
+#include <stddef.h>
+
+#include <sangraha/context.h>
+#include <sangraha/error.h>
+#include <sangraha/object.h>
+#include <sangraha/queue.h>
+#include <sangraha/store.h>
+#include <sangraha/validate.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * The receiver role. Takes operations from object_write_queue, validates, and is the only role that creates
+ * and deletes objects. Makes its buckets when it starts.
+ * Any number of them may run, in one process or many. It works on threads of its own.
+ */
+struct sangraha_receiver;
+
+struct sangraha_receiver_options {
+	size_t size;
+	struct sangraha_types *types; /* NULL: json, image, pdf */
+	unsigned prefetch;            /* deliveries in hand, at most; 0: 64 */
+	unsigned workers;             /* threads; 0: one for each core */
+	size_t inline_limit;          /* bytes; 0: an eighth of the memory limit */
+	/*
+	 * A say of your own after validation accepted an object: 0 stores it; anything
+	 * else refuses it, with the message in `err` and the rule "veto". Called from the
+	 * worker threads, several at once. NULL: everything valid is stored.
+	 */
+	int (*veto)(void *arg, const struct sangraha_object *object, const void *data,
+		    size_t length, struct sangraha_error *err);
+	void *veto_arg;
+};
+
+/*
+ * Start the role. Returns at once; it begins to work when broker and store answer, and
+ * goes on by itself whenever they come back. `options` may be NULL and is copied.
+ *
+ * Since: 0.1
+ */
+int sangraha_receiver_start(struct sangraha_context *context,
+			    struct sangraha_queue *queue, struct sangraha_store *store,
+			    const struct sangraha_receiver_options *options,
+			    struct sangraha_receiver **ret, struct sangraha_error *err);
+
+/*
+ * Take nothing new, give back what was not begun, finish what was. Blocks for at most
+ * `timeout_ms`; SANGRAHA_E_TIMEOUT when something is left, which the broker then
+ * delivers again elsewhere. Since: 0.1
+ */
+int sangraha_receiver_drain(struct sangraha_receiver *receiver, unsigned timeout_ms,
+			    struct sangraha_error *err);
+
+/* What it can do right now; answers at once. Since: 0.1 */
+void sangraha_receiver_health(struct sangraha_receiver *receiver,
+			      struct sangraha_health *health);
+
+/* Stop and release, after sangraha_receiver_drain() or without; NULL is accepted. Since: 0.1 */
+void sangraha_receiver_free(struct sangraha_receiver *receiver);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SANGRAHA_STORE_H
+#define SANGRAHA_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sangraha/context.h>
+#include <sangraha/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * An object store. Handles are reference counted and usable from any thread; one handle
+ * has one thread of its own, which keeps many requests in flight.
+ */
+struct sangraha_store;
+
+struct sangraha_store_options {
+	size_t size;
+	const char *access_key; /* NULL: requests are not signed */
+	const char *secret_key;
+	const char *region;        /* NULL: "us-east-1" */
+	const char *bucket_prefix; /* NULL: "sangraha-" */
+	const char *ca_file;       /* PEM; NULL: the system's */
+	unsigned connections;      /* to the store, at most; 0: 64 */
+	unsigned
+		idle_timeout_ms; /* a transfer without a byte for so long fails; 0: 30000 */
+};
+
+/*
+ * Open the store at `url` ("s3+http://host:port", "s3+https://host", comma-separated
+ * for several gateways of one store). Nothing is sent yet. `options` may be NULL and is
+ * copied.
+ *
+ * On success *ret is a new reference: release it with sangraha_store_unref(), which
+ * waits for requests in flight.
+ * Fails with SANGRAHA_E_INVALID for a scheme this build does not have.
+ *
+ * Since: 0.1
+ */
+int sangraha_store_open(struct sangraha_context *context, const char *url,
+			const struct sangraha_store_options *options,
+			struct sangraha_store **ret, struct sangraha_error *err);
+struct sangraha_store *sangraha_store_ref(struct sangraha_store *store);
+void sangraha_store_unref(struct sangraha_store *store);
+
+/*
+ * Blocking calls. `bucket` is without the prefix ("image"); `key` is 1 to 1024 bytes of
+ * UTF-8; `timeout_ms` 0 means 30 s. Beyond what is said, all may fail with
+ * SANGRAHA_E_UNAVAILABLE, _TIMEOUT, _UNAUTHORIZED and _INTERNAL.
+ */
+
+/* Ask the store whether it serves. Since: 0.1 */
+int sangraha_store_check(struct sangraha_store *store, unsigned timeout_ms,
+			 struct sangraha_error *err);
+
+/* Make a bucket; one that is there already is no error. Since: 0.1 */
+int sangraha_store_make_bucket(struct sangraha_store *store, const char *bucket,
+			       unsigned timeout_ms, struct sangraha_error *err);
+
+struct sangraha_store_put {
+	size_t size;
+	const char *content_type;       /* NULL: application/octet-stream */
+	const char *const *meta_names;  /* stored as x-amz-meta-<name> */
+	const char *const *meta_values; /* printable ASCII */
+	size_t meta_count;
+	int only_if_absent; /* If-None-Match: *; fails with SANGRAHA_E_PRECONDITION */
+	unsigned timeout_ms;
+};
+
+/* Store `length` bytes; durable when it returns 0. `options` may be NULL. Since: 0.1 */
+int sangraha_store_put(struct sangraha_store *store, const char *bucket, const char *key,
+		       const void *data, size_t length,
+		       const struct sangraha_store_put *options,
+		       struct sangraha_error *err);
+
+/* What was read; yours: sangraha_store_entry_free(). */
+struct sangraha_store_entry;
+
+/*
+ * Read at most `max_length` bytes from `offset`. SANGRAHA_E_NOT_FOUND is an answer.
+ * Since: 0.1
+ */
+int sangraha_store_get(struct sangraha_store *store, const char *bucket, const char *key,
+		       uint64_t offset, size_t max_length, unsigned timeout_ms,
+		       struct sangraha_store_entry **ret, struct sangraha_error *err);
+
+/* The same without the bytes. Since: 0.1 */
+int sangraha_store_head(struct sangraha_store *store, const char *bucket, const char *key,
+			unsigned timeout_ms, struct sangraha_store_entry **ret,
+			struct sangraha_error *err);
+
+const void *sangraha_store_entry_data(const struct sangraha_store_entry *entry,
+				      size_t *ret_length);
+/* The whole object's size in bytes, whatever part was read. */
+uint64_t sangraha_store_entry_size(const struct sangraha_store_entry *entry);
+const char *sangraha_store_entry_content_type(const struct sangraha_store_entry *entry);
+/* The value of x-amz-meta-<name>, or NULL. */
+const char *sangraha_store_entry_meta(const struct sangraha_store_entry *entry,
+				      const char *name);
+void sangraha_store_entry_free(struct sangraha_store_entry *entry);
+
+/* Remove a key; one that is not there is no error. Since: 0.1 */
+int sangraha_store_delete(struct sangraha_store *store, const char *bucket,
+			  const char *key, unsigned timeout_ms,
+			  struct sangraha_error *err);
+
+/*
+ * Call `each` with at most `limit` (1 to 1000) keys that begin with `prefix` and sort
+ * behind `after`, in the order of their bytes; each() returns 0 to go on. *ret_more is 1
+ * when keys are left. Since: 0.1
+ */
+int sangraha_store_list(struct sangraha_store *store, const char *bucket,
+			const char *prefix, const char *after, unsigned limit,
+			unsigned timeout_ms,
+			int (*each)(void *arg, const char *key, uint64_t size), void *arg,
+			int *ret_more, struct sangraha_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

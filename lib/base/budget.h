@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_BASE_BUDGET_H
+#define SGH_BASE_BUDGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/list.h"
+
+/*
+ * The memory budget of a process: bodies in flight and the cache. Bytes are reserved
+ * before they are read; who gets no reservation waits in line. Usable from any thread.
+ */
+struct sgh_budget;
+
+struct sgh_budget *sgh_budget_new(size_t limit);
+struct sgh_budget *sgh_budget_ref(struct sgh_budget *budget);
+void sgh_budget_unref(struct sgh_budget *budget);
+
+size_t sgh_budget_limit(const struct sgh_budget *budget);
+size_t sgh_budget_used(struct sgh_budget *budget);
+
+/* Reserve now or not at all. Fails while others wait, so that nobody starves. */
+bool sgh_budget_try(struct sgh_budget *budget, size_t size);
+
+/* Reserve in any case, for bytes that another bound limits already. */
+void sgh_budget_force(struct sgh_budget *budget, size_t size);
+
+void sgh_budget_release(struct sgh_budget *budget, size_t size);
+
+/*
+ * A place in the line. `granted` is called once, on the thread that released memory, with
+ * no lock held, after the reservation was made; it must be short. Those that hold memory
+ * already go before those that do not. One that wants more than the whole limit is
+ * granted when nothing else is reserved.
+ */
+struct sgh_budget_waiter {
+	size_t size;
+	bool holds_memory;
+	void (*granted)(struct sgh_budget_waiter *waiter);
+	struct sgh_list link;
+	bool waiting;
+};
+
+/* True: reserved at once, `granted` is not called. False: it will be, unless cancelled. */
+bool sgh_budget_wait(struct sgh_budget *budget, struct sgh_budget_waiter *waiter);
+
+/*
+ * Leave the line. True: `granted` was not and will not be called. False: it was called,
+ * or is being called; the reservation is the waiter's. Does not wait for a call under way.
+ */
+bool sgh_budget_cancel(struct sgh_budget *budget, struct sgh_budget_waiter *waiter);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_BASE_POOL_H
+#define SGH_BASE_POOL_H
+
+#include <stdbool.h>
+
+#include <sangraha/error.h>
+
+#include "base/list.h"
+
+/* A few threads for work that takes CPU: validation, hashing. */
+struct sgh_pool;
+
+struct sgh_job {
+	void (*run)(struct sgh_job *job);
+	struct sgh_list link;
+};
+
+/* `threads` 0: one for each core. */
+int sgh_pool_new(unsigned threads, struct sgh_pool **ret, struct sangraha_error *err);
+/* Runs what is queued, then stops. Not from a job. NULL is accepted. */
+void sgh_pool_free(struct sgh_pool *pool);
+/*
+ * Run a job on some thread; in order of submission when there is one thread. The number
+ * of jobs is bounded by whoever submits: a job is part of a request that is counted.
+ */
+void sgh_pool_submit(struct sgh_pool *pool, struct sgh_job *job);
+
+#endif

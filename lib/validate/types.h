@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_VALIDATE_TYPES_H
+#define SGH_VALIDATE_TYPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sangraha/validate.h>
+
+/* What roles ask the registry. Strings live as long as the registry. */
+struct sgh_type_info {
+	const char *name;
+	const char *bucket;
+	const char *extension; /* of the type, or of the media type where that is known */
+	const char *mime_type; /* the default one */
+	uint64_t max_size;     /* 0: no limit of its own */
+};
+
+/* SANGRAHA_E_UNSUPPORTED when there is no such type. */
+int sgh_types_find(const struct sangraha_types *types, const char *name,
+		   struct sgh_type_info *ret, struct sangraha_error *err);
+
+/* The i-th; false past the end. */
+int sgh_types_at(const struct sangraha_types *types, size_t i, struct sgh_type_info *ret);
+
+/* Copy a verdict out of its validator; NULL without memory. sangraha_verdict_free(). */
+struct sangraha_verdict *sgh_verdict_copy(const struct sangraha_verdict *verdict);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_WIRE_PROTOCOL_H
+#define SGH_WIRE_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire/message.h"
+#include "wire/object.h"
+
+/*
+ * The queue contract, version 1, as structs: requests and replies to messages and back,
+ * in binary mode and in JSON mode. docs/protocol.md is the same for people.
+ */
+
+#define SGH_JSON_MODE    "application/vnd.sangraha+json"
+#define SGH_LIST_MAX     1000
+#define SGH_LIST_DEFAULT 100
+
+enum sgh_verb {
+	SGH_VERB_UNKNOWN,
+	SGH_PUT,
+	SGH_PUT_BEGIN,
+	SGH_PUT_EXTEND,
+	SGH_PUT_COMMIT,
+	SGH_PUT_ABORT,
+	SGH_DELETE,
+	SGH_GET,
+	SGH_STAT,
+	SGH_LIST,
+};
+
+/* "put", "put-begin", …; "unknown". */
+const char *sgh_verb_name(enum sgh_verb verb);
+
+/* Strings live in the arena or outlive the request; NULL means absent. */
+struct sgh_request {
+	struct sgh_arena arena;
+	enum sgh_verb verb;
+	bool json;                /* JSON mode, which the reply then uses too */
+	const char *operation_id; /* message_id */
+	const char *correlation_id;
+	const char *reply_to;
+	const char *request_id;
+	const char *traceparent;
+	const char *object_id;   /* checked to be an id when present */
+	const char *object_type; /* checked to look like a type's name when present */
+	const char *filename;    /* checked by wire/filename.h */
+	const char *content_type;
+	const char *sha256; /* checked to be a digest */
+	int64_t size;       /* bytes; -1: absent */
+	int64_t created_ms; /* Unix; 0: absent */
+	int64_t deadline;   /* Unix ms; 0: absent */
+	int64_t published;  /* Unix ms; 0: absent */
+	bool fresh;
+	unsigned attempt;
+	unsigned resend;
+	bool persistent;
+	unsigned limit; /* of a list; 0: absent */
+	const char *cursor;
+	struct sgh_pair meta[SGH_META_MAX]; /* decoded UTF-8 */
+	size_t meta_count;
+	struct sgh_bytes *body; /* the object's bytes, decoded; a reference */
+};
+
+struct sgh_request *sgh_request_new(void); /* zero, size -1; NULL without memory */
+void sgh_request_free(struct sgh_request *request);
+
+/*
+ * Read a request. The request refers to the message's body, or to a decoded copy that
+ * `budget` (may be NULL) accounts for. SANGRAHA_E_INVALID says which header is wrong:
+ * the message is unreadable then; *ret_partial, when not NULL, is set to what could be
+ * told of it (reply_to, correlation_id, ids) so that an error can be answered.
+ */
+int sgh_request_parse(const struct sgh_message *message, struct sgh_budget *budget,
+		      struct sgh_request **ret, struct sgh_request **ret_partial,
+		      struct sangraha_error *err);
+
+/* Write a request as a message, in the mode that `json` says. */
+int sgh_request_message(const struct sgh_request *request, struct sgh_message **ret,
+			struct sangraha_error *err);
+
+/*
+ * A copy for a delay queue or a dead-letter queue: properties, contract headers and body
+ * of `message` without x-death and its like, with `attempt` set.
+ */
+int sgh_message_retry(const struct sgh_message *message, unsigned attempt,
+		      struct sgh_message **ret, struct sangraha_error *err);
+
+/*
+ * The answer to a request. `status` 0 with an object (put, get, stat), with objects
+ * (list), or nothing more (delete); otherwise an error.
+ */
+struct sgh_reply {
+	struct sgh_arena arena;
+	bool json;
+	const char *correlation_id;
+	const char *operation_id; /* message_id of the request, header operation-id */
+	const char *request_id;
+	int status;
+	const char *message;            /* a sentence; NULL after success */
+	struct sangraha_object *object; /* a reference */
+	bool replayed;                  /* the put found its own earlier success */
+	/* of a refusal */
+	const char *declared;
+	const char *detected;
+	const char *rule;
+	int64_t offset; /* -1: none */
+	/* of a list */
+	struct sangraha_object **objects; /* references */
+	size_t object_count;
+	const char *next_cursor;
+	bool persistent;
+	struct sgh_bytes *body; /* of get; a reference */
+};
+
+struct sgh_reply *sgh_reply_new(void); /* zero, offset -1; NULL without memory */
+void sgh_reply_free(struct sgh_reply *reply);
+int sgh_reply_parse(const struct sgh_message *message, struct sgh_budget *budget,
+		    struct sgh_reply **ret, struct sangraha_error *err);
+int sgh_reply_message(const struct sgh_reply *reply, struct sgh_message **ret,
+		      struct sangraha_error *err);
+
+/*
+ * CloudEvents 1.0 in JSON (structured mode) about an object: `kind` is "created",
+ * "deleted" or "rejected"; the id repeats when the event does. `object` may be NULL where
+ * only the request is known.
+ */
+int sgh_event_message(const char *kind, const struct sgh_request *request,
+		      const struct sangraha_object *object, const struct sgh_reply *reply,
+		      struct sgh_message **ret, struct sangraha_error *err);
+
+#endif

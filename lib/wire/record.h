@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_WIRE_RECORD_H
+#define SGH_WIRE_RECORD_H
+
+#include <stdint.h>
+
+#include <sangraha/object.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+
+/*
+ * A record in the bucket "meta": one small JSON object. Members that are NULL, 0 or -1 are
+ * left out. Keys are made by the functions below.
+ */
+struct sgh_record {
+	struct sgh_arena arena;
+	const char *operation_id;
+	const char *type;
+	const char *sha256;
+	const char *code; /* of a failed operation: a status name */
+	const char *message;
+	const char *declared;
+	const char *detected;
+	const char *rule;
+	int64_t offset;     /* -1: none */
+	int64_t created_ms; /* Unix */
+	int64_t expires_ms; /* Unix; 0: never */
+};
+
+#define SGH_RECORD_KEY_SIZE 128
+
+void sgh_record_key_operation(char key[SGH_RECORD_KEY_SIZE], const char *id);
+void sgh_record_key_deleted(char key[SGH_RECORD_KEY_SIZE], const char *type,
+			    const char *id);
+
+void sgh_record_fini(struct sgh_record *record);
+int sgh_record_write(const struct sgh_record *record, struct sgh_bytes **ret,
+		     struct sangraha_error *err);
+/* SANGRAHA_E_INTERNAL for what is no record. */
+int sgh_record_parse(const void *json, size_t length, struct sgh_record *record,
+		     struct sangraha_error *err);
+
+#endif
