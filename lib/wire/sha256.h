@@ -29,8 +29,12 @@ int sgh_sha256_hex(const void *data, size_t length, char hex[SANGRAHA_SHA256_SIZ
 int sgh_hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
 		    unsigned char mac[32], struct sangraha_error *err);
 
+/* Lower-case hexadecimal of `length` bytes, with a NUL: 2 * length + 1 bytes. */
 void sgh_hex(const unsigned char *data, size_t length, char *hex);
+/* The reverse: exactly `length` bytes, lower case only; false for anything else. */
 bool sgh_hex_decode(const char *hex, unsigned char *data, size_t length);
+/* Whether `hex` is a digest as we write it: 64 lower-case digits. */
+bool sgh_sha256_hex_valid(const char *hex);
 
 /*
  * The sha-256 member of a Content-Digest field (RFC 9530) as lower-case hexadecimal.
@@ -42,6 +46,9 @@ int sgh_content_digest_parse(const char *field, char hex[SANGRAHA_SHA256_SIZE],
 /* Base64 (RFC 4648, section 4) with padding. */
 struct sgh_buf;
 void sgh_base64_encode(struct sgh_buf *buf, const void *data, size_t length);
+size_t sgh_base64_length(size_t length);
+/* Without a NUL: sgh_base64_length(length) bytes. */
+void sgh_base64_write(char *out, const void *data, size_t length);
 /* Decode strictly into `out` of at least length / 4 * 3 bytes; false for anything else. */
 bool sgh_base64_decode(const char *text, size_t length, void *out, size_t *ret_length);
 
