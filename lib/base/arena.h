@@ -3,6 +3,7 @@
 #define SGH_BASE_ARENA_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Memory for the many small strings of one message, freed at once and bounded. Zero with
