@@ -56,16 +56,23 @@ int sangraha_status_from_name(const char *name)
 	return SANGRAHA_E_INTERNAL;
 }
 
-/* Cut what vsnprintf() cut already back to the last whole UTF-8 character. */
+/* Drop the part of a UTF-8 character that vsnprintf() left at the end. */
 static void trim_utf8(char *text)
 {
 	size_t length = strlen(text);
-	size_t start = length;
+	size_t tail = 0; /* continuation bytes at the end */
+	unsigned char first;
+	size_t wanted;
 
-	while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
-		start--;
-	if (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0xc0)
-		text[start - 1] = '\0';
+	while (tail < length && tail < 3 &&
+	       ((unsigned char)text[length - 1 - tail] & 0xc0) == 0x80)
+		tail++;
+	if (tail == length)
+		return;
+	first = (unsigned char)text[length - 1 - tail];
+	wanted = first < 0xc0 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+	if (tail < wanted)
+		text[length - 1 - tail] = '\0';
 }
 
 int sgh_fail(struct sangraha_error *err, int status, long native, const char *format, ...)

@@ -25,7 +25,7 @@
 /* Every call of a test fills this; t_ok() and t_fails() show it. */
 extern struct sangraha_error t_err;
 
-#define t_ok(call) t_status_(SANGRAHA_OK, (call), #call, __FILE__, __LINE__)
+#define t_ok(call)            t_status_(SANGRAHA_OK, (call), #call, __FILE__, __LINE__)
 #define t_fails(status, call) t_status_((status), (call), #call, __FILE__, __LINE__)
 void t_status_(int wanted, int got, const char *call, const char *file, int line);
 
@@ -36,14 +36,14 @@ void t_says_(const char *text, const char *file, int line);
 /*
  * Wait until a condition holds, for at most 10 s: no sleeps of a guessed length.
  */
-#define t_wait(condition)                                                                \
-	do {                                                                             \
-		int64_t until_ = sgh_now_ms() + 10000;                                   \
-		while (!(condition)) {                                                   \
-			if (sgh_now_ms() > until_)                                       \
-				fail_msg("never true: %s", #condition);                  \
-			t_pause();                                                       \
-		}                                                                        \
+#define t_wait(condition)                                               \
+	do {                                                            \
+		int64_t until_ = sgh_now_ms() + 10000;                  \
+		while (!(condition)) {                                  \
+			if (sgh_now_ms() > until_)                      \
+				fail_msg("never true: %s", #condition); \
+			t_pause();                                      \
+		}                                                       \
 	} while (0)
 void t_pause(void);
 
@@ -63,17 +63,17 @@ struct sangraha_context *t_context(void);
 /* Bytes of a text, or of a file (fails the case when it cannot be read). */
 struct sgh_bytes *t_bytes(const char *text);
 struct sgh_bytes *t_file(const char *path);
-#define t_same_bytes(bytes, text)                                                        \
-	do {                                                                             \
-		assert_int_equal((bytes)->length, strlen(text));                         \
-		assert_memory_equal((bytes)->data, (text), strlen(text));                \
+#define t_same_bytes(bytes, text)                                         \
+	do {                                                              \
+		assert_int_equal((bytes)->length, strlen(text));          \
+		assert_memory_equal((bytes)->data, (text), strlen(text)); \
 	} while (0)
 
 /* The cases of a program, run as one group. */
-#define t_main(tests)                                                                    \
-	int main(void)                                                                   \
-	{                                                                                \
-		return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);         \
+#define t_main(tests)                                                            \
+	int main(void)                                                           \
+	{                                                                        \
+		return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL); \
 	}
 
 #endif
