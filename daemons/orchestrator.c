@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include <sangraha/client.h>
+#include <sangraha/rest.h>
+
+#include "service.h"
+
+struct daemon {
+	struct sgh_service service;
+	struct sangraha_client *client;
+	struct sangraha_rest *rest;
+};
+
+static void health(void *arg, struct sangraha_health *health)
+{
+	struct daemon *daemon = arg;
+
+	sangraha_client_health(daemon->client, health);
+}
+
+static int start_client(struct daemon *daemon, struct sangraha_error *err)
+{
+	const struct sgh_service *service = &daemon->service;
+	const struct sgh_config *config = &service->config;
+	struct sangraha_client_options options = {
+		.size = sizeof(options),
+		.timeout_ms = sgh_service_number(service, SGH_SET_REQUEST_TIMEOUT),
+		.inline_limit = sgh_config_number(config, SGH_SET_INLINE_LIMIT),
+		.direct = 1,
+		.persistent_reads =
+			(int)sgh_config_number(config, SGH_SET_PERSISTENT_READS),
+	};
+
+	return sangraha_client_new(service->context, service->queue, &options,
+				   &daemon->client, err);
+}
+
+static int start_rest(struct daemon *daemon, struct sangraha_error *err)
+{
+	struct sgh_service *service = &daemon->service;
+	const struct sgh_config *config = &service->config;
+	struct sangraha_rest_options options = {
+		.size = sizeof(options),
+		.listen = sgh_config_text(config, SGH_SET_LISTEN),
+		.api_token = sgh_config_text(config, SGH_SET_API_TOKEN),
+		.insecure = (int)sgh_config_number(config, SGH_SET_INSECURE),
+		.threads = sgh_service_number(service, SGH_SET_WORKERS),
+		.request_timeout_ms =
+			sgh_service_number(service, SGH_SET_REQUEST_TIMEOUT),
+		.idle_timeout_ms = sgh_service_number(service, SGH_SET_IDLE_TIMEOUT),
+	};
+	int status = sangraha_rest_start(service->context, daemon->client, &options,
+					 &daemon->rest, err);
+
+	if (status == 0)
+		sgh_service_listening(service, options.listen,
+				      sangraha_rest_port(daemon->rest));
+	return status;
+}
+
+static void drain(struct daemon *daemon, unsigned timeout_ms)
+{
+	struct sangraha_error err = { 0 };
+	int status = sangraha_rest_drain(daemon->rest, timeout_ms, &err);
+
+	sgh_service_drained(&daemon->service, status, &err);
+}
+
+static int run(struct daemon *daemon)
+{
+	struct sangraha_error err = { 0 };
+	int code = 0;
+	int status = start_client(daemon, &err);
+
+	if (status == 0)
+		status = start_rest(daemon, &err);
+	if (status == 0)
+		drain(daemon, sgh_service_wait(&daemon->service, health, daemon));
+	else
+		code = sgh_service_failed(&daemon->service, &err);
+	sangraha_rest_free(daemon->rest);
+	sangraha_client_free(daemon->client);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon daemon = { 0 };
+	int code;
+
+	if (sgh_service_begin(&daemon.service, SGH_ORCHESTRATOR, argc, argv, &code))
+		code = run(&daemon);
+	sgh_service_end(&daemon.service);
+	return code;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include "service.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sangraha/version.h>
+
+#include "log.h"
+#include "signals.h"
+
+#define HEALTH_INTERVAL_MS 500
+
+unsigned sgh_service_number(const struct sgh_service *service, enum sgh_setting setting)
+{
+	uint64_t number = sgh_config_number(&service->config, setting);
+
+	return number > UINT_MAX ? UINT_MAX : (unsigned)number;
+}
+
+int sgh_service_failed(struct sgh_service *service, const struct sangraha_error *err)
+{
+	fprintf(stderr, "%s: %s\n", sgh_role_program(service->config.role), err->message);
+	return err->status == SANGRAHA_E_INVALID || err->status == SANGRAHA_E_UNSUPPORTED
+		       ? SGH_EXIT_CONFIGURATION
+		       : SGH_EXIT_FAILED;
+}
+
+static int log_level(const struct sgh_config *config)
+{
+	static const char *const names[] = { "error", "warn", "info", "debug" };
+	const char *name = sgh_config_text(config, SGH_SET_LOG_LEVEL);
+
+	for (int i = 0; i < 4; i++) {
+		if (strcmp(name, names[i]) == 0)
+			return SANGRAHA_LOG_ERROR + i;
+	}
+	return SANGRAHA_LOG_INFO;
+}
+
+static int open_context(struct sgh_service *service, struct sangraha_error *err)
+{
+	struct sangraha_context_options options = {
+		.size = sizeof(options),
+		.log_level = log_level(&service->config),
+		.memory_limit = sgh_config_number(&service->config, SGH_SET_MEMORY_LIMIT),
+		.log = sgh_log_write,
+	};
+
+	return sangraha_context_new(&options, &service->context, err);
+}
+
+static int open_queue(struct sgh_service *service, struct sangraha_error *err)
+{
+	const struct sgh_config *config = &service->config;
+	struct sangraha_queue_options options = {
+		.size = sizeof(options),
+		.queue_type = sgh_config_text(config, SGH_SET_QUEUE_TYPE),
+		/* AMQP knows whole seconds only. */
+		.heartbeat =
+			(sgh_service_number(service, SGH_SET_HEARTBEAT) + 999) / 1000,
+		.ca_file = sgh_config_text(config, SGH_SET_QUEUE_CA_FILE),
+		.connection_name = sgh_role_program(config->role),
+	};
+
+	return sangraha_queue_open(service->context,
+				   sgh_config_text(config, SGH_SET_QUEUE_URL), &options,
+				   &service->queue, err);
+}
+
+static int open_store(struct sgh_service *service, struct sangraha_error *err)
+{
+	const struct sgh_config *config = &service->config;
+	struct sangraha_store_options options = {
+		.size = sizeof(options),
+		.access_key = sgh_config_text(config, SGH_SET_STORE_ACCESS_KEY),
+		.secret_key = sgh_config_text(config, SGH_SET_STORE_SECRET_KEY),
+		.region = sgh_config_text(config, SGH_SET_STORE_REGION),
+		.bucket_prefix = sgh_config_text(config, SGH_SET_BUCKET_PREFIX),
+		.ca_file = sgh_config_text(config, SGH_SET_STORE_CA_FILE),
+		.idle_timeout_ms = sgh_service_number(service, SGH_SET_IDLE_TIMEOUT),
+	};
+
+	return sangraha_store_open(service->context,
+				   sgh_config_text(config, SGH_SET_STORE_URL), &options,
+				   &service->store, err);
+}
+
+static int open_all(struct sgh_service *service, struct sangraha_error *err)
+{
+	int status = open_context(service, err);
+
+	if (status == 0)
+		status = open_queue(service, err);
+	if (status == 0 && service->config.role != SGH_ORCHESTRATOR)
+		status = open_store(service, err);
+	return status;
+}
+
+static void log_start(struct sgh_service *service)
+{
+	sgh_log(service->context, SANGRAHA_LOG_INFO, service->role, "start", "%s %s",
+		sgh_role_program(service->config.role), sangraha_version());
+	for (int i = 0; i < SGH_SETTINGS; i++) {
+		if (sgh_config_idle(&service->config, (enum sgh_setting)i))
+			sgh_log(service->context, SANGRAHA_LOG_WARN, service->role,
+				"configuration",
+				"%s is set but has no effect in this version",
+				sgh_setting_row((enum sgh_setting)i)->name);
+	}
+}
+
+bool sgh_service_begin(struct sgh_service *service, enum sgh_role role, int argc,
+		       char **argv, int *ret_code)
+{
+	struct sangraha_error err = { 0 };
+	int status;
+
+	memset(service, 0, sizeof(*service));
+	service->role = sgh_role_name(role);
+	sgh_signals_block();
+	*ret_code = 0;
+	status = sgh_config_load(&service->config, role, argc, argv, environ, &err);
+	if (status == 0 && service->config.help) {
+		sgh_config_help(role, stdout);
+		return false;
+	}
+	if (status == 0 && service->config.version) {
+		printf("%s %s\n", sgh_role_program(role), sangraha_version());
+		return false;
+	}
+	if (status == 0)
+		status = open_all(service, &err);
+	if (status) {
+		*ret_code = sgh_service_failed(service, &err);
+		return false;
+	}
+	log_start(service);
+	return true;
+}
+
+void sgh_service_end(struct sgh_service *service)
+{
+	sangraha_store_unref(service->store);
+	sangraha_queue_unref(service->queue);
+	sangraha_context_unref(service->context);
+	sgh_config_fini(&service->config);
+}
+
+void sgh_service_listening(struct sgh_service *service, const char *listen, unsigned port)
+{
+	const char *colon = strrchr(listen, ':');
+	int host = colon ? (int)(colon - listen) : (int)strlen(listen);
+
+	sgh_log(service->context, SANGRAHA_LOG_INFO, service->role, "listening",
+		"http://%.*s:%u", host, listen, port);
+	printf("listening on http://%.*s:%u\n", host, listen, port);
+	fflush(stdout);
+}
+
+static const char *state(int value)
+{
+	return value == SANGRAHA_HEALTH_OK ? "ok" : "down";
+}
+
+/* A role that does not depend on something does not wait for it. */
+static bool is_ready(const struct sangraha_health *health)
+{
+	return health->reads != SANGRAHA_HEALTH_DOWN &&
+	       health->writes != SANGRAHA_HEALTH_DOWN;
+}
+
+static void log_health(struct sgh_service *service, const struct sangraha_health *health)
+{
+	char text[128];
+	int used = snprintf(text, sizeof(text), "broker %s", state(health->broker));
+
+	if (health->store != SANGRAHA_HEALTH_NONE)
+		used += snprintf(text + used, sizeof(text) - used, ", store %s",
+				 state(health->store));
+	if (health->receivers != SANGRAHA_HEALTH_NONE)
+		used += snprintf(text + used, sizeof(text) - used, ", receivers %s",
+				 state(health->receivers));
+	if (health->getters != SANGRAHA_HEALTH_NONE)
+		snprintf(text + used, sizeof(text) - used, ", getters %s",
+			 state(health->getters));
+	if (is_ready(health))
+		sgh_log(service->context, SANGRAHA_LOG_INFO, service->role, "ready", "%s",
+			text);
+	else
+		sgh_log(service->context, SANGRAHA_LOG_WARN, service->role, "not_ready",
+			"%s", text);
+}
+
+static bool same_health(const struct sangraha_health *a, const struct sangraha_health *b)
+{
+	return is_ready(a) == is_ready(b) && a->broker == b->broker &&
+	       a->store == b->store && a->receivers == b->receivers &&
+	       a->getters == b->getters;
+}
+
+unsigned sgh_service_wait(struct sgh_service *service,
+			  void (*health)(void *arg, struct sangraha_health *health),
+			  void *arg)
+{
+	struct sangraha_health last = { 0 }, now;
+	bool known = false;
+	int number;
+
+	/* The first look is a moment after the start: what is there has answered by then. */
+	while ((number = sgh_signals_wait(HEALTH_INTERVAL_MS)) == 0) {
+		now = (struct sangraha_health){ .size = sizeof(now) };
+		health(arg, &now);
+		if (!known || !same_health(&now, &last))
+			log_health(service, &now);
+		known = true;
+		last = now;
+	}
+	sgh_log(service->context, SANGRAHA_LOG_INFO, service->role, "draining",
+		"%s: finishing what is in hand", strsignal(number));
+	sgh_signals_let_interrupt();
+	return sgh_service_number(service, SGH_SET_DRAIN_TIMEOUT);
+}
+
+void sgh_service_drained(struct sgh_service *service, int status,
+			 const struct sangraha_error *err)
+{
+	if (status)
+		sgh_log(service->context, SANGRAHA_LOG_WARN, service->role, "stopped",
+			"%s", err->message);
+	else
+		sgh_log(service->context, SANGRAHA_LOG_INFO, service->role, "stopped",
+			"nothing is left in hand");
+}
