@@ -7,6 +7,7 @@ one by one, with the skips that cmocka 1.1 reports as `not ok`, and shown by nam
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -182,13 +183,22 @@ def indent(text, lines=120):
 # C programs
 
 
+@contextlib.contextmanager
+def only_one():
+    """Two runs in one tree build one after the other."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    with (ROOT / "build" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def configure_and_build(build, report):
     """Whether the build is there; its failure is a failed case."""
     folder = build.folder
     setup = ["meson", "setup", *build.options, folder, ROOT]
     stamp = folder / "dev-setup"
     wanted = " ".join(map(str, setup))
-    with report.phase(f"build {build.name}"):
+    with report.phase(f"build {build.name}"), only_one():
         if not (folder / "build.ninja").exists() or not stamp.exists() or stamp.read_text() != wanted:
             shutil.rmtree(folder, ignore_errors=True)
             done = PROCESSES.run(setup, timeout=BUILD_SECONDS)
@@ -270,7 +280,8 @@ def print_result(name, cases, seconds):
         for outcome in ("passed", "failed", "skipped")
         if any(case.outcome == outcome for case in cases)
     ]
-    print(f"   {name}: {', '.join(counts) or 'no cases'} ({seconds:.1f} s)", flush=True)
+    # One write, as other threads print too.
+    print(f"   {name}: {', '.join(counts) or 'no cases'} ({seconds:.1f} s)\n", end="", flush=True)
 
 
 def judge(name, protocol, done, timeout):
