@@ -67,6 +67,7 @@ struct sgh_store_op {
 	int64_t deadline_ms; /* monotonic */
 	/* Called exactly once, on the store's thread, with no lock held; must be short. */
 	void (*done)(struct sgh_store_op *op);
+	void *arg; /* the caller's own */
 
 	/* the result, complete when `done` is called */
 	int status;
