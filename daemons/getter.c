@@ -4,10 +4,10 @@
 #include <stdatomic.h>
 
 #include "health.h"
-#include "service.h"
+#include "program.h"
 
 struct daemon {
-	struct sgh_service service;
+	struct sgh_program program;
 	_Atomic(struct sangraha_getter *) getter; /* NULL before it is started */
 	atomic_bool draining;
 };
@@ -28,16 +28,16 @@ static void health(void *arg, struct sangraha_health *health)
 
 static int start(struct daemon *daemon, struct sangraha_error *err)
 {
-	const struct sgh_service *service = &daemon->service;
+	const struct sgh_program *program = &daemon->program;
 	struct sangraha_getter_options options = {
 		.size = sizeof(options),
-		.prefetch = sgh_service_number(service, SGH_SET_PREFETCH),
-		.workers = sgh_service_number(service, SGH_SET_WORKERS),
-		.inline_limit = sgh_config_number(&service->config, SGH_SET_INLINE_LIMIT),
+		.prefetch = sgh_program_number(program, SGH_SET_PREFETCH),
+		.workers = sgh_program_number(program, SGH_SET_WORKERS),
+		.inline_limit = sgh_config_number(&program->config, SGH_SET_INLINE_LIMIT),
 	};
 	struct sangraha_getter *getter = NULL;
-	int status = sangraha_getter_start(service->context, service->queue,
-					   service->store, &options, &getter, err);
+	int status = sangraha_getter_start(program->context, program->queue,
+					   program->store, &options, &getter, err);
 
 	if (status == 0)
 		atomic_store(&daemon->getter, getter);
@@ -51,7 +51,7 @@ static void drain(struct daemon *daemon, unsigned timeout_ms)
 
 	atomic_store(&daemon->draining, true);
 	status = sangraha_getter_drain(atomic_load(&daemon->getter), timeout_ms, &err);
-	sgh_service_drained(&daemon->service, status, &err);
+	sgh_program_drained(&daemon->program, status, &err);
 }
 
 /* The address comes first: a second process must fail before it takes any work. */
@@ -60,14 +60,14 @@ static int run(struct daemon *daemon)
 	struct sangraha_error err = { 0 };
 	struct sangraha_rest *rest = NULL;
 	int code = 0;
-	int status = sgh_health_start(&daemon->service, health, daemon, &rest, &err);
+	int status = sgh_health_start(&daemon->program, health, daemon, &rest, &err);
 
 	if (status == 0)
 		status = start(daemon, &err);
 	if (status == 0)
-		drain(daemon, sgh_service_wait(&daemon->service, health, daemon));
+		drain(daemon, sgh_program_wait(&daemon->program, health, daemon));
 	else
-		code = sgh_service_failed(&daemon->service, &err);
+		code = sgh_program_failed(&daemon->program, &err);
 	sgh_health_stop(rest);
 	sangraha_getter_free(atomic_load(&daemon->getter));
 	return code;
@@ -78,8 +78,8 @@ int main(int argc, char **argv)
 	struct daemon daemon = { 0 };
 	int code;
 
-	if (sgh_service_begin(&daemon.service, SGH_GETTER, argc, argv, &code))
+	if (sgh_program_begin(&daemon.program, SGH_GETTER, argc, argv, &code))
 		code = run(&daemon);
-	sgh_service_end(&daemon.service);
+	sgh_program_end(&daemon.program);
 	return code;
 }

@@ -2,7 +2,7 @@
 #ifndef SGH_DAEMONS_HEALTH_H
 #define SGH_DAEMONS_HEALTH_H
 
-#include "service.h"
+#include "program.h"
 
 /*
  * The listener of health and metrics that receiver and getter have. health.c is it;
@@ -11,7 +11,7 @@
 struct sangraha_rest;
 
 /* *ret is NULL when `health-listen` is off. */
-int sgh_health_start(struct sgh_service *service,
+int sgh_health_start(struct sgh_program *program,
 		     void (*health)(void *arg, struct sangraha_health *health), void *arg,
 		     struct sangraha_rest **ret, struct sangraha_error *err);
 void sgh_health_stop(struct sangraha_rest *rest);

@@ -2,10 +2,10 @@
 #include <sangraha/client.h>
 #include <sangraha/rest.h>
 
-#include "service.h"
+#include "program.h"
 
 struct daemon {
-	struct sgh_service service;
+	struct sgh_program program;
 	struct sangraha_client *client;
 	struct sangraha_rest *rest;
 };
@@ -19,40 +19,40 @@ static void health(void *arg, struct sangraha_health *health)
 
 static int start_client(struct daemon *daemon, struct sangraha_error *err)
 {
-	const struct sgh_service *service = &daemon->service;
-	const struct sgh_config *config = &service->config;
+	const struct sgh_program *program = &daemon->program;
+	const struct sgh_config *config = &program->config;
 	struct sangraha_client_options options = {
 		.size = sizeof(options),
-		.timeout_ms = sgh_service_number(service, SGH_SET_REQUEST_TIMEOUT),
+		.timeout_ms = sgh_program_number(program, SGH_SET_REQUEST_TIMEOUT),
 		.inline_limit = sgh_config_number(config, SGH_SET_INLINE_LIMIT),
 		.direct = 1,
 		.persistent_reads =
 			(int)sgh_config_number(config, SGH_SET_PERSISTENT_READS),
 	};
 
-	return sangraha_client_new(service->context, service->queue, &options,
+	return sangraha_client_new(program->context, program->queue, &options,
 				   &daemon->client, err);
 }
 
 static int start_rest(struct daemon *daemon, struct sangraha_error *err)
 {
-	struct sgh_service *service = &daemon->service;
-	const struct sgh_config *config = &service->config;
+	struct sgh_program *program = &daemon->program;
+	const struct sgh_config *config = &program->config;
 	struct sangraha_rest_options options = {
 		.size = sizeof(options),
 		.listen = sgh_config_text(config, SGH_SET_LISTEN),
 		.api_token = sgh_config_text(config, SGH_SET_API_TOKEN),
 		.insecure = (int)sgh_config_number(config, SGH_SET_INSECURE),
-		.threads = sgh_service_number(service, SGH_SET_WORKERS),
+		.threads = sgh_program_number(program, SGH_SET_WORKERS),
 		.request_timeout_ms =
-			sgh_service_number(service, SGH_SET_REQUEST_TIMEOUT),
-		.idle_timeout_ms = sgh_service_number(service, SGH_SET_IDLE_TIMEOUT),
+			sgh_program_number(program, SGH_SET_REQUEST_TIMEOUT),
+		.idle_timeout_ms = sgh_program_number(program, SGH_SET_IDLE_TIMEOUT),
 	};
-	int status = sangraha_rest_start(service->context, daemon->client, &options,
+	int status = sangraha_rest_start(program->context, daemon->client, &options,
 					 &daemon->rest, err);
 
 	if (status == 0)
-		sgh_service_listening(service, options.listen,
+		sgh_program_listening(program, options.listen,
 				      sangraha_rest_port(daemon->rest));
 	return status;
 }
@@ -62,7 +62,7 @@ static void drain(struct daemon *daemon, unsigned timeout_ms)
 	struct sangraha_error err = { 0 };
 	int status = sangraha_rest_drain(daemon->rest, timeout_ms, &err);
 
-	sgh_service_drained(&daemon->service, status, &err);
+	sgh_program_drained(&daemon->program, status, &err);
 }
 
 static int run(struct daemon *daemon)
@@ -74,9 +74,9 @@ static int run(struct daemon *daemon)
 	if (status == 0)
 		status = start_rest(daemon, &err);
 	if (status == 0)
-		drain(daemon, sgh_service_wait(&daemon->service, health, daemon));
+		drain(daemon, sgh_program_wait(&daemon->program, health, daemon));
 	else
-		code = sgh_service_failed(&daemon->service, &err);
+		code = sgh_program_failed(&daemon->program, &err);
 	sangraha_rest_free(daemon->rest);
 	sangraha_client_free(daemon->client);
 	return code;
@@ -87,8 +87,8 @@ int main(int argc, char **argv)
 	struct daemon daemon = { 0 };
 	int code;
 
-	if (sgh_service_begin(&daemon.service, SGH_ORCHESTRATOR, argc, argv, &code))
+	if (sgh_program_begin(&daemon.program, SGH_ORCHESTRATOR, argc, argv, &code))
 		code = run(&daemon);
-	sgh_service_end(&daemon.service);
+	sgh_program_end(&daemon.program);
 	return code;
 }

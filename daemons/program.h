@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef SGH_DAEMONS_SERVICE_H
-#define SGH_DAEMONS_SERVICE_H
+#ifndef SGH_DAEMONS_PROGRAM_H
+#define SGH_DAEMONS_PROGRAM_H
 
 #include <stdbool.h>
 
@@ -14,7 +14,7 @@
 #define SGH_EXIT_CONFIGURATION 2 /* fix the configuration */
 
 /* What the three programs have in common. */
-struct sgh_service {
+struct sgh_program {
 	const char *role;
 	struct sgh_config config;
 	struct sangraha_context *context;
@@ -25,32 +25,32 @@ struct sgh_service {
 /*
  * Read the configuration and open queue and store; both connect by themselves, now or
  * later. False when the program is to end with *ret_code, having said why. Call
- * sgh_service_end() in any case.
+ * sgh_program_end() in any case.
  */
-bool sgh_service_begin(struct sgh_service *service, enum sgh_role role, int argc,
+bool sgh_program_begin(struct sgh_program *program, enum sgh_role role, int argc,
 		       char **argv, int *ret_code);
-void sgh_service_end(struct sgh_service *service);
+void sgh_program_end(struct sgh_program *program);
 
 /* Say on standard error why the program ends; returns its exit code. */
-int sgh_service_failed(struct sgh_service *service, const struct sangraha_error *err);
+int sgh_program_failed(struct sgh_program *program, const struct sangraha_error *err);
 
 /* Tell, in the log and on standard output, the address that was bound for `listen`. */
-void sgh_service_listening(struct sgh_service *service, const char *listen,
+void sgh_program_listening(struct sgh_program *program, const char *listen,
 			   unsigned port);
 
 /*
  * Wait for SIGTERM or SIGINT; meanwhile log when readiness comes or goes. Returns the
  * drain timeout in milliseconds, which begins now.
  */
-unsigned sgh_service_wait(struct sgh_service *service,
+unsigned sgh_program_wait(struct sgh_program *program,
 			  void (*health)(void *arg, struct sangraha_health *health),
 			  void *arg);
 
 /* Log how draining ended; `status` and `err` are what it returned. */
-void sgh_service_drained(struct sgh_service *service, int status,
+void sgh_program_drained(struct sgh_program *program, int status,
 			 const struct sangraha_error *err);
 
 /* A setting as the unsigned that option structs hold. */
-unsigned sgh_service_number(const struct sgh_service *service, enum sgh_setting setting);
+unsigned sgh_program_number(const struct sgh_program *program, enum sgh_setting setting);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "service.h"
+#include "program.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -13,16 +13,16 @@
 
 #define HEALTH_INTERVAL_MS 500
 
-unsigned sgh_service_number(const struct sgh_service *service, enum sgh_setting setting)
+unsigned sgh_program_number(const struct sgh_program *program, enum sgh_setting setting)
 {
-	uint64_t number = sgh_config_number(&service->config, setting);
+	uint64_t number = sgh_config_number(&program->config, setting);
 
 	return number > UINT_MAX ? UINT_MAX : (unsigned)number;
 }
 
-int sgh_service_failed(struct sgh_service *service, const struct sangraha_error *err)
+int sgh_program_failed(struct sgh_program *program, const struct sangraha_error *err)
 {
-	fprintf(stderr, "%s: %s\n", sgh_role_program(service->config.role), err->message);
+	fprintf(stderr, "%s: %s\n", sgh_role_program(program->config.role), err->message);
 	return err->status == SANGRAHA_E_INVALID || err->status == SANGRAHA_E_UNSUPPORTED
 		       ? SGH_EXIT_CONFIGURATION
 		       : SGH_EXIT_FAILED;
@@ -40,39 +40,39 @@ static int log_level(const struct sgh_config *config)
 	return SANGRAHA_LOG_INFO;
 }
 
-static int open_context(struct sgh_service *service, struct sangraha_error *err)
+static int open_context(struct sgh_program *program, struct sangraha_error *err)
 {
 	struct sangraha_context_options options = {
 		.size = sizeof(options),
-		.log_level = log_level(&service->config),
-		.memory_limit = sgh_config_number(&service->config, SGH_SET_MEMORY_LIMIT),
+		.log_level = log_level(&program->config),
+		.memory_limit = sgh_config_number(&program->config, SGH_SET_MEMORY_LIMIT),
 		.log = sgh_log_write,
 	};
 
-	return sangraha_context_new(&options, &service->context, err);
+	return sangraha_context_new(&options, &program->context, err);
 }
 
-static int open_queue(struct sgh_service *service, struct sangraha_error *err)
+static int open_queue(struct sgh_program *program, struct sangraha_error *err)
 {
-	const struct sgh_config *config = &service->config;
+	const struct sgh_config *config = &program->config;
 	struct sangraha_queue_options options = {
 		.size = sizeof(options),
 		.queue_type = sgh_config_text(config, SGH_SET_QUEUE_TYPE),
 		/* AMQP knows whole seconds only. */
 		.heartbeat =
-			(sgh_service_number(service, SGH_SET_HEARTBEAT) + 999) / 1000,
+			(sgh_program_number(program, SGH_SET_HEARTBEAT) + 999) / 1000,
 		.ca_file = sgh_config_text(config, SGH_SET_QUEUE_CA_FILE),
 		.connection_name = sgh_role_program(config->role),
 	};
 
-	return sangraha_queue_open(service->context,
+	return sangraha_queue_open(program->context,
 				   sgh_config_text(config, SGH_SET_QUEUE_URL), &options,
-				   &service->queue, err);
+				   &program->queue, err);
 }
 
-static int open_store(struct sgh_service *service, struct sangraha_error *err)
+static int open_store(struct sgh_program *program, struct sangraha_error *err)
 {
-	const struct sgh_config *config = &service->config;
+	const struct sgh_config *config = &program->config;
 	struct sangraha_store_options options = {
 		.size = sizeof(options),
 		.access_key = sgh_config_text(config, SGH_SET_STORE_ACCESS_KEY),
@@ -80,81 +80,81 @@ static int open_store(struct sgh_service *service, struct sangraha_error *err)
 		.region = sgh_config_text(config, SGH_SET_STORE_REGION),
 		.bucket_prefix = sgh_config_text(config, SGH_SET_BUCKET_PREFIX),
 		.ca_file = sgh_config_text(config, SGH_SET_STORE_CA_FILE),
-		.idle_timeout_ms = sgh_service_number(service, SGH_SET_IDLE_TIMEOUT),
+		.idle_timeout_ms = sgh_program_number(program, SGH_SET_IDLE_TIMEOUT),
 	};
 
-	return sangraha_store_open(service->context,
+	return sangraha_store_open(program->context,
 				   sgh_config_text(config, SGH_SET_STORE_URL), &options,
-				   &service->store, err);
+				   &program->store, err);
 }
 
-static int open_all(struct sgh_service *service, struct sangraha_error *err)
+static int open_all(struct sgh_program *program, struct sangraha_error *err)
 {
-	int status = open_context(service, err);
+	int status = open_context(program, err);
 
 	if (status == 0)
-		status = open_queue(service, err);
-	if (status == 0 && service->config.role != SGH_ORCHESTRATOR)
-		status = open_store(service, err);
+		status = open_queue(program, err);
+	if (status == 0 && program->config.role != SGH_ORCHESTRATOR)
+		status = open_store(program, err);
 	return status;
 }
 
-static void log_start(struct sgh_service *service)
+static void log_start(struct sgh_program *program)
 {
-	sgh_log(service->context, SANGRAHA_LOG_INFO, service->role, "start", "%s %s",
-		sgh_role_program(service->config.role), sangraha_version());
+	sgh_log(program->context, SANGRAHA_LOG_INFO, program->role, "start", "%s %s",
+		sgh_role_program(program->config.role), sangraha_version());
 	for (int i = 0; i < SGH_SETTINGS; i++) {
-		if (sgh_config_idle(&service->config, (enum sgh_setting)i))
-			sgh_log(service->context, SANGRAHA_LOG_WARN, service->role,
+		if (sgh_config_idle(&program->config, (enum sgh_setting)i))
+			sgh_log(program->context, SANGRAHA_LOG_WARN, program->role,
 				"configuration",
 				"%s is set but has no effect in this version",
 				sgh_setting_row((enum sgh_setting)i)->name);
 	}
 }
 
-bool sgh_service_begin(struct sgh_service *service, enum sgh_role role, int argc,
+bool sgh_program_begin(struct sgh_program *program, enum sgh_role role, int argc,
 		       char **argv, int *ret_code)
 {
 	struct sangraha_error err = { 0 };
 	int status;
 
-	memset(service, 0, sizeof(*service));
-	service->role = sgh_role_name(role);
+	memset(program, 0, sizeof(*program));
+	program->role = sgh_role_name(role);
 	sgh_signals_block();
 	*ret_code = 0;
-	status = sgh_config_load(&service->config, role, argc, argv, environ, &err);
-	if (status == 0 && service->config.help) {
+	status = sgh_config_load(&program->config, role, argc, argv, environ, &err);
+	if (status == 0 && program->config.help) {
 		sgh_config_help(role, stdout);
 		return false;
 	}
-	if (status == 0 && service->config.version) {
+	if (status == 0 && program->config.version) {
 		printf("%s %s\n", sgh_role_program(role), sangraha_version());
 		return false;
 	}
 	if (status == 0)
-		status = open_all(service, &err);
+		status = open_all(program, &err);
 	if (status) {
-		*ret_code = sgh_service_failed(service, &err);
+		*ret_code = sgh_program_failed(program, &err);
 		return false;
 	}
-	log_start(service);
+	log_start(program);
 	return true;
 }
 
-void sgh_service_end(struct sgh_service *service)
+void sgh_program_end(struct sgh_program *program)
 {
-	sangraha_store_unref(service->store);
-	sangraha_queue_unref(service->queue);
-	sangraha_context_unref(service->context);
-	sgh_config_fini(&service->config);
+	sangraha_store_unref(program->store);
+	sangraha_queue_unref(program->queue);
+	sangraha_context_unref(program->context);
+	sgh_config_fini(&program->config);
 }
 
-void sgh_service_listening(struct sgh_service *service, const char *listen, unsigned port)
+void sgh_program_listening(struct sgh_program *program, const char *listen, unsigned port)
 {
 	const char *colon = strrchr(listen, ':');
 	int host = colon ? (int)(colon - listen) : (int)strlen(listen);
 
-	sgh_log(service->context, SANGRAHA_LOG_INFO, service->role, "listening",
+	sgh_log(program->context, SANGRAHA_LOG_INFO, program->role, "listening",
 		"http://%.*s:%u", host, listen, port);
 	printf("listening on http://%.*s:%u\n", host, listen, port);
 	fflush(stdout);
@@ -172,7 +172,7 @@ static bool is_ready(const struct sangraha_health *health)
 	       health->writes != SANGRAHA_HEALTH_DOWN;
 }
 
-static void log_health(struct sgh_service *service, const struct sangraha_health *health)
+static void log_health(struct sgh_program *program, const struct sangraha_health *health)
 {
 	char text[128];
 	int used = snprintf(text, sizeof(text), "broker %s", state(health->broker));
@@ -187,10 +187,10 @@ static void log_health(struct sgh_service *service, const struct sangraha_health
 		snprintf(text + used, sizeof(text) - used, ", getters %s",
 			 state(health->getters));
 	if (is_ready(health))
-		sgh_log(service->context, SANGRAHA_LOG_INFO, service->role, "ready", "%s",
+		sgh_log(program->context, SANGRAHA_LOG_INFO, program->role, "ready", "%s",
 			text);
 	else
-		sgh_log(service->context, SANGRAHA_LOG_WARN, service->role, "not_ready",
+		sgh_log(program->context, SANGRAHA_LOG_WARN, program->role, "not_ready",
 			"%s", text);
 }
 
@@ -201,7 +201,7 @@ static bool same_health(const struct sangraha_health *a, const struct sangraha_h
 	       a->getters == b->getters;
 }
 
-unsigned sgh_service_wait(struct sgh_service *service,
+unsigned sgh_program_wait(struct sgh_program *program,
 			  void (*health)(void *arg, struct sangraha_health *health),
 			  void *arg)
 {
@@ -214,23 +214,23 @@ unsigned sgh_service_wait(struct sgh_service *service,
 		now = (struct sangraha_health){ .size = sizeof(now) };
 		health(arg, &now);
 		if (!known || !same_health(&now, &last))
-			log_health(service, &now);
+			log_health(program, &now);
 		known = true;
 		last = now;
 	}
-	sgh_log(service->context, SANGRAHA_LOG_INFO, service->role, "draining",
+	sgh_log(program->context, SANGRAHA_LOG_INFO, program->role, "draining",
 		"%s: finishing what is in hand", strsignal(number));
 	sgh_signals_let_interrupt();
-	return sgh_service_number(service, SGH_SET_DRAIN_TIMEOUT);
+	return sgh_program_number(program, SGH_SET_DRAIN_TIMEOUT);
 }
 
-void sgh_service_drained(struct sgh_service *service, int status,
+void sgh_program_drained(struct sgh_program *program, int status,
 			 const struct sangraha_error *err)
 {
 	if (status)
-		sgh_log(service->context, SANGRAHA_LOG_WARN, service->role, "stopped",
+		sgh_log(program->context, SANGRAHA_LOG_WARN, program->role, "stopped",
 			"%s", err->message);
 	else
-		sgh_log(service->context, SANGRAHA_LOG_INFO, service->role, "stopped",
+		sgh_log(program->context, SANGRAHA_LOG_INFO, program->role, "stopped",
 			"nothing is left in hand");
 }
