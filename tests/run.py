@@ -321,36 +321,37 @@ def tail(text, lines):
 
 
 def parse_tap(name, text):
-    """The cases in a TAP stream, of several groups perhaps, and whether all that were planned are there."""
-    cases, planned, reasons = [], 0, {}
+    """The cases in a TAP stream, of several groups perhaps, and whether all that were planned are there.
+
+    cmocka has no place for the reason of a skip: the case prints `# SKIP-REASON <reason>` before it.
+    """
+    cases, planned, reason = [], 0, ""
     for line in text.splitlines():
-        plan = re.match(r"1\.\.(\d+)", line)
+        plan = re.match(r"1\.\.(\d+)(?:\s*# *SKIP\S*\s*(.*))?", line, re.IGNORECASE)
         result = re.match(r"(not )?ok\b\s*\d*\s*-?\s*(.*)", line)
-        reason = re.match(r"# SKIP-REASON (.+?): (.*)", line)
         if plan:
             planned += int(plan[1])
-        elif reason:
-            reasons[reason[1]] = reason[2]
+            if plan[2] is not None:
+                cases.append(Case(name, "skipped", plan[2]))
+        elif line.startswith("# SKIP-REASON "):
+            reason = line.removeprefix("# SKIP-REASON ")
         elif line.startswith("Bail out!"):
             cases.append(Case(name, "failed", line))
         elif result:
-            cases.append(tap_case(name, bool(result[1]), result[2]))
+            cases.append(tap_case(name, bool(result[1]), result[2], reason))
+            reason = ""
         elif line.startswith("#") and cases and cases[-1].outcome == "failed":
             cases[-1].reason += line + "\n"
-    for case in cases:
-        if case.outcome == "skipped" and not case.reason:
-            case.reason = reasons.get(case.name.removeprefix(f"{name}: "), "")
-    return cases, len(cases) >= planned > 0
+    return cases, len(cases) >= max(planned, 1)
 
 
-def tap_case(name, failed, text):
+def tap_case(name, failed, text, reason):
     skip = re.match(r"(.*?)\s*# *SKIP\S*\s*(.*)", text, re.IGNORECASE)
     if not skip:
         return Case(f"{name}: {text}", "failed" if failed else "passed")
-    if skip[1]:
-        return Case(f"{name}: {skip[1]}", "skipped", skip[2])
-    # cmocka's way: the case's name is where the reason should be.
-    return Case(f"{name}: {skip[2]}", "skipped")
+    # cmocka puts the case's name where the reason should be.
+    case, reason = (skip[1], skip[2]) if skip[1] else (skip[2], reason)
+    return Case(f"{name}: {case}", "skipped", reason.removeprefix(f"{case}: "))
 
 
 # The rest
