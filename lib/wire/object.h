@@ -42,12 +42,22 @@ struct sangraha_object {
 	size_t meta_count;
 };
 
+/* [a-z][a-z0-9-]{0,31} */
+bool sgh_type_name_valid(const char *name);
+
+/*
+ * User metadata: at most SGH_META_MAX pairs and SGH_META_BYTES_MAX bytes, names
+ * [a-z0-9-]{1,64} and each but once, values UTF-8. SANGRAHA_E_INVALID otherwise.
+ */
+int sgh_meta_check(const struct sgh_pair *pairs, size_t count,
+		   struct sangraha_error *err);
+
 /* What an object is made of; everything is copied. */
 struct sgh_object_parts {
 	const char *id;
 	const char *type;
 	const char *filename;
-	const char *content_type;
+	const char *content_type; /* NULL: application/octet-stream */
 	const char *sha256;
 	int64_t created_ms;
 	uint64_t size;
@@ -69,7 +79,8 @@ int sgh_object_new(const struct sgh_object_parts *parts, struct sangraha_object 
 /*
  * Stored metadata, version 1: names without "x-amz-meta-" ("sangraha",
  * "sangraha-filename", …), values percent-encoded where docs/protocol.md says so.
- * `arena` owns the strings. *ret_count is at most SGH_STORE_META_MAX.
+ * `arena` owns the strings. *ret_count is at most SGH_STORE_META_MAX. SANGRAHA_E_INVALID
+ * when it is more than the 2 KiB that S3 servers take.
  */
 int sgh_object_to_meta(const struct sangraha_object *object, struct sgh_arena *arena,
 		       struct sgh_pair pairs[SGH_STORE_META_MAX], size_t *ret_count,

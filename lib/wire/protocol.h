@@ -67,10 +67,17 @@ struct sgh_request *sgh_request_new(void); /* zero, size -1; NULL without memory
 void sgh_request_free(struct sgh_request *request);
 
 /*
- * Read a request. The request refers to the message's body, or to a decoded copy that
+ * Read a request, which then owns its strings. The request refers to the message's body, or to a decoded copy that
  * `budget` (may be NULL) accounts for. SANGRAHA_E_INVALID says which header is wrong:
- * the message is unreadable then; *ret_partial, when not NULL, is set to what could be
- * told of it (reply_to, correlation_id, ids) so that an error can be answered.
+ * the message is unreadable then; SANGRAHA_E_UNSUPPORTED: its type is no verb we know.
+ * *ret_partial, when not NULL, is then set to what could be told of it (reply_to,
+ * correlation_id, ids) so that an error can be answered, and is yours; without memory it
+ * may stay untouched.
+ *
+ * A put is known by its object's id: message_id and object-id are the same, and one may
+ * be left out. A delete needs message_id, object-id, object-type; a get object-id and
+ * object-type; a stat object-id. A request-id or traceparent that is not valid is left
+ * out. Whether `size` and `sha256` are true of the body is not looked at.
  */
 int sgh_request_parse(const struct sgh_message *message, struct sgh_budget *budget,
 		      struct sgh_request **ret, struct sgh_request **ret_partial,
@@ -81,14 +88,15 @@ int sgh_request_message(const struct sgh_request *request, struct sgh_message **
 			struct sangraha_error *err);
 
 /*
- * A copy for a delay queue or a dead-letter queue: properties, contract headers and body
- * of `message` without x-death and its like, with `attempt` set.
+ * A copy for a delay queue or a dead-letter queue: properties, headers and body of
+ * `message` without x-death and its like, with `attempt` set. That is a header in JSON
+ * mode too, where it goes before the document's own.
  */
 int sgh_message_retry(const struct sgh_message *message, unsigned attempt,
 		      struct sgh_message **ret, struct sangraha_error *err);
 
 /*
- * The answer to a request. `status` 0 with an object (put, get, stat), with objects
+ * The answer to a request; as a message it has no message_id. `status` 0 with an object (put, get, stat), with objects
  * (list), or nothing more (delete); otherwise an error.
  */
 struct sgh_reply {
@@ -107,7 +115,8 @@ struct sgh_reply {
 	const char *rule;
 	int64_t offset; /* -1: none */
 	/* of a list */
-	struct sangraha_object **objects; /* references */
+	bool list;                        /* it is one, though it may be empty */
+	struct sangraha_object **objects; /* references, in memory of malloc() */
 	size_t object_count;
 	const char *next_cursor;
 	bool persistent;
@@ -116,6 +125,8 @@ struct sgh_reply {
 
 struct sgh_reply *sgh_reply_new(void); /* zero, offset -1; NULL without memory */
 void sgh_reply_free(struct sgh_reply *reply);
+/* SANGRAHA_E_INVALID for what is no reply. Without object-type, sha256 and size, which a
+ * receiver of another make may leave out, a success has no object. */
 int sgh_reply_parse(const struct sgh_message *message, struct sgh_budget *budget,
 		    struct sgh_reply **ret, struct sangraha_error *err);
 int sgh_reply_message(const struct sgh_reply *reply, struct sgh_message **ret,
@@ -124,7 +135,8 @@ int sgh_reply_message(const struct sgh_reply *reply, struct sgh_message **ret,
 /*
  * CloudEvents 1.0 in JSON (structured mode) about an object: `kind` is "created",
  * "deleted" or "rejected"; the id repeats when the event does. `object` may be NULL where
- * only the request is known.
+ * only the request is known, and so may `request`; `reply` is the refusal. The routing
+ * key is the message's type.
  */
 int sgh_event_message(const char *kind, const struct sgh_request *request,
 		      const struct sangraha_object *object, const struct sgh_reply *reply,

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/json.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "wire/filename.h"
+#include "wire/json_scan.h"
+
+static int no_object(struct sangraha_error *err)
+{
+	return sgh_fail(err, SANGRAHA_E_INVALID, 0, "the document is no JSON object");
+}
+
+bool sgh_json_is(const void *text, size_t length, char first)
+{
+	const char *at = text;
+	const char *end = at + length;
+
+	if (length == 0 || !sgh_utf8_valid(text, length))
+		return false;
+	at = sgh_json_skip_space(at, end);
+	if (at == end || *at != first)
+		return false;
+	at = sgh_json_skip_value(at, end, 0);
+	return at && sgh_json_skip_space(at, end) == end;
+}
+
+bool sgh_json_next(const char **at, const char *end, struct sgh_json_raw *ret)
+{
+	/* At the bracket, or at the comma or bracket behind an element. */
+	const char *start = sgh_json_skip_space(*at, end);
+
+	if (start == end || (*start != '[' && *start != ','))
+		return false;
+	start = sgh_json_skip_space(start + 1, end);
+	if (start == end || *start == ']')
+		return false;
+	*at = sgh_json_skip_value(start, end, 1);
+	if (!*at)
+		return false;
+	ret->text = start;
+	ret->length = (size_t)(*at - start);
+	return true;
+}
+
+/* Whether a member's name, in its quotes and without escapes, is one that is asked for. */
+static struct sgh_json_raw *raw_of(const char *name, size_t length,
+				   struct sgh_json_raw *raws, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strlen(raws[i].name) + 2 == length &&
+		    memcmp(name + 1, raws[i].name, length - 2) == 0)
+			return &raws[i];
+	return NULL;
+}
+
+/*
+ * Copy the object's members into `flat`, with null for what cJSON shall not see. The
+ * document was checked before, so that the steps cannot fail.
+ */
+static void flatten(const char *at, const char *end, struct sgh_json_raw *raws,
+		    size_t count, struct sgh_buf *flat)
+{
+	char mark = '{';
+
+	at = sgh_json_skip_space(at + 1, end);
+	for (; *at != '}'; at += *at == ',') {
+		const char *name = sgh_json_skip_space(at, end);
+		const char *name_end = sgh_json_skip_string(name, end);
+		struct sgh_json_raw *raw;
+		const char *value;
+
+		raw = raw_of(name, (size_t)(name_end - name), raws, count);
+		value = sgh_json_skip_space(name_end, end) + 1;
+		value = sgh_json_skip_space(value, end);
+		at = sgh_json_skip_value(value, end, 1);
+		sgh_buf_putc(flat, mark);
+		sgh_buf_append(flat, name, (size_t)(name_end - name));
+		sgh_buf_putc(flat, ':');
+		if (raw && *value != 'n') {
+			raw->text = value;
+			raw->length = (size_t)(at - value);
+		}
+		if (raw || *value == '{' || *value == '[')
+			sgh_buf_puts(flat, "null");
+		else
+			sgh_buf_append(flat, value, (size_t)(at - value));
+		at = sgh_json_skip_space(at, end);
+		mark = ',';
+	}
+	sgh_buf_puts(flat, mark == '{' ? "{}" : "}");
+}
+
+/* Members are few, so that comparing all with all costs nothing. */
+static int check_members(const cJSON *object, struct sangraha_error *err)
+{
+	const cJSON *a;
+	int count = 0;
+
+	for (a = object->child; a; a = a->next) {
+		if (++count > SGH_JSON_MEMBERS_MAX)
+			return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+					"the document has too many members");
+		for (const cJSON *b = object->child; b != a; b = b->next)
+			if (strcmp(a->string, b->string) == 0)
+				return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+						"the document has \"%.64s\" twice",
+						a->string);
+	}
+	return 0;
+}
+
+int sgh_json_open(const void *text, size_t length, struct sgh_json_raw *raws,
+		  size_t raw_count, cJSON **ret, struct sangraha_error *err)
+{
+	sgh_autobuf struct sgh_buf flat = SGH_BUF_INIT(SGH_JSON_FLAT_MAX);
+	sgh_autojson cJSON *object = NULL;
+	const char *end = (const char *)text + length;
+	int status;
+
+	if (!sgh_json_is(text, length, '{'))
+		return no_object(err);
+	flatten(sgh_json_skip_space(text, end), end, raws, raw_count, &flat);
+	if (flat.failed)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "the document is too large");
+	object = cJSON_ParseWithLengthOpts(flat.data, flat.length + 1, NULL, 1);
+	if (!object)
+		return sgh_fail_memory(err);
+	status = check_members(object, err);
+	if (status)
+		return status;
+	*ret = object;
+	object = NULL;
+	return 0;
+}
+
+const char *sgh_json_text(const cJSON *object, const char *name)
+{
+	return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+}
+
+bool sgh_json_integer(const cJSON *item, int64_t *ret)
+{
+	double value;
+
+	if (!cJSON_IsNumber(item))
+		return false;
+	value = item->valuedouble;
+	/* The comparison is false for NaN too. */
+	if (!(value >= -(double)SGH_JSON_EXACT_MAX &&
+	      value <= (double)SGH_JSON_EXACT_MAX))
+		return false;
+	if (value != (double)(int64_t)value)
+		return false;
+	*ret = (int64_t)value;
+	return true;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/util.h"
+#include "wire/json.h"
+
+#define RECORD_MAX (64 << 10)
+
+void sgh_record_key_operation(char key[SGH_RECORD_KEY_SIZE], const char *id)
+{
+	snprintf(key, SGH_RECORD_KEY_SIZE, "operation/%s", id);
+}
+
+void sgh_record_key_deleted(char key[SGH_RECORD_KEY_SIZE], const char *type,
+			    const char *id)
+{
+	snprintf(key, SGH_RECORD_KEY_SIZE, "deleted/%s/%s", type, id);
+}
+
+void sgh_record_fini(struct sgh_record *record)
+{
+	sgh_arena_fini(&record->arena);
+}
+
+/* Every member, and where it is in the struct: writing and parsing walk the same list. */
+static const struct {
+	const char *name;
+	size_t place;
+} texts[] = {
+	{ "operation_id", offsetof(struct sgh_record, operation_id) },
+	{ "type", offsetof(struct sgh_record, type) },
+	{ "sha256", offsetof(struct sgh_record, sha256) },
+	{ "code", offsetof(struct sgh_record, code) },
+	{ "message", offsetof(struct sgh_record, message) },
+	{ "declared", offsetof(struct sgh_record, declared) },
+	{ "detected", offsetof(struct sgh_record, detected) },
+	{ "rule", offsetof(struct sgh_record, rule) },
+};
+
+static const struct {
+	const char *name;
+	size_t place;
+	int64_t absent;
+} numbers[] = {
+	{ "offset", offsetof(struct sgh_record, offset), -1 },
+	{ "created_ms", offsetof(struct sgh_record, created_ms), 0 },
+	{ "expires_ms", offsetof(struct sgh_record, expires_ms), 0 },
+};
+
+int sgh_record_write(const struct sgh_record *record, struct sgh_bytes **ret,
+		     struct sangraha_error *err)
+{
+	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(RECORD_MAX);
+	struct sgh_bytes *bytes;
+
+	sgh_buf_puts(&buf, "{\"sangraha\":1");
+	for (size_t i = 0; i < SGH_COUNT(texts); i++) {
+		const char *value;
+
+		memcpy(&value, (const char *)record + texts[i].place, sizeof(value));
+		if (!value)
+			continue;
+		sgh_buf_printf(&buf, ",\"%s\":", texts[i].name);
+		sgh_buf_json(&buf, value);
+	}
+	for (size_t i = 0; i < SGH_COUNT(numbers); i++) {
+		int64_t value;
+
+		memcpy(&value, (const char *)record + numbers[i].place, sizeof(value));
+		if (value != numbers[i].absent)
+			sgh_buf_printf(&buf, ",\"%s\":%" PRId64, numbers[i].name, value);
+	}
+	sgh_buf_putc(&buf, '}');
+	bytes = buf.failed ? NULL : sgh_bytes_copy(buf.data, buf.length);
+	if (!bytes)
+		return sgh_fail_memory(err);
+	*ret = bytes;
+	return 0;
+}
+
+static int no_record(struct sangraha_error *err, const char *why)
+{
+	return sgh_fail(err, SANGRAHA_E_INTERNAL, 0, "a record cannot be read: %s", why);
+}
+
+static int read_texts(const cJSON *document, struct sgh_record *record,
+		      struct sangraha_error *err)
+{
+	for (size_t i = 0; i < SGH_COUNT(texts); i++) {
+		const cJSON *item =
+			cJSON_GetObjectItemCaseSensitive(document, texts[i].name);
+		const char *value;
+
+		if (!item)
+			continue;
+		if (!cJSON_IsString(item))
+			return no_record(err, texts[i].name);
+		value = sgh_arena_strdup(&record->arena, item->valuestring);
+		if (!value)
+			return sgh_fail_memory(err);
+		memcpy((char *)record + texts[i].place, &value, sizeof(value));
+	}
+	return 0;
+}
+
+static int read_numbers(const cJSON *document, struct sgh_record *record,
+			struct sangraha_error *err)
+{
+	for (size_t i = 0; i < SGH_COUNT(numbers); i++) {
+		const cJSON *item =
+			cJSON_GetObjectItemCaseSensitive(document, numbers[i].name);
+		int64_t value = numbers[i].absent;
+
+		if (item && (!sgh_json_integer(item, &value) || value < 0))
+			return no_record(err, numbers[i].name);
+		memcpy((char *)record + numbers[i].place, &value, sizeof(value));
+	}
+	return 0;
+}
+
+int sgh_record_parse(const void *json, size_t length, struct sgh_record *record,
+		     struct sangraha_error *err)
+{
+	sgh_autojson cJSON *document = NULL;
+	struct sgh_record found = { 0 };
+	struct sangraha_error why = { 0 };
+	int64_t version;
+	int status = sgh_json_open(json, length, NULL, 0, &document, &why);
+
+	if (status)
+		return status == SANGRAHA_E_OVERLOADED ? sgh_fail_memory(err)
+						       : no_record(err, why.message);
+	if (!sgh_json_integer(cJSON_GetObjectItemCaseSensitive(document, "sangraha"),
+			      &version) ||
+	    version != 1)
+		return no_record(err, "it is not of version 1");
+	status = read_texts(document, &found, err);
+	if (status == 0)
+		status = read_numbers(document, &found, err);
+	if (status) {
+		sgh_record_fini(&found);
+		return status;
+	}
+	*record = found;
+	return 0;
+}

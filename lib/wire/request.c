@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/util.h"
+#include "wire/fields.h"
+#include "wire/protocol.h"
+
+static const char *const verb_names[] = {
+	[SGH_VERB_UNKNOWN] = "unknown",
+	[SGH_PUT] = "put",
+	[SGH_PUT_BEGIN] = "put-begin",
+	[SGH_PUT_EXTEND] = "put-extend",
+	[SGH_PUT_COMMIT] = "put-commit",
+	[SGH_PUT_ABORT] = "put-abort",
+	[SGH_DELETE] = "delete",
+	[SGH_GET] = "get",
+	[SGH_STAT] = "stat",
+	[SGH_LIST] = "list",
+};
+
+const char *sgh_verb_name(enum sgh_verb verb)
+{
+	return (size_t)verb < SGH_COUNT(verb_names) ? verb_names[verb] : "unknown";
+}
+
+struct sgh_request *sgh_request_new(void)
+{
+	struct sgh_request *request = calloc(1, sizeof(*request));
+
+	if (request)
+		request->size = -1;
+	return request;
+}
+
+void sgh_request_free(struct sgh_request *request)
+{
+	if (!request)
+		return;
+	sgh_arena_fini(&request->arena);
+	sgh_bytes_unref(request->body);
+	free(request);
+}
+
+/* Numbers whose 0 says the same as their absence. */
+static void put_unless_zero(struct sgh_fields_writer *writer, const char *name,
+			    int64_t number)
+{
+	if (number)
+		sgh_fields_put_number(writer, name, number);
+}
+
+static void put_properties(struct sgh_fields_writer *writer,
+			   const struct sgh_request *request)
+{
+	struct sgh_message *message = writer->message;
+
+	sgh_fields_set(writer, &message->message_id, request->operation_id);
+	sgh_fields_set(writer, &message->correlation_id, request->correlation_id);
+	sgh_fields_set(writer, &message->reply_to, request->reply_to);
+	message->timestamp = request->published / 1000;
+	message->persistent = request->persistent;
+	sgh_fields_put_content_type(writer, request->content_type);
+}
+
+static void put_fields(struct sgh_fields_writer *writer,
+		       const struct sgh_request *request)
+{
+	char created[SGH_RFC3339_SIZE];
+
+	sgh_fields_put_text(writer, "object-id", request->object_id);
+	sgh_fields_put_text(writer, "object-type", request->object_type);
+	sgh_fields_put_text(writer, "filename", request->filename);
+	sgh_fields_put_text(writer, "sha256", request->sha256);
+	if (request->size >= 0)
+		sgh_fields_put_number(writer, "size", request->size);
+	if (request->created_ms) {
+		sgh_rfc3339(request->created_ms, created);
+		sgh_fields_put_text(writer, "created", created);
+	}
+	put_unless_zero(writer, "deadline", request->deadline);
+	put_unless_zero(writer, "published", request->published);
+	if (request->fresh)
+		sgh_fields_put_bool(writer, "fresh", true);
+	put_unless_zero(writer, "attempt", request->attempt);
+	put_unless_zero(writer, "resend", request->resend);
+	sgh_fields_put_text(writer, "request-id", request->request_id);
+	sgh_fields_put_text(writer, "traceparent", request->traceparent);
+	put_unless_zero(writer, "limit", request->limit);
+	sgh_fields_put_text(writer, "cursor", request->cursor);
+	sgh_fields_put_meta(writer, request->meta, request->meta_count);
+}
+
+int sgh_request_message(const struct sgh_request *request, struct sgh_message **ret,
+			struct sangraha_error *err)
+{
+	struct sgh_fields_writer writer;
+	char type[64];
+	int status;
+
+	if (request->verb == SGH_VERB_UNKNOWN)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "the request has no verb");
+	snprintf(type, sizeof(type), "sangraha.%s.v1", sgh_verb_name(request->verb));
+	status = sgh_fields_begin(&writer, request->json, type, err);
+	if (status)
+		return status;
+	put_properties(&writer, request);
+	put_fields(&writer, request);
+	return sgh_fields_end(&writer, request->body, ret, err);
+}
