@@ -20,8 +20,15 @@ struct sgh_type_info {
 int sgh_types_find(const struct sangraha_types *types, const char *name,
 		   struct sgh_type_info *ret, struct sangraha_error *err);
 
-/* The i-th; false past the end. */
+/* The i-th: 1, or 0 past the end. */
 int sgh_types_at(const struct sangraha_types *types, size_t i, struct sgh_type_info *ret);
+
+/*
+ * The extension of downloads of a type and media type: "png" for image and image/png; the
+ * type's own where the media type has none, NULL without such a type.
+ */
+const char *sgh_types_extension(const struct sangraha_types *types, const char *name,
+				const char *mime_type);
 
 /* Copy a verdict out of its validator; NULL without memory. sangraha_verdict_free(). */
 struct sangraha_verdict *sgh_verdict_copy(const struct sangraha_verdict *verdict);
