@@ -80,6 +80,7 @@ struct sgh_store_op {
 	bool more; /* list: keys are left */
 
 	/* private to the back end */
+	bool ours; /* it failed for want of memory here: says nothing about the store */
 	struct sgh_list link;
 	void *backend;
 };
@@ -87,7 +88,7 @@ struct sgh_store_op {
 /*
  * Begin an operation. Fails at once, without `done`: SANGRAHA_E_INVALID for arguments
  * that cannot be, SANGRAHA_E_UNAVAILABLE while the breaker is open, SANGRAHA_E_OVERLOADED
- * past the bound on operations in flight.
+ * past the bound on operations in flight, SANGRAHA_E_TIMEOUT when the deadline has passed.
  *
  * What `done` finds in `status`: 0; SANGRAHA_E_NOT_FOUND (key or bucket; get, head),
  * _PRECONDITION (put: the key exists), _UNAVAILABLE (worth a retry: no connection, 5xx,
@@ -109,6 +110,7 @@ struct sangraha_store {
 	int refs; /* atomic */
 	struct sangraha_context *context;
 	char bucket_prefix[64];
+	unsigned in_flight; /* atomic */
 	struct sgh_breaker breaker;
 };
 
@@ -119,18 +121,27 @@ struct sangraha_store {
 struct sgh_store_backend {
 	const char *schemes; /* "s3+http:" or several, separated by spaces */
 
-	/* On failure the back end has released everything it took. */
+	/*
+	 * Begins with sgh_store_init(). On failure the back end has released everything
+	 * it took.
+	 */
 	int (*open)(struct sangraha_context *context, const char *url,
 		    const struct sangraha_store_options *options,
 		    struct sangraha_store **ret, struct sangraha_error *err);
 
-	/* The last reference is gone. Waits for operations in flight. */
+	/* The last reference is gone. Waits for operations in flight; then fini. */
 	void (*destroy)(struct sangraha_store *store);
 
 	/* Completes by sgh_store_complete(). */
 	int (*submit)(struct sangraha_store *store, struct sgh_store_op *op,
 		      struct sangraha_error *err);
 };
+
+/* The common part, with one reference; and its end, where it may be zero. */
+void sgh_store_init(struct sangraha_store *store, const struct sgh_store_backend *backend,
+		    struct sangraha_context *context,
+		    const struct sangraha_store_options *options);
+void sgh_store_fini(struct sangraha_store *store);
 
 /* A back end is done with an operation: status and err are set. Calls `done`. */
 void sgh_store_complete(struct sangraha_store *store, struct sgh_store_op *op);

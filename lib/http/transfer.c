@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/transfer.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+#define HEADER_BYTES_MAX (64 << 10)
+
+/* End the transfer from inside a callback. */
+static size_t refuse(struct sgh_transfer *transfer, int status, const char *why)
+{
+	transfer->refusal = why;
+	transfer->refusal_status = status;
+	return CURL_WRITEFUNC_ERROR;
+}
+
+/* "HTTP/1.1 200 OK": interim responses come before the final one, each with headers. */
+static void status_line(struct sgh_transfer *transfer, const char *line, size_t length)
+{
+	const char *space = memchr(line, ' ', length);
+
+	transfer->final = space && space + 1 < line + length && space[1] != '1';
+	transfer->headers_done = false;
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *arg)
+{
+	struct sgh_transfer *transfer = arg;
+	struct sgh_http_request *request = transfer->request;
+	size_t length = size * count;
+	size_t end = length;
+	const char *colon;
+	const char *value;
+
+	transfer->header_bytes += length;
+	if (transfer->header_bytes > HEADER_BYTES_MAX)
+		return refuse(transfer, SANGRAHA_E_TOO_LARGE,
+			      "the headers are too large");
+	if (length >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+		status_line(transfer, line, length);
+		return length;
+	}
+	while (end && strchr("\r\n \t", line[end - 1]) && line[end - 1])
+		end--;
+	if (!end)
+		transfer->headers_done = true;
+	colon = memchr(line, ':', end);
+	if (!colon || !transfer->final || transfer->headers_done || !request->on_header)
+		return length;
+	for (value = colon + 1; value < line + end && (*value == ' ' || *value == '\t');)
+		value++;
+	request->on_header(request, line, (size_t)(colon - line), value,
+			   (size_t)(line + end - value));
+	return length;
+}
+
+/* Reserve memory for the body and allocate it. 0, or what the callback returns. */
+static size_t make_data(struct sgh_transfer *transfer)
+{
+	struct sgh_http_request *request = transfer->request;
+	struct sgh_budget *budget = sgh_http_budget(transfer->http);
+	curl_off_t announced = -1;
+	size_t wanted = request->max_data;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+	if (announced >= 0 && (uintmax_t)announced > wanted)
+		return refuse(transfer, SANGRAHA_E_TOO_LARGE,
+			      "the body is larger than was asked for");
+	if (announced >= 0)
+		wanted = (size_t)announced;
+	if (budget && !transfer->reserved) {
+		transfer->waiter = (struct sgh_budget_waiter){
+			.size = wanted,
+			.granted = sgh_http_granted,
+		};
+		if (!sgh_budget_wait(budget, &transfer->waiter)) {
+			sgh_http_paused(transfer);
+			return CURL_WRITEFUNC_PAUSE;
+		}
+	}
+	request->data = sgh_bytes_new(budget, wanted);
+	if (!request->data && budget)
+		sgh_budget_release(budget, wanted);
+	transfer->reserved = false;
+	return request->data ? 0
+			     : refuse(transfer, SANGRAHA_E_OVERLOADED,
+				      "no memory for the body");
+}
+
+static size_t on_data(struct sgh_transfer *transfer, const char *bytes, size_t length)
+{
+	struct sgh_http_request *request = transfer->request;
+
+	if (!request->data) {
+		size_t stop = make_data(transfer);
+
+		if (stop)
+			return stop;
+	}
+	if (!sgh_bytes_append(request->data, bytes, length))
+		return refuse(transfer, SANGRAHA_E_TOO_LARGE,
+			      "the body is larger than was asked for");
+	return length;
+}
+
+static size_t on_text(struct sgh_transfer *transfer, const char *bytes, size_t length)
+{
+	struct sgh_buf *text = &transfer->request->text;
+	curl_off_t announced = -1;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+	if (announced > 0 && (uintmax_t)announced > text->max)
+		return refuse(transfer, SANGRAHA_E_TOO_LARGE, "the body is too large");
+	if (length > text->max - text->length)
+		return refuse(transfer, SANGRAHA_E_TOO_LARGE, "the body is too large");
+	sgh_buf_append(text, bytes, length);
+	if (text->failed)
+		return refuse(transfer, SANGRAHA_E_OVERLOADED, "no memory for the body");
+	return length;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct sgh_transfer *transfer = arg;
+	long code = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &code);
+	if (transfer->request->want_data && code / 100 == 2)
+		return on_data(transfer, bytes, size * count);
+	return on_text(transfer, bytes, size * count);
+}
+
+/* As curl would make it, but not inherited by programs that are started meanwhile. */
+static curl_socket_t on_socket(void *arg, curlsocktype purpose,
+			       struct curl_sockaddr *address)
+{
+	return socket(address->family, address->socktype | SOCK_CLOEXEC,
+		      address->protocol);
+}
+
+bool sgh_transfer_init(struct sgh_transfer *transfer, struct sgh_http *http,
+		       const struct sgh_http_options *options)
+{
+	CURL *easy = curl_easy_init();
+
+	if (!easy)
+		return false;
+	transfer->http = http;
+	transfer->easy = easy;
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	/* Keys may have dots where a path has them. */
+	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "sangraha");
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+			 (long)options->connect_timeout_ms);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 10L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 64L << 10);
+	/* A resolver that hangs must not hold up the thread when its request times out. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+	if (options->ca_file)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	return true;
+}
+
+void sgh_transfer_fini(struct sgh_transfer *transfer)
+{
+	if (transfer->easy)
+		curl_easy_cleanup(transfer->easy);
+}
+
+/* The list that curl wants, made of nodes that we have. It only reads it. */
+static void set_headers(struct sgh_transfer *transfer)
+{
+	const struct sgh_http_request *request = transfer->request;
+	struct curl_slist *lines = transfer->lines;
+	/* Without this a large body waits a second for an interim answer. */
+	static char no_expect[] = "Expect:";
+
+	for (size_t i = 0; i < request->header_count; i++)
+		lines[i] =
+			(struct curl_slist){ (char *)request->headers[i], &lines[i + 1] };
+	lines[request->header_count] = (struct curl_slist){ no_expect, NULL };
+	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, lines);
+}
+
+/*
+ * Bodies go out as "post fields", which curl sends from our memory, in one piece with the
+ * header when they are small, and again by itself when a kept connection turns out dead.
+ */
+static void set_method(struct sgh_transfer *transfer)
+{
+	const struct sgh_http_request *request = transfer->request;
+	const struct sgh_bytes *body = request->body;
+	CURL *easy = transfer->easy;
+
+	if (strcmp(request->method, "HEAD") == 0) {
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL);
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+		return;
+	}
+	if (strcmp(request->method, "PUT") == 0 || strcmp(request->method, "POST") == 0) {
+		curl_easy_setopt(easy, CURLOPT_POST, 1L);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+				 (curl_off_t)(body ? body->length : 0));
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+				 body ? (const char *)body->data : "");
+	} else {
+		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+	}
+	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+void sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *request)
+{
+	transfer->request = request;
+	transfer->curl_error[0] = '\0';
+	transfer->refusal = NULL;
+	transfer->refusal_status = 0;
+	transfer->moved_ms = sgh_now_ms();
+	transfer->moved = 0;
+	transfer->header_bytes = 0;
+	transfer->final = false;
+	transfer->headers_done = false;
+	request->text.max = request->max_text ? request->max_text : SGH_HTTP_TEXT_MAX;
+	curl_easy_setopt(transfer->easy, CURLOPT_URL, request->url);
+	set_headers(transfer);
+	set_method(transfer);
+}
+
+bool sgh_transfer_moved(struct sgh_transfer *transfer)
+{
+	curl_off_t up = 0;
+	curl_off_t down = 0;
+	curl_off_t moved;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+	moved = up + down + (curl_off_t)transfer->header_bytes;
+	if (moved == transfer->moved)
+		return false;
+	transfer->moved = moved;
+	return true;
+}
+
+/* Every CURLcode that a request can end with, as what the caller can do about it. */
+static int translate(CURLcode code, bool unsent)
+{
+	switch (code) {
+	case CURLE_OK:
+		return SANGRAHA_OK;
+	case CURLE_OPERATION_TIMEDOUT:
+		/* Ours are told apart before; this one is connecting. */
+		return unsent ? SANGRAHA_E_UNAVAILABLE : SANGRAHA_E_TIMEOUT;
+	case CURLE_OUT_OF_MEMORY:
+		return SANGRAHA_E_OVERLOADED;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_ERROR:
+	case CURLE_SEND_FAIL_REWIND:
+	case CURLE_RECV_ERROR:
+	case CURLE_PARTIAL_FILE:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_INTERFACE_FAILED:
+		return SANGRAHA_E_UNAVAILABLE;
+	default:
+		return SANGRAHA_E_INTERNAL;
+	}
+}
+
+void sgh_transfer_result(struct sgh_transfer *transfer, CURLcode code)
+{
+	struct sgh_http_request *request = transfer->request;
+	curl_off_t pretransfer = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &request->code);
+	curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
+	request->unsent = code != CURLE_OK && pretransfer == 0;
+	if (transfer->refusal) {
+		request->status = sgh_fail(&request->err, transfer->refusal_status, 0,
+					   "%s", transfer->refusal);
+		return;
+	}
+	request->status = translate(code, request->unsent);
+	if (request->status) {
+		sgh_fail(&request->err, request->status, (long)code, "%s",
+			 transfer->curl_error[0] ? transfer->curl_error
+						 : curl_easy_strerror(code));
+		return;
+	}
+	if (!request->want_data || request->data || request->code / 100 != 2)
+		return;
+	request->data = sgh_bytes_new(NULL, 0);
+	if (!request->data)
+		request->status = sgh_fail_memory(&request->err);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_HTTP_TRANSFER_H
+#define SGH_HTTP_TRANSFER_H
+
+#include <curl/curl.h>
+
+#include "http/http.h"
+
+/*
+ * One request under way: a curl handle, used again for one request after the other. Only
+ * the thread touches it, but for the waiter and what belongs to the lock of sgh_http.
+ */
+struct sgh_transfer {
+	struct sgh_http *http;
+	struct sgh_list link; /* among the active or the free */
+	CURL *easy;
+	struct sgh_http_request *request; /* NULL: free */
+	struct curl_slist lines[SGH_HTTP_HEADERS_MAX + 1];
+	char curl_error[CURL_ERROR_SIZE];
+	const char *refusal; /* why we stopped the transfer; static */
+	int refusal_status;
+	int64_t moved_ms; /* when a byte was last seen to move */
+	curl_off_t moved; /* bytes, up and down, by then */
+	size_t header_bytes;
+	bool final; /* the headers that come are those of the final response */
+	bool headers_done;
+	bool reserved; /* the budget gave `waiter.size`, not yet handed to the data */
+	bool paused;   /* waits for memory */
+
+	struct sgh_budget_waiter waiter;
+	struct sgh_list granted_link; /* guarded by the lock of sgh_http */
+};
+
+/* What does not change from one request to the next. */
+bool sgh_transfer_init(struct sgh_transfer *transfer, struct sgh_http *http,
+		       const struct sgh_http_options *options);
+void sgh_transfer_fini(struct sgh_transfer *transfer);
+
+/* Make the handle ready for a request. */
+void sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *request);
+
+/* Fill in status, err, code, unsent and data of the request. */
+void sgh_transfer_result(struct sgh_transfer *transfer, CURLcode code);
+
+/* Whether bytes have moved since the last call. */
+bool sgh_transfer_moved(struct sgh_transfer *transfer);
+
+/* http.c: the transfer stands in line for memory, or has got it (from any thread). */
+void sgh_http_paused(struct sgh_transfer *transfer);
+void sgh_http_granted(struct sgh_budget_waiter *waiter);
+struct sgh_budget *sgh_http_budget(struct sgh_http *http);
+
+#endif

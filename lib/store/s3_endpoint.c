@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/s3.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+/* How long an endpoint that could not be reached is left alone. */
+#define BAD_MS 1000
+
+static bool host_valid(const char *host, size_t length)
+{
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		if (!isalnum((unsigned char)host[i]) && !strchr("-._:[]", host[i]))
+			return false;
+	return length > 0;
+}
+
+/* Without the scheme's own port, which curl leaves out of the Host header too. */
+static size_t without_default_port(const char *host, size_t length, bool tls)
+{
+	const char *port = tls ? ":443" : ":80";
+	size_t tail = strlen(port);
+
+	if (length > tail && memcmp(host + length - tail, port, tail) == 0)
+		return length - tail;
+	return length;
+}
+
+static int parse_one(struct sgh_s3_endpoint *endpoint, const char *text, size_t length,
+		     bool *tls, struct sangraha_error *err)
+{
+	static const char *const schemes[] = { "s3+http://", "s3+https://" };
+	int written;
+
+	for (size_t i = 0; i < SGH_COUNT(schemes); i++) {
+		size_t prefix = strlen(schemes[i]);
+
+		if (length < prefix || memcmp(text, schemes[i], prefix) != 0)
+			continue;
+		*tls = i == 1;
+		text += prefix;
+		length -= prefix;
+		break;
+	}
+	if (length && text[length - 1] == '/')
+		length--;
+	/* The text is not shown: somebody may have put credentials there. */
+	if (!host_valid(text, length))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"a store URL is s3+http://host:port or s3+https://host, "
+				"without a path or credentials");
+	length = without_default_port(text, length, *tls);
+	written = snprintf(endpoint->base, sizeof(endpoint->base), "%s://%.*s",
+			   *tls ? "https" : "http", (int)length, text);
+	if (written < 0 || (size_t)written >= sizeof(endpoint->base))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"the host in a store URL is too long");
+	endpoint->host = strstr(endpoint->base, "://") + 3;
+	return 0;
+}
+
+int sgh_s3_endpoints_parse(struct sgh_s3 *s3, const char *url, struct sangraha_error *err)
+{
+	bool tls = false;
+
+	for (;;) {
+		size_t length = strcspn(url, ",");
+		int rc;
+
+		if (s3->endpoint_count == SGH_S3_ENDPOINTS_MAX)
+			return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+					"more than %d gateways in the store URL",
+					SGH_S3_ENDPOINTS_MAX);
+		rc = parse_one(&s3->endpoints[s3->endpoint_count], url, length, &tls,
+			       err);
+		if (rc)
+			return rc;
+		s3->endpoint_count++;
+		if (!url[length])
+			return 0;
+		url += length + 1;
+	}
+}
+
+struct sgh_s3_endpoint *sgh_s3_endpoint_pick(struct sgh_s3 *s3)
+{
+	int64_t now;
+	unsigned turn;
+
+	if (s3->endpoint_count == 1)
+		return &s3->endpoints[0];
+	now = sgh_now_ms();
+	turn = __atomic_fetch_add(&s3->turn, 1, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < s3->endpoint_count; i++) {
+		struct sgh_s3_endpoint *endpoint =
+			&s3->endpoints[(turn + i) % s3->endpoint_count];
+
+		if (__atomic_load_n(&endpoint->bad_ms, __ATOMIC_RELAXED) <= now)
+			return endpoint;
+	}
+	return &s3->endpoints[turn % s3->endpoint_count];
+}
+
+void sgh_s3_endpoint_failed(struct sgh_s3_endpoint *endpoint)
+{
+	__atomic_store_n(&endpoint->bad_ms, sgh_now_ms() + BAD_MS, __ATOMIC_RELAXED);
+}

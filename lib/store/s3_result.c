@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/s3.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+#define META "x-amz-meta-"
+/* What of a key is shown in a message; the reason is more important. */
+#define KEY_SHOWN 100
+
+static bool named(const char *name, size_t length, const char *wanted)
+{
+	return length == strlen(wanted) && strncasecmp(name, wanted, length) == 0;
+}
+
+static const char *keep(struct sgh_s3_op *self, const char *text, size_t length)
+{
+	const char *copy = sgh_arena_text(&self->op->arena, text, length);
+
+	self->no_memory |= !copy;
+	return copy;
+}
+
+static void keep_meta(struct sgh_s3_op *self, const char *name, size_t name_length,
+		      const char *value, size_t value_length)
+{
+	struct sgh_store_head *head = &self->op->head;
+	char *lower;
+
+	/* An object that others wrote may have more than any of ours. */
+	if (head->meta_count == SGH_STORE_META_MAX)
+		return;
+	lower = (char *)keep(self, name, name_length);
+	for (char *c = lower; c && *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c + 32);
+	value = keep(self, value, value_length);
+	if (lower && value)
+		head->meta[head->meta_count++] = (struct sgh_pair){ lower, value };
+}
+
+/* Digits and nothing else, of at most 19 of them. */
+static const char *parse_number(const char *text, const char *end, uint64_t *ret)
+{
+	uint64_t value = 0;
+	const char *start = text;
+
+	for (; text < end && *text >= '0' && *text <= '9' && text - start < 19; text++)
+		value = value * 10 + (uint64_t)(*text - '0');
+	if (text == start)
+		return NULL;
+	*ret = value;
+	return text;
+}
+
+/* "bytes 0-9/100" (RFC 9110, section 14.4). */
+static void parse_range(struct sgh_s3_op *self, const char *value, size_t length)
+{
+	const char *end = value + length;
+	uint64_t first;
+	uint64_t last;
+	uint64_t size;
+
+	if (length < 6 || strncasecmp(value, "bytes ", 6) != 0)
+		return;
+	value = parse_number(value + 6, end, &first);
+	if (!value || value == end || *value++ != '-')
+		return;
+	value = parse_number(value, end, &last);
+	if (!value || value == end || *value++ != '/')
+		return;
+	value = parse_number(value, end, &size);
+	if (value != end)
+		return;
+	self->ranged = true;
+	self->first = first;
+	self->op->head.size = size;
+}
+
+static void parse_date(struct sgh_s3_op *self, const char *value, size_t length)
+{
+	char text[64];
+
+	if (length >= sizeof(text))
+		return;
+	memcpy(text, value, length);
+	text[length] = '\0';
+	if (!sgh_http_date_parse(text, &self->op->head.modified_ms))
+		self->op->head.modified_ms = 0;
+}
+
+void sgh_s3_on_header(struct sgh_http_request *request, const char *name,
+		      size_t name_length, const char *value, size_t value_length)
+{
+	struct sgh_s3_op *self = sgh_container_of(request, struct sgh_s3_op, http);
+	size_t meta = strlen(META);
+
+	if (named(name, name_length, "content-length"))
+		parse_number(value, value + value_length, &self->length);
+	if (self->verb != SGH_STORE_GET && self->verb != SGH_STORE_HEAD)
+		return;
+	if (name_length > meta && strncasecmp(name, META, meta) == 0)
+		keep_meta(self, name + meta, name_length - meta, value, value_length);
+	else if (named(name, name_length, "content-type"))
+		self->op->head.content_type = keep(self, value, value_length);
+	else if (named(name, name_length, "content-range"))
+		parse_range(self, value, value_length);
+	else if (named(name, name_length, "last-modified"))
+		parse_date(self, value, value_length);
+}
+
+static const char *verb_name(enum sgh_store_verb verb)
+{
+	static const char *const names[] = {
+		[SGH_STORE_PUT] = "PUT",     [SGH_STORE_GET] = "GET",
+		[SGH_STORE_HEAD] = "HEAD",   [SGH_STORE_DELETE] = "DELETE",
+		[SGH_STORE_LIST] = "LIST",   [SGH_STORE_MAKE_BUCKET] = "MAKE BUCKET",
+		[SGH_STORE_CHECK] = "CHECK",
+	};
+
+	return names[verb];
+}
+
+/* The sentence's beginning: what was asked, of what. */
+static void subject(const struct sgh_s3_op *self, char *text, size_t size)
+{
+	const struct sgh_store_op *op = self->op;
+	bool with_key = self->verb == SGH_STORE_PUT || self->verb == SGH_STORE_GET ||
+			self->verb == SGH_STORE_HEAD || self->verb == SGH_STORE_DELETE;
+	size_t length = with_key ? strlen(op->key) : 0;
+	bool cut = length > KEY_SHOWN;
+
+	if (cut)
+		length = KEY_SHOWN;
+	while (cut && length && ((unsigned char)op->key[length] & 0xc0) == 0x80)
+		length--;
+	snprintf(text, size, "%s %s%s%s%.*s%s", verb_name(self->verb),
+		 self->s3->store.bucket_prefix, op->bucket, with_key ? "/" : "",
+		 (int)length, with_key ? op->key : "", cut ? "…" : "");
+}
+
+struct meaning {
+	const char *code;
+	int status;
+};
+
+/* Codes that say more than their HTTP status does. */
+static int status_of_code(const char *code, int otherwise)
+{
+	static const struct meaning meanings[] = {
+		{ "NoSuchKey", SANGRAHA_E_NOT_FOUND },
+		{ "NoSuchBucket", SANGRAHA_E_NOT_FOUND },
+		{ "PreconditionFailed", SANGRAHA_E_PRECONDITION },
+		{ "RequestTimeout", SANGRAHA_E_UNAVAILABLE },
+		{ "IncompleteBody", SANGRAHA_E_UNAVAILABLE },
+		{ "SlowDown", SANGRAHA_E_UNAVAILABLE },
+		{ "InternalError", SANGRAHA_E_UNAVAILABLE },
+		{ "ServiceUnavailable", SANGRAHA_E_UNAVAILABLE },
+		{ "XMinioStorageFull", SANGRAHA_E_OVERLOADED },
+		{ "QuotaExceeded", SANGRAHA_E_OVERLOADED },
+		{ "InvalidAccessKeyId", SANGRAHA_E_UNAUTHORIZED },
+		{ "SignatureDoesNotMatch", SANGRAHA_E_UNAUTHORIZED },
+		{ "AccessDenied", SANGRAHA_E_UNAUTHORIZED },
+		{ "AuthorizationHeaderMalformed", SANGRAHA_E_UNAUTHORIZED },
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(meanings); i++)
+		if (strcmp(meanings[i].code, code) == 0)
+			return meanings[i].status;
+	return otherwise;
+}
+
+static int status_of_http(long code)
+{
+	switch (code) {
+	case 401:
+	case 403:
+		return SANGRAHA_E_UNAUTHORIZED;
+	case 404:
+		return SANGRAHA_E_NOT_FOUND;
+	case 408:
+	case 409: /* ConditionalRequestConflict, OperationAborted */
+	case 425:
+	case 429:
+		return SANGRAHA_E_UNAVAILABLE;
+	case 412:
+		return SANGRAHA_E_PRECONDITION;
+	case 501:
+	case 505:
+		return SANGRAHA_E_INTERNAL;
+	case 507:
+		return SANGRAHA_E_OVERLOADED;
+	default:
+		return code >= 500 ? SANGRAHA_E_UNAVAILABLE : SANGRAHA_E_INTERNAL;
+	}
+}
+
+static const char *text_of_http(long code)
+{
+	switch (code) {
+	case 401:
+		return "Unauthorized";
+	case 403:
+		return "Forbidden";
+	case 404:
+		return "Not Found";
+	case 412:
+		return "Precondition Failed";
+	case 429:
+		return "Too Many Requests";
+	case 503:
+		return "Service Unavailable";
+	default:
+		return code >= 500 ? "the store failed" : "an unexpected answer";
+	}
+}
+
+static int fail_answer(const struct sgh_s3_op *self, const struct sgh_s3_error *error,
+		       struct sangraha_error *err)
+{
+	long code = self->http.code;
+	/* 200 with an <Error> inside is a failure that came late. */
+	int status = code / 100 == 2 ? SANGRAHA_E_UNAVAILABLE : status_of_http(code);
+	char about[320];
+
+	subject(self, about, sizeof(about));
+	if (!error || !error->code[0])
+		return sgh_fail(err, status, code, "%s: %ld %s", about, code,
+				text_of_http(code));
+	return sgh_fail(err, status_of_code(error->code, status), code, "%s: %ld %s: %s",
+			about, code, error->code, error->message);
+}
+
+static int fail_transport(const struct sgh_s3_op *self, struct sangraha_error *err)
+{
+	const struct sangraha_error *from = &self->http.err;
+	char about[320];
+	/* A store whose answers are over every bound makes no sense. */
+	int status = from->status == SANGRAHA_E_TOO_LARGE ? SANGRAHA_E_INTERNAL
+							  : self->http.status;
+
+	subject(self, about, sizeof(about));
+	return sgh_fail(err, status, from->native, "%s: %s", about, from->message);
+}
+
+/* Whether an error counts as success, because what was wanted is so. */
+static bool is_so_already(const struct sgh_s3_op *self, const struct sgh_s3_error *error)
+{
+	switch (self->verb) {
+	case SGH_STORE_DELETE:
+	case SGH_STORE_CHECK:
+		/* It serves, and it let us look. */
+		return self->http.code == 404;
+	case SGH_STORE_MAKE_BUCKET:
+		return strcmp(error->code, "BucketAlreadyOwnedByYou") == 0 ||
+		       strcmp(error->code, "BucketAlreadyExists") == 0;
+	default:
+		return false;
+	}
+}
+
+static int get_result(struct sgh_s3_op *self, struct sangraha_error *err)
+{
+	struct sgh_store_op *op = self->op;
+	struct sgh_bytes *data = self->http.data;
+	uint64_t wanted;
+
+	if (self->http.code == 206) {
+		if (!self->ranged || self->first != op->offset ||
+		    op->head.size <= op->offset)
+			return sgh_fail(err, SANGRAHA_E_INTERNAL, 206,
+					"the store answered with another part than was "
+					"asked for");
+	} else if (op->offset) {
+		return sgh_fail(err, SANGRAHA_E_INTERNAL, self->http.code,
+				"the store ignored the range");
+	} else {
+		op->head.size = data->length;
+	}
+	wanted = op->head.size - op->offset;
+	if (wanted > op->max_length)
+		wanted = op->max_length;
+	if (data->length != wanted)
+		return sgh_fail(err, SANGRAHA_E_INTERNAL, self->http.code,
+				"the store answered with %zu bytes instead of %llu",
+				data->length, (unsigned long long)wanted);
+	op->data = sgh_take(self->http.data);
+	return 0;
+}
+
+static int list_result(struct sgh_s3_op *self, struct sangraha_error *err)
+{
+	struct sgh_store_op *op = self->op;
+	const struct sgh_buf *text = &self->http.text;
+	struct sgh_s3_list list;
+	int rc;
+
+	op->arena.max = ((size_t)op->limit + 1) * (3 * SGH_S3_KEY_MAX + 256);
+	rc = sgh_s3xml_list(sgh_buf_text(text), text->length, op->limit, &op->arena,
+			    &list, err);
+	if (rc)
+		return rc;
+	op->keys = sgh_arena_alloc(&op->arena, list.count * sizeof(*op->keys) + 1);
+	if (!op->keys)
+		return sgh_fail_memory(err);
+	for (size_t i = 0; i < list.count; i++)
+		op->keys[i] = (struct sgh_store_key){
+			.key = list.keys[i].key,
+			.size = list.keys[i].size,
+			.modified_ms = list.keys[i].modified_ms,
+		};
+	op->key_count = list.count;
+	op->more = list.more;
+	return 0;
+}
+
+static int success(struct sgh_s3_op *self, struct sangraha_error *err)
+{
+	if (self->no_memory)
+		return sgh_fail_memory(err);
+	switch (self->verb) {
+	case SGH_STORE_GET:
+		return get_result(self, err);
+	case SGH_STORE_HEAD:
+		self->op->head.size = self->length;
+		return 0;
+	case SGH_STORE_LIST:
+		return list_result(self, err);
+	default:
+		return 0;
+	}
+}
+
+int sgh_s3_result(struct sgh_s3_op *self, struct sangraha_error *err)
+{
+	const struct sgh_buf *text = &self->http.text;
+	struct sgh_s3_error error = { { 0 } };
+	bool is_error;
+
+	if (self->http.status)
+		return fail_transport(self, err);
+	is_error = sgh_s3xml_error(sgh_buf_text(text), text->length, &error);
+	if (self->http.code / 100 == 2 && !is_error)
+		return success(self, err);
+	if (is_so_already(self, &error))
+		return 0;
+	return fail_answer(self, &error, err);
+}
