@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "role/client.h"
+
+/*
+ * One request of a client, from its submission to its result: published, found again by
+ * its correlation id when the reply comes, sent again when none comes - at half its time
+ * and after a reconnect, not sooner than 3 s after it was published and at most 3 times -
+ * and ended by its deadline. Whoever takes it out of the table decides its result.
+ */
+
+#define RESENDS_MAX   3
+#define RESEND_MIN_MS 3000
+
+struct call {
+	int refs; /* atomic: one while open, while published, while its timer is armed */
+	struct sangraha_client *client;
+	struct sgh_list link; /* in a chain of client->state.calls */
+	struct sgh_request *request;
+	struct sgh_message *message;
+	struct sgh_publish publish;
+	struct sgh_timer timer;
+	struct sangraha_result *result; /* there from the start: the end cannot fail */
+	char correlation_id[SANGRAHA_ID_SIZE];
+	bool direct;
+	int64_t started_us;
+	int64_t deadline_ms;
+	struct {
+		/* guarded by client->state.lock */
+		bool settled;
+		bool publishing;
+		bool armed;
+		int64_t published_ms;
+		int64_t resend_ms; /* when to send again; SGH_NEVER: not planned */
+	} state;
+};
+
+static void call_unref(struct call *call)
+{
+	struct sangraha_client *client = call->client;
+
+	if (__atomic_sub_fetch(&call->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	sangraha_result_free(call->result);
+	sgh_request_free(call->request);
+	sgh_message_free(call->message);
+	free(call);
+	sgh_client_unref(client);
+}
+
+static void call_ref(struct call *call)
+{
+	__atomic_add_fetch(&call->refs, 1, __ATOMIC_RELAXED);
+}
+
+/* The chain of a correlation id, by FNV-1a. */
+static struct sgh_list *chain(struct sangraha_client *client, const char *correlation_id)
+{
+	uint32_t hash = 2166136261u;
+
+	for (const char *at = correlation_id; *at; at++)
+		hash = (hash ^ (unsigned char)*at) * 16777619u;
+	return &client->state.calls[hash & (SGH_CALL_CHAINS - 1)];
+}
+
+/* ---- the end ---- */
+
+/* Take a call out of the table; false when somebody else did. */
+static bool settle_locked(struct call *call)
+{
+	if (call->state.settled)
+		return false;
+	call->state.settled = true;
+	sgh_list_remove(&call->link);
+	call->client->state.call_count--;
+	return true;
+}
+
+/*
+ * Hand over the result of a call that this thread settled, and drop the reference of the
+ * open call and of a timer that will not fire. One that is firing drops its own.
+ */
+static void complete(struct call *call, int status, const struct sangraha_error *err)
+{
+	struct sangraha_client *client = call->client;
+	struct sangraha_result *result = sgh_take(call->result);
+	bool disarmed;
+
+	result->status = status;
+	if (status)
+		sgh_fail_with(&result->err, status, err);
+	result->err.status = status;
+	sgh_tally_end(&client->tally, call->request->verb, status,
+		      sgh_now_us() - call->started_us);
+	disarmed = sgh_timer_cancel(client->timers, &call->timer);
+	sgh_client_complete(client, result, call->direct);
+	if (disarmed)
+		call_unref(call);
+	call_unref(call);
+}
+
+static void end(struct call *call, int status, const struct sangraha_error *err)
+{
+	bool ours;
+
+	pthread_mutex_lock(&call->client->state.lock);
+	ours = settle_locked(call);
+	pthread_mutex_unlock(&call->client->state.lock);
+	if (ours)
+		complete(call, status, err);
+}
+
+static void end_late(struct call *call)
+{
+	struct sangraha_error err;
+
+	sgh_fail(&err, SANGRAHA_E_TIMEOUT, 0,
+		 "no answer came in %lld ms; what became of the request is not known",
+		 (long long)((sgh_now_us() - call->started_us) / 1000));
+	end(call, SANGRAHA_E_TIMEOUT, &err);
+}
+
+/* ---- sending ---- */
+
+static void arm_locked(struct call *call)
+{
+	int64_t at = call->deadline_ms;
+
+	if (call->state.settled)
+		return;
+	if (call->state.resend_ms < at)
+		at = call->state.resend_ms;
+	if (!sgh_timer_arm(call->client->timers, &call->timer, at) || call->state.armed)
+		return;
+	call->state.armed = true;
+	call_ref(call);
+}
+
+/* Plan to send again: not too soon, and not for ever. */
+static void plan_locked(struct call *call, int64_t at_ms)
+{
+	int64_t soonest = call->state.published_ms + RESEND_MIN_MS;
+
+	if (at_ms < soonest)
+		at_ms = soonest;
+	call->state.resend_ms = call->request->resend < RESENDS_MAX ? at_ms : SGH_NEVER;
+}
+
+/* What a broken connection, a refusal or a confirm means for the call. */
+static void published(struct sgh_publish *publish, int status,
+		      const struct sangraha_error *err)
+{
+	struct call *call = sgh_container_of(publish, struct call, publish);
+	bool confirmed_only = !call->request->reply_to;
+
+	pthread_mutex_lock(&call->client->state.lock);
+	call->state.publishing = false;
+	if (status == SANGRAHA_E_UNAVAILABLE) {
+		plan_locked(call, sgh_now_ms());
+		arm_locked(call);
+	}
+	pthread_mutex_unlock(&call->client->state.lock);
+	if (!status && confirmed_only)
+		end(call, 0, NULL);
+	else if (status == SANGRAHA_E_TIMEOUT)
+		end_late(call);
+	else if (status == SANGRAHA_E_NOT_FOUND)
+		end(call, SANGRAHA_E_UNAVAILABLE, NULL);
+	else if (status && status != SANGRAHA_E_UNAVAILABLE)
+		end(call, status, err);
+	call_unref(call);
+}
+
+/* The caller has set state.publishing, which makes request and message its own. */
+static int publish(struct call *call, struct sangraha_error *err)
+{
+	struct sangraha_client *client = call->client;
+	bool reads = call->request->verb >= SGH_GET;
+	bool sure = !reads || client->persistent_reads;
+	struct sgh_message *message = NULL;
+	int status;
+
+	call->request->published = sgh_time_ms();
+	status = sgh_request_message(call->request, &message, err);
+	if (!status) {
+		sgh_message_free(call->message);
+		call->message = message;
+		call->publish = (struct sgh_publish){
+			.exchange = "",
+			.routing_key = reads ? SANGRAHA_READ_QUEUE : SANGRAHA_WRITE_QUEUE,
+			.message = message,
+			.mandatory = sure,
+			.confirm = sure,
+			.deadline_ms = call->deadline_ms,
+			.done = published,
+		};
+		call_ref(call);
+		status = sgh_queue_publish(client->queue, &call->publish, err);
+		if (status)
+			call_unref(call);
+	}
+	if (status) {
+		pthread_mutex_lock(&client->state.lock);
+		call->state.publishing = false;
+		pthread_mutex_unlock(&client->state.lock);
+	}
+	return status;
+}
+
+static void fire(struct sgh_timer *timer)
+{
+	struct call *call = sgh_container_of(timer, struct call, timer);
+	struct sangraha_client *client = call->client;
+	int64_t now = sgh_now_ms();
+	bool late = now >= call->deadline_ms;
+	bool again;
+
+	pthread_mutex_lock(&client->state.lock);
+	call->state.armed = false;
+	again = !late && !call->state.settled && !call->state.publishing &&
+		now >= call->state.resend_ms;
+	if (again) {
+		call->request->resend++;
+		call->state.publishing = true;
+		call->state.published_ms = now;
+	}
+	if (now >= call->state.resend_ms)
+		call->state.resend_ms = SGH_NEVER;
+	if (!late)
+		arm_locked(call);
+	pthread_mutex_unlock(&client->state.lock);
+	if (late) {
+		end_late(call);
+	} else if (again && publish(call, NULL)) {
+		pthread_mutex_lock(&client->state.lock);
+		plan_locked(call, now);
+		arm_locked(call);
+		pthread_mutex_unlock(&client->state.lock);
+	}
+	call_unref(call);
+}
+
+void sgh_calls_resend(struct sangraha_client *client)
+{
+	int64_t now = sgh_now_ms();
+
+	pthread_mutex_lock(&client->state.lock);
+	for (size_t i = 0; i < SGH_CALL_CHAINS; i++) {
+		sgh_list_for_each (link, &client->state.calls[i]) {
+			struct call *call = sgh_list_entry(link, struct call, link);
+
+			if (call->state.publishing)
+				continue;
+			plan_locked(call, now);
+			arm_locked(call);
+		}
+	}
+	pthread_mutex_unlock(&client->state.lock);
+}
+
+void sgh_calls_abort(struct sangraha_client *client)
+{
+	for (size_t i = 0; i < SGH_CALL_CHAINS; i++) {
+		struct sgh_list *link;
+
+		do {
+			struct call *call = NULL;
+
+			pthread_mutex_lock(&client->state.lock);
+			link = client->state.calls[i].next;
+			if (link == &client->state.calls[i])
+				link = NULL;
+			if (link) {
+				call = sgh_list_entry(link, struct call, link);
+				settle_locked(call);
+			}
+			pthread_mutex_unlock(&client->state.lock);
+			if (call)
+				complete(call, SANGRAHA_E_UNAVAILABLE, NULL);
+		} while (link);
+	}
+}
+
+/* ---- the beginning ---- */
+
+static struct call *call_new(struct sangraha_client *client, struct sgh_request *request,
+			     sangraha_done_fn *done, void *arg)
+{
+	struct call *call = calloc(1, sizeof(*call));
+	struct sangraha_result *result = calloc(1, sizeof(*result));
+
+	if (!call || !result) {
+		free(call);
+		free(result);
+		sgh_request_free(request);
+		return NULL;
+	}
+	call->refs = 1;
+	call->client = sgh_client_ref(client);
+	call->request = request;
+	call->result = result;
+	call->timer.fire = fire;
+	sgh_list_init(&call->link);
+	sgh_id_random(call->correlation_id);
+	request->correlation_id = call->correlation_id;
+	result->done = done;
+	result->arg = arg;
+	sgh_list_init(&result->link);
+	if (request->object_id)
+		memcpy(result->id, request->object_id, SANGRAHA_ID_SIZE);
+	return call;
+}
+
+/* Put a call into the table, unless there are too many. */
+static int enter(struct call *call, struct sangraha_error *err)
+{
+	struct sangraha_client *client = call->client;
+	int status = 0;
+
+	pthread_mutex_lock(&client->state.lock);
+	if (client->state.closing)
+		status = sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,
+				  "the client is being closed");
+	else if (client->state.call_count >= client->max_in_flight)
+		status = sgh_fail(err, SANGRAHA_E_OVERLOADED, 0,
+				  "%zu requests are without an answer already",
+				  client->state.call_count);
+	if (!status) {
+		sgh_list_append(chain(client, call->correlation_id), &call->link);
+		client->state.call_count++;
+		call->state.publishing = true;
+	}
+	pthread_mutex_unlock(&client->state.lock);
+	return status;
+}
+
+int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
+		   unsigned timeout_ms, bool direct, sangraha_done_fn *done, void *arg,
+		   struct sangraha_error *err)
+{
+	struct call *call = call_new(client, request, done, arg);
+	int64_t now = sgh_now_ms();
+	bool ours = false;
+	int status;
+
+	if (!call)
+		return sgh_fail_memory(err);
+	call->direct = direct || client->direct;
+	call->started_us = sgh_now_us();
+	call->deadline_ms = now + timeout_ms;
+	call->state.published_ms = now;
+	request->deadline =
+		sgh_time_ms() + (request->reply_to ? timeout_ms : SGH_ASYNC_MS);
+	status = enter(call, err);
+	if (status) {
+		call_unref(call);
+		return status;
+	}
+	sgh_tally_begin(&client->tally);
+	call_ref(call);
+	status = publish(call, err);
+	pthread_mutex_lock(&client->state.lock);
+	if (status) {
+		ours = settle_locked(call);
+	} else {
+		plan_locked(call, now + timeout_ms / 2);
+		arm_locked(call);
+	}
+	pthread_mutex_unlock(&client->state.lock);
+	if (ours) {
+		sgh_tally_end(&client->tally, request->verb, status,
+			      sgh_now_us() - call->started_us);
+		call_unref(call);
+	}
+	call_unref(call);
+	/* Not ours any more: an abort has told `done` already. */
+	return ours ? status : 0;
+}
+
+void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
+{
+	struct sangraha_error err = { .status = reply->status };
+	struct call *found = NULL;
+
+	pthread_mutex_lock(&client->state.lock);
+	if (reply->correlation_id) {
+		sgh_list_for_each (link, chain(client, reply->correlation_id)) {
+			struct call *call = sgh_list_entry(link, struct call, link);
+
+			if (strcmp(call->correlation_id, reply->correlation_id) == 0) {
+				found = call;
+				break;
+			}
+		}
+	}
+	if (found)
+		settle_locked(found);
+	pthread_mutex_unlock(&client->state.lock);
+	/* Late answers and duplicates are normal. */
+	if (!found) {
+		sgh_reply_free(reply);
+		return;
+	}
+	if (reply->status)
+		sgh_fail(&err, reply->status, 0, "%s",
+			 reply->message ? reply->message
+					: sangraha_status_text(reply->status));
+	found->result->reply = reply;
+	complete(found, reply->status, &err);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+#include "role/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/thread.h"
+
+#define TIMEOUT_DEFAULT_MS 30000
+#define IN_FLIGHT_DEFAULT  4096
+#define DISPATCH_MAX       256
+#define REPLY_PREFETCH     256
+#define TICK_MS            800
+#define PROBE_MS           1000
+/* How old the broker's word may be: a tick, and the time to answer. */
+#define PROBE_VALID_MS (TICK_MS + PROBE_MS)
+
+static const char *const probe_queues[SGH_PROBES] = {
+	[SGH_PROBE_WRITES] = SANGRAHA_WRITE_QUEUE,
+	[SGH_PROBE_READS] = SANGRAHA_READ_QUEUE,
+	[SGH_PROBE_DEAD_WRITES] = SANGRAHA_WRITE_QUEUE ".dlq",
+	[SGH_PROBE_DEAD_READS] = SANGRAHA_READ_QUEUE ".dlq",
+};
+
+struct sangraha_client *sgh_client_ref(struct sangraha_client *client)
+{
+	__atomic_add_fetch(&client->refs, 1, __ATOMIC_RELAXED);
+	return client;
+}
+
+void sgh_client_unref(struct sangraha_client *client)
+{
+	if (__atomic_sub_fetch(&client->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (client->wake_fd >= 0)
+		close(client->wake_fd);
+	pthread_cond_destroy(&client->state.changed);
+	pthread_mutex_destroy(&client->state.lock);
+	sangraha_types_unref(client->types);
+	sangraha_context_unref(client->context);
+	free(client);
+}
+
+/* ---- replies ---- */
+
+static void deliver(void *arg, struct sgh_delivery *delivery)
+{
+	struct sangraha_client *client = arg;
+	struct sgh_reply *reply = NULL;
+	struct sangraha_error err;
+	int status = SANGRAHA_E_TOO_LARGE;
+
+	if (!delivery->oversize)
+		status = sgh_reply_parse(delivery->message, client->context->budget,
+					 &reply, &err);
+	else
+		sgh_fail(&err, status, 0, "a reply of %llu bytes",
+			 (unsigned long long)delivery->announced);
+	if (status)
+		sgh_log(client->context, SANGRAHA_LOG_WARN, "orchestrator", "reply",
+			"a reply cannot be read: %s", err.message);
+	/* Whoever lost this answer asks again: it need not be kept for that. */
+	sgh_delivery_ack(delivery);
+	if (!status)
+		sgh_call_answer(client, reply);
+}
+
+static void attached(void *arg, bool is_attached)
+{
+	struct sangraha_client *client = arg;
+	bool again;
+
+	pthread_mutex_lock(&client->state.lock);
+	again = is_attached && client->state.was_attached;
+	client->state.was_attached |= is_attached;
+	pthread_mutex_unlock(&client->state.lock);
+	if (again)
+		sgh_calls_resend(client);
+}
+
+void sgh_client_complete(struct sangraha_client *client, struct sangraha_result *result,
+			 bool direct)
+{
+	bool first;
+
+	if (direct) {
+		result->done(result->arg, result);
+		return;
+	}
+	pthread_mutex_lock(&client->state.lock);
+	first = sgh_list_empty(&client->state.completed);
+	sgh_list_append(&client->state.completed, &result->link);
+	pthread_mutex_unlock(&client->state.lock);
+	if (first)
+		sgh_wake(client->wake_fd);
+}
+
+int sangraha_client_fd(const struct sangraha_client *client)
+{
+	return client ? client->wake_fd : -1;
+}
+
+int sangraha_client_dispatch(struct sangraha_client *client)
+{
+	int count = 0;
+
+	if (!client)
+		return 0;
+	sgh_wake_clear(client->wake_fd);
+	for (; count < DISPATCH_MAX; count++) {
+		struct sangraha_result *result;
+		struct sgh_list *link;
+
+		pthread_mutex_lock(&client->state.lock);
+		link = sgh_list_pop(&client->state.completed);
+		pthread_mutex_unlock(&client->state.lock);
+		if (!link)
+			return count;
+		result = sgh_list_entry(link, struct sangraha_result, link);
+		result->done(result->arg, result);
+	}
+	/* There may be more: stay readable. */
+	sgh_wake(client->wake_fd);
+	return count;
+}
+
+/* ---- the broker's word ---- */
+
+static void probed(struct sgh_queue_probe *queue_probe, int status,
+		   const struct sangraha_error *err)
+{
+	struct sgh_probe *probe = sgh_container_of(queue_probe, struct sgh_probe, probe);
+	struct sangraha_client *client = probe->client;
+
+	pthread_mutex_lock(&client->state.lock);
+	probe->consumed = !status && queue_probe->consumers > 0;
+	if (!status) {
+		probe->seen_ms = sgh_now_ms();
+		sgh_metric_set(probe->gauge, (int64_t)queue_probe->messages);
+	}
+	probe->pending = false;
+	client->state.probes_pending--;
+	pthread_cond_broadcast(&client->state.changed);
+	pthread_mutex_unlock(&client->state.lock);
+}
+
+static void ask(struct sangraha_client *client, struct sgh_probe *probe)
+{
+	bool go;
+
+	pthread_mutex_lock(&client->state.lock);
+	go = !probe->pending && !client->state.closing;
+	probe->pending |= go;
+	client->state.probes_pending += go;
+	pthread_mutex_unlock(&client->state.lock);
+	if (!go)
+		return;
+	probe->probe.deadline_ms = sgh_now_ms() + PROBE_MS;
+	probe->probe.done = probed;
+	if (sgh_queue_probe(client->queue, &probe->probe, NULL))
+		probed(&probe->probe, SANGRAHA_E_UNAVAILABLE, NULL);
+}
+
+static void tick(struct sgh_timer *timer)
+{
+	struct sangraha_client *client =
+		sgh_container_of(timer, struct sangraha_client, tick);
+
+	for (int i = 0; i < SGH_PROBES; i++)
+		ask(client, &client->state.probes[i]);
+	sgh_timer_arm(client->timers, &client->tick, sgh_now_ms() + TICK_MS);
+}
+
+static int consumed_locked(const struct sgh_probe *probe)
+{
+	bool fresh = probe->seen_ms && sgh_now_ms() - probe->seen_ms <= PROBE_VALID_MS;
+
+	return fresh && probe->consumed ? SANGRAHA_HEALTH_OK : SANGRAHA_HEALTH_DOWN;
+}
+
+void sangraha_client_health(struct sangraha_client *client,
+			    struct sangraha_health *health)
+{
+	bool ready = sgh_queue_ready(client->queue);
+
+	pthread_mutex_lock(&client->state.lock);
+	health->receivers = consumed_locked(&client->state.probes[SGH_PROBE_WRITES]);
+	health->getters = consumed_locked(&client->state.probes[SGH_PROBE_READS]);
+	pthread_mutex_unlock(&client->state.lock);
+	health->broker = ready ? SANGRAHA_HEALTH_OK : SANGRAHA_HEALTH_DOWN;
+	health->store = SANGRAHA_HEALTH_NONE;
+	health->writes = ready ? health->receivers : SANGRAHA_HEALTH_DOWN;
+	health->reads = ready ? health->getters : SANGRAHA_HEALTH_DOWN;
+}
+
+/* ---- start and end ---- */
+
+static void init(struct sangraha_client *client, struct sangraha_context *context,
+		 struct sangraha_queue *queue,
+		 const struct sangraha_client_options *options)
+{
+	size_t limit = sgh_budget_limit(context->budget);
+
+	client->refs = 1;
+	client->wake_fd = -1;
+	client->context = sangraha_context_ref(context);
+	client->queue = sangraha_queue_ref(queue);
+	client->timeout_ms = sgh_option(options, timeout_ms, TIMEOUT_DEFAULT_MS);
+	client->max_in_flight = sgh_option(options, max_in_flight, IN_FLIGHT_DEFAULT);
+	client->inline_limit = sgh_option(options, inline_limit, limit / 8);
+	client->direct = sgh_option(options, direct, 0) != 0;
+	client->persistent_reads = sgh_option(options, persistent_reads, 0) != 0;
+	client->tick.fire = tick;
+	pthread_mutex_init(&client->state.lock, NULL);
+	sgh_cond_init(&client->state.changed);
+	sgh_list_init(&client->state.completed);
+	for (size_t i = 0; i < SGH_CALL_CHAINS; i++)
+		sgh_list_init(&client->state.calls[i]);
+	sgh_tally_init(&client->tally, context->metrics, "orchestrator");
+}
+
+static void init_probes(struct sangraha_client *client)
+{
+	for (int i = 0; i < SGH_PROBES; i++) {
+		struct sgh_probe *probe = &client->state.probes[i];
+		char labels[96];
+
+		probe->client = client;
+		probe->probe.queue = probe_queues[i];
+		snprintf(labels, sizeof(labels), "queue=\"%s\"", probe_queues[i]);
+		if (i >= SGH_PROBE_DEAD_WRITES)
+			probe->gauge = sgh_metrics_gauge(client->context->metrics,
+							 "sangraha_dlq_messages", labels);
+	}
+}
+
+static int start(struct sangraha_client *client, struct sangraha_types *types,
+		 struct sangraha_error *err)
+{
+	struct sgh_consumer_options consumer = {
+		.prefetch = REPLY_PREFETCH,
+		.max_bytes = sgh_budget_limit(client->context->budget) / 4,
+		/* JSON mode is not asked for, but a list is a document of its own size. */
+		.max_body = client->inline_limit + (4 << 20),
+		.deliver = deliver,
+		.attached = attached,
+		.arg = client,
+	};
+	int status = 0;
+
+	client->wake_fd = sgh_wake_new();
+	if (client->wake_fd < 0)
+		return sgh_fail_errno(err, errno, "cannot make a descriptor");
+	if (types)
+		client->types = sangraha_types_ref(types);
+	else
+		status = sangraha_types_new(NULL, &client->types, err);
+	if (!status)
+		status = sgh_timers_new(&client->timers, err);
+	if (!status)
+		status =
+			sgh_consumer_new(client->queue, &consumer, &client->replies, err);
+	if (!status && !sgh_timer_arm(client->timers, &client->tick, sgh_now_ms()))
+		status = sgh_fail_memory(err);
+	return status;
+}
+
+int sangraha_client_new(struct sangraha_context *context, struct sangraha_queue *queue,
+			const struct sangraha_client_options *options,
+			struct sangraha_client **ret, struct sangraha_error *err)
+{
+	struct sangraha_client *client;
+	int status;
+
+	if (!context || !queue || !ret)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"a client needs a context and a queue");
+	client = calloc(1, sizeof(*client));
+	if (!client)
+		return sgh_fail_memory(err);
+	init(client, context, queue, options);
+	init_probes(client);
+	if (client->inline_limit > sgh_budget_limit(context->budget) / 8)
+		status =
+			sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				 "the inline limit, %zu bytes, is over an eighth of the "
+				 "memory limit, %zu bytes",
+				 client->inline_limit, sgh_budget_limit(context->budget));
+	else
+		status = start(client, sgh_option(options, types, NULL), err);
+	if (status) {
+		sangraha_client_free(client);
+		return status;
+	}
+	*ret = client;
+	return 0;
+}
+
+static void wait_for_probes(struct sangraha_client *client)
+{
+	pthread_mutex_lock(&client->state.lock);
+	while (client->state.probes_pending)
+		sgh_cond_wait_until(&client->state.changed, &client->state.lock,
+				    SGH_NEVER);
+	pthread_mutex_unlock(&client->state.lock);
+}
+
+void sangraha_client_free(struct sangraha_client *client)
+{
+	if (!client)
+		return;
+	pthread_mutex_lock(&client->state.lock);
+	client->state.closing = true;
+	pthread_mutex_unlock(&client->state.lock);
+	sgh_consumer_free(client->replies);
+	sgh_calls_abort(client);
+	/* After this no timer fires, so nothing is sent any more. */
+	sgh_timers_free(client->timers);
+	wait_for_probes(client);
+	while (sangraha_client_dispatch(client))
+		;
+	sangraha_queue_unref(client->queue);
+	sgh_client_unref(client);
+}

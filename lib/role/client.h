@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_ROLE_CLIENT_H
+#define SGH_ROLE_CLIENT_H
+
+#include <pthread.h>
+
+#include <sangraha/client.h>
+
+#include "base/context.h"
+#include "base/timer.h"
+#include "queue/queue.h"
+#include "role/tally.h"
+#include "wire/protocol.h"
+
+#define SGH_CALL_CHAINS 1024 /* a power of two */
+#define SGH_ASYNC_MS    (86400 * 1000LL)
+
+enum sgh_client_probe {
+	SGH_PROBE_WRITES,
+	SGH_PROBE_READS,
+	SGH_PROBE_DEAD_WRITES,
+	SGH_PROBE_DEAD_READS,
+	SGH_PROBES,
+};
+
+struct sgh_probe {
+	struct sgh_queue_probe probe;
+	struct sangraha_client *client;
+	struct sgh_metric *gauge; /* of dead letters; NULL for request queues */
+	bool pending;
+	bool consumed;
+	int64_t seen_ms; /* when the broker last answered; 0: never */
+};
+
+struct sangraha_client {
+	int refs; /* atomic: the user's, and one for each call */
+	struct sangraha_context *context;
+	struct sangraha_queue *queue;
+	struct sangraha_types *types;
+	struct sgh_consumer *replies;
+	struct sgh_timers *timers;
+	struct sgh_tally tally;
+	size_t inline_limit;
+	unsigned timeout_ms;
+	unsigned max_in_flight;
+	bool direct;
+	bool persistent_reads;
+	int wake_fd;
+	struct sgh_timer tick;
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t changed;
+		struct sgh_list calls[SGH_CALL_CHAINS]; /* open ones, by correlation id */
+		size_t call_count;
+		struct sgh_list completed; /* results to be dispatched */
+		struct sgh_probe probes[SGH_PROBES];
+		size_t probes_pending;
+		bool was_attached;
+		bool closing;
+	} state;
+};
+
+struct sangraha_client *sgh_client_ref(struct sangraha_client *client);
+void sgh_client_unref(struct sangraha_client *client);
+
+/* The answer as the user sees it; waits in client->state.completed by its link. */
+struct sangraha_result {
+	struct sgh_list link;
+	sangraha_done_fn *done;
+	void *arg;
+	int status;
+	struct sangraha_error err;
+	struct sgh_reply *reply; /* NULL: no answer came */
+	char id[SANGRAHA_ID_SIZE];
+};
+
+/*
+ * Hand a result to whoever asked: now, on this thread, when `direct`; else to the next
+ * dispatch. Takes the result.
+ */
+void sgh_client_complete(struct sangraha_client *client, struct sangraha_result *result,
+			 bool direct);
+
+/* ---- calls ---- */
+
+/*
+ * Send `request`, which the call takes in any case, and see to its answer. `direct` calls
+ * `done` on a thread of the library whatever the client says.
+ */
+int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
+		   unsigned timeout_ms, bool direct, sangraha_done_fn *done, void *arg,
+		   struct sangraha_error *err);
+
+/* A reply arrived: settle the call it belongs to. Takes the reply. */
+void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply);
+
+/* The connection is back: what has no answer is sent again in time. */
+void sgh_calls_resend(struct sangraha_client *client);
+
+/* End all open calls. */
+void sgh_calls_abort(struct sangraha_client *client);
+
+/* ---- requests ---- */
+
+/*
+ * The put that options describe, with `body` (a reference is taken); checks the
+ * arguments. *ret is the caller's.
+ */
+int sgh_put_request(struct sangraha_client *client, struct sgh_bytes *body,
+		    const struct sangraha_put_options *options, struct sgh_request **ret,
+		    struct sangraha_error *err);
+
+/* Likewise the others; NULL for what a verb does not have. */
+int sgh_plain_request(struct sangraha_client *client, enum sgh_verb verb,
+		      const char *type, const char *id,
+		      const struct sangraha_request_options *options,
+		      struct sgh_request **ret, struct sangraha_error *err);
+int sgh_list_request(struct sangraha_client *client, const char *type, unsigned limit,
+		     const char *cursor, const struct sangraha_request_options *options,
+		     struct sgh_request **ret, struct sangraha_error *err);
+
+unsigned sgh_put_timeout(const struct sangraha_client *client,
+			 const struct sangraha_put_options *options);
+unsigned sgh_request_timeout(const struct sangraha_client *client,
+			     const struct sangraha_request_options *options);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "role/receiver.h"
+#include "role/task.h"
+#include "validate/types.h"
+#include "wire/record.h"
+
+/*
+ * A delete: look for object and tombstone -> write the tombstone -> remove the object ->
+ * event, reply, acknowledgement. The tombstone carries the operation id, so that a repeat
+ * of the same delete succeeds again and another one finds nothing.
+ */
+
+#define RECORD_MAX 4096
+/* Twice the longest time after which a write may still arrive: async-timeout. */
+#define TOMBSTONE_MS (2 * 86400 * 1000LL)
+
+enum look {
+	OBJECT,
+	TOMBSTONE,
+	LOOKS,
+};
+
+struct delete
+{
+	struct sgh_type_info type;
+	struct sgh_store_op looks[LOOKS];
+	char key[SGH_RECORD_KEY_SIZE];
+	struct sgh_bytes *record;
+	bool again; /* the tombstone appeared between look and write */
+};
+
+static void delete_free(void *state)
+{
+	struct delete *delete = state;
+
+	for (int i = 0; i < LOOKS; i++)
+		sgh_store_op_fini(&delete->looks[i]);
+	sgh_bytes_unref(delete->record);
+	free(delete);
+}
+
+static void look(struct sgh_task *task);
+
+static void not_found(struct sgh_task *task)
+{
+	sgh_task_fail(task, SANGRAHA_E_NOT_FOUND, "there is no object %s/%s",
+		      task->request->object_type, task->request->object_id);
+}
+
+static void removed(struct sgh_task *task)
+{
+	struct sangraha_error err;
+
+	if (task->op.status)
+		sgh_task_retry(task, &task->op.err);
+	else if (!sgh_task_reply(task) ||
+		 sgh_event_message("deleted", task->request, NULL, task->reply,
+				   &task->event, &err))
+		sgh_task_abandon(task);
+	else
+		sgh_task_finish(task);
+}
+
+static void cleaned(struct sgh_task *task)
+{
+	if (task->op.status)
+		sgh_task_retry(task, &task->op.err);
+	else
+		not_found(task);
+}
+
+static void remove_object(struct sgh_task *task, void (*then)(struct sgh_task *task))
+{
+	struct delete *delete = task->state;
+
+	sgh_task_op(task, SGH_STORE_DELETE, delete->type.bucket,
+		    task->request->object_id);
+	sgh_task_run_one(task, then);
+}
+
+static void tombstone_written(struct sgh_task *task)
+{
+	struct delete *delete = task->state;
+
+	if (task->op.status == SANGRAHA_E_PRECONDITION && !delete->again) {
+		delete->again = true;
+		look(task);
+	} else if (task->op.status) {
+		sgh_task_retry(task, &task->op.err);
+	} else {
+		remove_object(task, removed);
+	}
+}
+
+static void write_tombstone(struct sgh_task *task)
+{
+	struct delete *delete = task->state;
+	struct sgh_record record = {
+		.operation_id = task->request->operation_id,
+		.type = delete->type.name,
+		.offset = -1,
+		.created_ms = sgh_time_ms(),
+		.expires_ms = sgh_time_ms() + TOMBSTONE_MS,
+	};
+	struct sangraha_error err;
+	struct sgh_store_op *op;
+
+	if (sgh_record_write(&record, &delete->record, &err)) {
+		sgh_task_retry(task, &err);
+		return;
+	}
+	op = sgh_task_op(task, SGH_STORE_PUT, "meta", delete->key);
+	op->body = delete->record;
+	op->content_type = "application/json";
+	op->if_none_match = true;
+	sgh_task_run_one(task, tombstone_written);
+}
+
+/* Whether the tombstone that was found is this operation's own. */
+static bool is_ours(struct sgh_task *task, const struct sgh_store_op *op)
+{
+	struct sgh_record record = { .offset = -1 };
+	struct sangraha_error err;
+	bool ours = op->data &&
+		    !sgh_record_parse(op->data->data, op->data->length, &record, &err) &&
+		    sgh_streq(record.operation_id, task->request->operation_id);
+
+	sgh_record_fini(&record);
+	return ours;
+}
+
+static void looked(struct sgh_task *task)
+{
+	struct delete *delete = task->state;
+	struct sgh_store_op *object = &delete->looks[OBJECT];
+	struct sgh_store_op *tombstone = &delete->looks[TOMBSTONE];
+	bool is_there = object->status == 0;
+	bool is_dead = tombstone->status == 0;
+
+	if (object->status && object->status != SANGRAHA_E_NOT_FOUND)
+		sgh_task_retry(task, &object->err);
+	else if (tombstone->status && tombstone->status != SANGRAHA_E_NOT_FOUND)
+		sgh_task_retry(task, &tombstone->err);
+	else if (is_dead && is_ours(task, tombstone))
+		remove_object(task, removed);
+	else if (is_dead && is_there)
+		/* Another delete has not come to its end, and need not. */
+		remove_object(task, cleaned);
+	else if (is_dead || !is_there)
+		not_found(task);
+	else
+		write_tombstone(task);
+}
+
+static void look(struct sgh_task *task)
+{
+	struct delete *delete = task->state;
+
+	for (int i = 0; i < LOOKS; i++)
+		sgh_store_op_fini(&delete->looks[i]);
+	sgh_task_op_init(task, &delete->looks[OBJECT], SGH_STORE_HEAD,
+			 delete->type.bucket, task->request->object_id);
+	sgh_task_op_init(task, &delete->looks[TOMBSTONE], SGH_STORE_GET, "meta",
+			 delete->key);
+	delete->looks[TOMBSTONE].max_length = RECORD_MAX;
+	sgh_task_run(task, delete->looks, LOOKS, looked);
+}
+
+void sgh_delete_begin(struct sgh_task *task)
+{
+	struct delete *delete = calloc(1, sizeof(*delete));
+	struct sangraha_error err;
+
+	if (!delete) {
+		sgh_task_abandon(task);
+		return;
+	}
+	task->state = delete;
+	task->state_free = delete_free;
+	if (sgh_types_find(task->service->types, task->request->object_type,
+			   &delete->type, &err)) {
+		not_found(task);
+		return;
+	}
+	sgh_record_key_deleted(delete->key, delete->type.name, task->request->object_id);
+	look(task);
+}

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "role/receiver.h"
+#include "role/task.h"
+#include "validate/types.h"
+#include "wire/record.h"
+#include "wire/sha256.h"
+
+/*
+ * A put, up to inline-limit:
+ *
+ *   check   digest, size, validation, veto            refused: record, event, reply
+ *   fast    PUT                                        only what nobody has seen before
+ *   sure    tombstones and the id under other types -> claim -> PUT if absent
+ *           -> 412: HEAD and compare
+ *   after   tombstone again                            found: remove, "gone"
+ *   finish  event, reply, acknowledgement
+ *
+ * Any failure that may pass, and any doubt, ends in a retry, which takes the sure way.
+ */
+
+/* A fast write that took longer than this may have crossed a delete. */
+#define QUICK_MS        1000
+#define RECORD_MAX      4096
+#define REFUSED_KEPT_MS (24 * 3600 * 1000LL)
+#define TYPES_MAX       64
+
+struct put {
+	struct sgh_type_info type;
+	char sha256[SANGRAHA_SHA256_SIZE];
+	struct sangraha_object *object;
+	struct sangraha_verdict *verdict;
+	struct sgh_arena arena;
+	struct sgh_pair meta[SGH_STORE_META_MAX];
+	size_t meta_count;
+	char record_key[SGH_RECORD_KEY_SIZE];
+	struct sgh_bytes *record;
+	bool sure;
+	/* what is looked up first: tombstones, and objects under other types */
+	struct sgh_store_op *looks;
+	char (*look_keys)[SGH_RECORD_KEY_SIZE];
+	size_t look_count;
+	size_t tombstone_count; /* the first of the looks */
+};
+
+static void put_free(void *state)
+{
+	struct put *put = state;
+
+	for (size_t i = 0; i < put->look_count; i++)
+		sgh_store_op_fini(&put->looks[i]);
+	free(put->looks);
+	free(put->look_keys);
+	sangraha_object_unref(put->object);
+	sangraha_verdict_free(put->verdict);
+	sgh_bytes_unref(put->record);
+	sgh_arena_fini(&put->arena);
+	free(put);
+}
+
+static const void *body_data(const struct sgh_task *task, size_t *ret_length)
+{
+	const struct sgh_bytes *body = task->request->body;
+
+	*ret_length = body ? body->length : 0;
+	return body ? body->data : (const unsigned char *)"";
+}
+
+/* ---- finish ---- */
+
+static void stored(struct sgh_task *task, struct sangraha_object *object, bool found)
+{
+	const struct sgh_request *request = task->request;
+	struct sgh_reply *reply = sgh_task_reply(task);
+	struct sangraha_error err;
+
+	if (!reply) {
+		sgh_task_abandon(task);
+		return;
+	}
+	reply->object = sangraha_object_ref(object);
+	/* Our own success found again, after a lost answer, is no repeat of the user's. */
+	reply->replayed = found && !task->delivery->redelivered && !request->attempt &&
+			  !request->resend;
+	if (sgh_event_message("created", request, object, reply, &task->event, &err))
+		sgh_task_abandon(task);
+	else
+		sgh_task_finish(task);
+}
+
+/* ---- after: has it been deleted meanwhile? ---- */
+
+static void removed(struct sgh_task *task)
+{
+	if (task->op.status)
+		sgh_task_retry(task, &task->op.err);
+	else
+		sgh_task_fail(task, SANGRAHA_E_GONE,
+			      "the id was deleted and cannot be written again");
+}
+
+static void looked_after(struct sgh_task *task)
+{
+	struct put *put = task->state;
+
+	if (task->op.status == SANGRAHA_E_NOT_FOUND) {
+		stored(task, put->object, false);
+	} else if (task->op.status) {
+		sgh_task_retry(task, &task->op.err);
+	} else {
+		sgh_task_op(task, SGH_STORE_DELETE, put->type.bucket,
+			    task->request->object_id);
+		sgh_task_run_one(task, removed);
+	}
+}
+
+static void look_after(struct sgh_task *task)
+{
+	struct put *put = task->state;
+
+	sgh_record_key_deleted(put->record_key, put->type.name, task->request->object_id);
+	sgh_task_op(task, SGH_STORE_HEAD, "meta", put->record_key);
+	sgh_task_run_one(task, looked_after);
+}
+
+/* ---- the write ---- */
+
+static void compared(struct sgh_task *task)
+{
+	struct put *put = task->state;
+	struct sangraha_object *there = NULL;
+	struct sangraha_error err;
+	int status;
+
+	if (task->op.status == SANGRAHA_E_NOT_FOUND) {
+		/* It was there a moment ago: a delete is under way. */
+		sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0, "the object is being deleted");
+		sgh_task_retry(task, &err);
+		return;
+	}
+	if (task->op.status) {
+		sgh_task_retry(task, &task->op.err);
+		return;
+	}
+	status = sgh_object_from_meta(put->type.name, task->request->object_id,
+				      task->op.head.content_type, task->op.head.size,
+				      task->op.head.meta, task->op.head.meta_count,
+				      &there, &err);
+	if (status == SANGRAHA_E_OVERLOADED) {
+		sgh_task_retry(task, &err);
+	} else if (status || !sgh_streq(there->sha256, put->sha256)) {
+		sgh_task_fail(task, SANGRAHA_E_CONFLICT,
+			      "another object is stored under this id");
+	} else {
+		sangraha_object_unref(put->object);
+		put->object = sangraha_object_ref(there);
+		stored(task, put->object, true);
+	}
+	sangraha_object_unref(there);
+}
+
+static void written(struct sgh_task *task)
+{
+	struct put *put = task->state;
+	const struct sgh_request *request = task->request;
+	bool quick = request->published &&
+		     sgh_time_ms() - request->published <= QUICK_MS &&
+		     sgh_time_ms() >= request->published;
+
+	if (task->op.status == SANGRAHA_E_PRECONDITION) {
+		sgh_task_op(task, SGH_STORE_HEAD, put->type.bucket, request->object_id);
+		sgh_task_run_one(task, compared);
+	} else if (task->op.status == SANGRAHA_E_NOT_FOUND) {
+		/* The bucket is gone: somebody emptied the store. */
+		sgh_service_prepare_again(task->service);
+		task->op.err.status = SANGRAHA_E_UNAVAILABLE;
+		sgh_task_retry(task, &task->op.err);
+	} else if (task->op.status) {
+		sgh_task_retry(task, &task->op.err);
+	} else if (put->sure || !quick) {
+		look_after(task);
+	} else {
+		stored(task, put->object, false);
+	}
+}
+
+static void write_object(struct sgh_task *task)
+{
+	struct put *put = task->state;
+	struct sgh_store_op *op = sgh_task_op(task, SGH_STORE_PUT, put->type.bucket,
+					      task->request->object_id);
+
+	op->body = task->request->body;
+	op->content_type = sangraha_object_content_type(put->object);
+	op->meta = put->meta;
+	op->meta_count = put->meta_count;
+	op->sha256 = put->sha256;
+	op->if_none_match = put->sure;
+	sgh_task_run_one(task, written);
+}
+
+/* ---- the claim of a key's first write ---- */
+
+static void claim_read(struct sgh_task *task)
+{
+	struct put *put = task->state;
+	struct sgh_record record = { .offset = -1 };
+	const struct sgh_bytes *data = task->op.data;
+	struct sangraha_error err;
+
+	if (task->op.status) {
+		sgh_task_retry(task, &task->op.err);
+		return;
+	}
+	if (sgh_record_parse(data ? data->data : NULL, data ? data->length : 0, &record,
+			     &err))
+		sgh_task_fail_with(task, &err);
+	else if (sgh_streq(record.type, put->type.name) &&
+		 sgh_streq(record.sha256, put->sha256))
+		write_object(task);
+	else
+		sgh_task_fail(task, SANGRAHA_E_CONFLICT,
+			      "the idempotency key was used for another object");
+	sgh_record_fini(&record);
+}
+
+static void claimed(struct sgh_task *task)
+{
+	struct put *put = task->state;
+	struct sgh_store_op *op;
+
+	if (task->op.status == SANGRAHA_E_PRECONDITION) {
+		op = sgh_task_op(task, SGH_STORE_GET, "meta", put->record_key);
+		op->max_length = RECORD_MAX;
+		sgh_task_run_one(task, claim_read);
+	} else if (task->op.status) {
+		sgh_task_retry(task, &task->op.err);
+	} else {
+		write_object(task);
+	}
+}
+
+/* Write the record `operation/<id>`, unless there is one. */
+static void write_operation(struct sgh_task *task, struct sgh_record *record,
+			    void (*then)(struct sgh_task *task))
+{
+	struct put *put = task->state;
+	struct sangraha_error err;
+	struct sgh_store_op *op;
+
+	record->operation_id = task->request->operation_id;
+	record->type = put->type.name;
+	record->sha256 = put->sha256;
+	record->created_ms = sgh_time_ms();
+	sgh_bytes_unref(sgh_take(put->record));
+	if (sgh_record_write(record, &put->record, &err)) {
+		sgh_task_retry(task, &err);
+		return;
+	}
+	sgh_record_key_operation(put->record_key, task->request->object_id);
+	op = sgh_task_op(task, SGH_STORE_PUT, "meta", put->record_key);
+	op->body = put->record;
+	op->content_type = "application/json";
+	op->if_none_match = true;
+	sgh_task_run_one(task, then);
+}
+
+/* ---- looks: tombstones, and the id under other types ---- */
+
+static void looked(struct sgh_task *task)
+{
+	struct put *put = task->state;
+	struct sgh_record record = { .offset = -1 };
+
+	for (size_t i = 0; i < put->look_count; i++) {
+		struct sgh_store_op *op = &put->looks[i];
+
+		if (op->status == SANGRAHA_E_NOT_FOUND)
+			continue;
+		if (op->status)
+			sgh_task_retry(task, &op->err);
+		else if (i < put->tombstone_count)
+			sgh_task_fail(task, SANGRAHA_E_GONE,
+				      "the id was deleted and cannot be written again");
+		else
+			sgh_task_fail(task, SANGRAHA_E_CONFLICT,
+				      "the id is taken by an object of another type");
+		return;
+	}
+	/* Version 5 is what a key derives; two types cannot see each other's bucket. */
+	if (sgh_id_version(task->request->object_id) == 5)
+		write_operation(task, &record, claimed);
+	else
+		write_object(task);
+}
+
+static void look(struct sgh_task *task)
+{
+	struct put *put = task->state;
+	const char *id = task->request->object_id;
+	struct sgh_type_info type;
+	size_t types = 0;
+	size_t n = 0;
+
+	while (types < TYPES_MAX && sgh_types_at(task->service->types, types, &type))
+		types++;
+	put->looks = calloc(2 * types, sizeof(*put->looks));
+	put->look_keys = calloc(types, sizeof(*put->look_keys));
+	if (!put->looks || !put->look_keys) {
+		sgh_task_abandon(task);
+		return;
+	}
+	for (size_t i = 0; i < types; i++) {
+		sgh_types_at(task->service->types, i, &type);
+		sgh_record_key_deleted(put->look_keys[i], type.name, id);
+		sgh_task_op_init(task, &put->looks[n++], SGH_STORE_HEAD, "meta",
+				 put->look_keys[i]);
+	}
+	put->tombstone_count = n;
+	for (size_t i = 0; i < types; i++) {
+		sgh_types_at(task->service->types, i, &type);
+		if (!sgh_streq(type.name, put->type.name))
+			sgh_task_op_init(task, &put->looks[n++], SGH_STORE_HEAD,
+					 type.bucket, id);
+	}
+	put->look_count = n;
+	sgh_task_run(task, put->looks, n, looked);
+}
+
+/* ---- refused ---- */
+
+static void refusal_recorded(struct sgh_task *task)
+{
+	/* Only a convenience failed if it did: the answer is the same. */
+	sgh_task_finish(task);
+}
+
+static void refuse(struct sgh_task *task, const struct sangraha_error *err)
+{
+	struct put *put = task->state;
+	const struct sangraha_verdict *verdict = put->verdict;
+	struct sgh_reply *reply = sgh_task_reply(task);
+	struct sgh_record record = { .offset = -1 };
+	struct sangraha_error ignored;
+
+	if (!reply) {
+		sgh_task_abandon(task);
+		return;
+	}
+	reply->status = err->status;
+	reply->message = sgh_arena_strdup(&reply->arena, err->message);
+	if (verdict) {
+		reply->declared = sangraha_verdict_declared(verdict);
+		reply->detected = sangraha_verdict_detected(verdict);
+		reply->rule = sangraha_verdict_accepted(verdict)
+				      ? "veto"
+				      : sangraha_verdict_rule(verdict);
+		reply->offset = sangraha_verdict_offset(verdict);
+	}
+	if (sgh_event_message("rejected", task->request, NULL, reply, &task->event,
+			      &ignored)) {
+		sgh_task_abandon(task);
+		return;
+	}
+	record.code = sangraha_status_name(reply->status);
+	record.message = reply->message;
+	record.declared = reply->declared;
+	record.detected = reply->detected;
+	record.rule = reply->rule;
+	record.offset = reply->offset;
+	record.expires_ms = sgh_time_ms() + REFUSED_KEPT_MS;
+	write_operation(task, &record, refusal_recorded);
+}
+
+/* ---- check ---- */
+
+static int check_digest(struct sgh_task *task, struct sangraha_error *err)
+{
+	struct put *put = task->state;
+	const struct sgh_request *request = task->request;
+	size_t length;
+	const void *data = body_data(task, &length);
+	int status = sgh_sha256_hex(data, length, put->sha256, err);
+
+	if (status)
+		return status;
+	if (request->size >= 0 && (uint64_t)request->size != length)
+		return sgh_fail(
+			err, SANGRAHA_E_INVALID, 0,
+			"the body has %zu bytes, not the %lld that were announced",
+			length, (long long)request->size);
+	if (request->sha256 && !sgh_streq(request->sha256, put->sha256))
+		return sgh_fail(
+			err, SANGRAHA_E_INVALID, 0,
+			"the body's SHA-256 is %s, not the one that was announced",
+			put->sha256);
+	return 0;
+}
+
+static int validate(struct sgh_task *task, struct sangraha_error *err)
+{
+	struct put *put = task->state;
+	struct sangraha_validate_options options = {
+		.size = sizeof(options),
+		.declared = task->request->content_type,
+		.asserted = task->request->object_type,
+	};
+	size_t length;
+	const void *data = body_data(task, &length);
+	int status;
+
+	options.length = length;
+	status = sangraha_validate(task->service->types, &options, data, length,
+				   &put->verdict, err);
+	if (status)
+		return status;
+	status = sgh_types_find(task->service->types, sangraha_verdict_type(put->verdict),
+				&put->type, err);
+	if (!status && put->type.max_size && length > put->type.max_size)
+		status = sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0,
+				  "an object of type %s has at most %llu bytes",
+				  put->type.name, (unsigned long long)put->type.max_size);
+	return status;
+}
+
+static int describe(struct sgh_task *task, struct sangraha_error *err)
+{
+	struct put *put = task->state;
+	const struct sgh_request *request = task->request;
+	struct sgh_object_parts parts = {
+		.id = request->object_id,
+		.type = put->type.name,
+		.filename = request->filename,
+		.content_type = sangraha_verdict_detected(put->verdict),
+		.sha256 = put->sha256,
+		.created_ms = request->created_ms ? request->created_ms : sgh_time_ms(),
+		.facts = sangraha_verdict_facts(put->verdict),
+		.rules = sangraha_verdict_rules(put->verdict),
+		.operation = request->operation_id,
+		.meta = request->meta,
+		.meta_count = request->meta_count,
+	};
+	size_t length;
+	int status;
+
+	body_data(task, &length);
+	parts.size = length;
+	status = sgh_object_new(&parts, &put->object, err);
+	if (!status)
+		status = sgh_object_to_meta(put->object, &put->arena, put->meta,
+					    &put->meta_count, err);
+	return status;
+}
+
+static int ask_veto(struct sgh_task *task, struct sangraha_error *err)
+{
+	struct sangraha_receiver *receiver = task->service->role;
+	struct put *put = task->state;
+	size_t length;
+	const void *data = body_data(task, &length);
+	int status;
+
+	if (!receiver->veto)
+		return 0;
+	*err = (struct sangraha_error){ 0 };
+	status = receiver->veto(receiver->veto_arg, put->object, data, length, err);
+	if (!status)
+		return 0;
+	if (!err->message[0])
+		sgh_fail(err, SANGRAHA_E_REJECTED, 0, "the receiver refused the object");
+	err->status = SANGRAHA_E_REJECTED;
+	return SANGRAHA_E_REJECTED;
+}
+
+static bool is_refusal(int status)
+{
+	return status == SANGRAHA_E_REJECTED || status == SANGRAHA_E_UNSUPPORTED;
+}
+
+static bool certainly_new(const struct sgh_task *task)
+{
+	const struct sgh_request *request = task->request;
+
+	return request->fresh && !task->delivery->redelivered && !request->attempt &&
+	       !request->resend;
+}
+
+void sgh_put_begin(struct sgh_task *task)
+{
+	struct put *put = calloc(1, sizeof(*put));
+	struct sangraha_error err;
+	int status;
+
+	if (!put) {
+		sgh_task_abandon(task);
+		return;
+	}
+	task->state = put;
+	task->state_free = put_free;
+	status = check_digest(task, &err);
+	if (!status)
+		status = validate(task, &err);
+	if (!status)
+		status = describe(task, &err);
+	if (!status)
+		status = ask_veto(task, &err);
+	if (is_refusal(status)) {
+		refuse(task, &err);
+	} else if (sgh_status_passing(status)) {
+		sgh_task_retry(task, &err);
+	} else if (status) {
+		sgh_task_fail_with(task, &err);
+	} else {
+		put->sure = !certainly_new(task);
+		if (put->sure)
+			look(task);
+		else
+			write_object(task);
+	}
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
+#include "role/client.h"
+
+void sangraha_result_free(struct sangraha_result *result)
+{
+	if (!result)
+		return;
+	sgh_reply_free(result->reply);
+	free(result);
+}
+
+int sangraha_result_status(const struct sangraha_result *result)
+{
+	return result->status;
+}
+
+const struct sangraha_error *sangraha_result_error(const struct sangraha_result *result)
+{
+	return result->status ? &result->err : NULL;
+}
+
+struct sangraha_object *sangraha_result_object(const struct sangraha_result *result)
+{
+	return result->reply ? result->reply->object : NULL;
+}
+
+const void *sangraha_result_data(const struct sangraha_result *result, size_t *ret_length)
+{
+	const struct sgh_bytes *body = result->reply ? result->reply->body : NULL;
+
+	*ret_length = body ? body->length : 0;
+	return body ? body->data : NULL;
+}
+
+struct sangraha_object *sangraha_result_at(const struct sangraha_result *result, size_t i)
+{
+	const struct sgh_reply *reply = result->reply;
+
+	return reply && i < reply->object_count ? reply->objects[i] : NULL;
+}
+
+const char *sangraha_result_next_cursor(const struct sangraha_result *result)
+{
+	return result->reply ? result->reply->next_cursor : NULL;
+}
+
+int sangraha_result_replayed(const struct sangraha_result *result)
+{
+	return result->reply && result->reply->replayed;
+}
+
+const char *sangraha_result_declared(const struct sangraha_result *result)
+{
+	return result->reply ? result->reply->declared : NULL;
+}
+
+const char *sangraha_result_detected(const struct sangraha_result *result)
+{
+	return result->reply ? result->reply->detected : NULL;
+}
+
+const char *sangraha_result_rule(const struct sangraha_result *result)
+{
+	return result->reply ? result->reply->rule : NULL;
+}
+
+int64_t sangraha_result_offset(const struct sangraha_result *result)
+{
+	return result->reply ? result->reply->offset : -1;
+}
+
+const char *sangraha_result_id(const struct sangraha_result *result)
+{
+	return result->id;
+}

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+#include "role/service.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/thread.h"
+#include "role/task.h"
+#include "validate/types.h"
+
+#define TICK_MS  250
+#define CHECK_MS 1000
+/* After so long without the store, deliveries are left to those that have one. */
+#define DOWN_MS          5000
+#define PREFETCH_DEFAULT 64
+#define BUCKETS_MAX      64
+
+static void tick(struct sgh_timer *timer);
+
+/* ---- deliveries ---- */
+
+/* Consume. Runs once, on the thread that found the service prepared. */
+static void open_consumer(struct sgh_service *service)
+{
+	struct sgh_consumer_options options = {
+		.queue = service->kind->queue,
+		.prefetch = service->prefetch,
+		.max_bytes = sgh_budget_limit(service->context->budget) / 4,
+		/* JSON mode: base64 and the document around it. */
+		.max_body = service->inline_limit / 3 * 4 + (64 << 10),
+		.deliver = sgh_task_deliver,
+		.arg = service,
+	};
+	struct sgh_consumer *consumer = NULL;
+	struct sangraha_error err;
+
+	if (sgh_consumer_new(service->queue, &options, &consumer, &err)) {
+		sgh_log(service->context, SANGRAHA_LOG_ERROR, service->kind->role,
+			"consume", "%s", err.message);
+		return;
+	}
+	pthread_mutex_lock(&service->state.lock);
+	service->state.consumer = consumer;
+	if (service->state.draining)
+		sgh_consumer_pause(consumer);
+	pthread_mutex_unlock(&service->state.lock);
+}
+
+void sgh_service_enter(struct sgh_service *service, struct sgh_task *task)
+{
+	pthread_mutex_lock(&service->state.lock);
+	sgh_list_append(&service->state.tasks, &task->link);
+	service->state.task_count++;
+	pthread_mutex_unlock(&service->state.lock);
+}
+
+void sgh_service_leave(struct sgh_service *service, struct sgh_task *task)
+{
+	pthread_mutex_lock(&service->state.lock);
+	sgh_list_remove(&task->link);
+	if (--service->state.task_count == 0)
+		pthread_cond_broadcast(&service->state.changed);
+	pthread_mutex_unlock(&service->state.lock);
+}
+
+bool sgh_service_draining(struct sgh_service *service)
+{
+	bool draining;
+
+	pthread_mutex_lock(&service->state.lock);
+	draining = service->state.draining;
+	pthread_mutex_unlock(&service->state.lock);
+	return draining;
+}
+
+bool sgh_service_stopping(struct sgh_service *service)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&service->state.lock);
+	stopping = service->state.stopping;
+	pthread_mutex_unlock(&service->state.lock);
+	return stopping;
+}
+
+/* ---- buckets ---- */
+
+static void bucket_done(struct sgh_store_op *op);
+
+/* One less to wait for; the last one decides. */
+static void bucket_ended(struct sgh_service *service, int status,
+			 const struct sangraha_error *err)
+{
+	bool last;
+	bool open = false;
+
+	pthread_mutex_lock(&service->state.lock);
+	if (status)
+		service->state.buckets_failed = status;
+	last = --service->state.buckets_left == 0;
+	if (last) {
+		service->state.preparing = false;
+		service->state.prepared = !service->state.buckets_failed;
+		open = service->state.prepared && !service->state.consumer;
+	}
+	pthread_cond_broadcast(&service->state.changed);
+	pthread_mutex_unlock(&service->state.lock);
+	if (status)
+		sgh_log(service->context, SANGRAHA_LOG_DEBUG, service->kind->role,
+			"make-bucket", "%s", err->message);
+	if (open)
+		open_consumer(service);
+}
+
+static void bucket_done(struct sgh_store_op *op)
+{
+	bucket_ended(op->arg, op->status, &op->err);
+}
+
+static size_t bucket_count(const struct sgh_service *service)
+{
+	struct sgh_type_info type;
+	size_t count = 0;
+
+	while (count < BUCKETS_MAX - 1 && sgh_types_at(service->types, count, &type))
+		count++;
+	return count + 1;
+}
+
+/* Ask for every bucket. state.preparing is set, which makes this the only run. */
+static void make_buckets(struct sgh_service *service)
+{
+	size_t count = bucket_count(service);
+
+	pthread_mutex_lock(&service->state.lock);
+	service->state.buckets_left = count;
+	service->state.buckets_failed = 0;
+	pthread_mutex_unlock(&service->state.lock);
+	for (size_t i = 0; i < count; i++) {
+		struct sgh_store_op *op = &service->buckets[i];
+		struct sgh_type_info type = { .bucket = "meta" };
+		int status;
+
+		if (i + 1 < count)
+			sgh_types_at(service->types, i, &type);
+		sgh_store_op_fini(op);
+		*op = (struct sgh_store_op){
+			.verb = SGH_STORE_MAKE_BUCKET,
+			.bucket = type.bucket,
+			.deadline_ms = sgh_now_ms() + 5000,
+			.done = bucket_done,
+			.arg = service,
+		};
+		status = sgh_store_submit(service->store, op, &op->err);
+		if (status)
+			bucket_ended(service, status, &op->err);
+	}
+}
+
+void sgh_service_prepare_again(struct sgh_service *service)
+{
+	pthread_mutex_lock(&service->state.lock);
+	service->state.prepared = !service->kind->makes_buckets;
+	pthread_mutex_unlock(&service->state.lock);
+}
+
+/* ---- the watch ---- */
+
+static void check_done(struct sgh_store_op *op)
+{
+	struct sgh_service *service = op->arg;
+	bool changed;
+
+	pthread_mutex_lock(&service->state.lock);
+	changed = service->state.store_ok != (op->status == 0);
+	service->state.store_ok = op->status == 0;
+	service->state.checking = false;
+	pthread_cond_broadcast(&service->state.changed);
+	pthread_mutex_unlock(&service->state.lock);
+	if (changed)
+		sgh_log(service->context,
+			op->status ? SANGRAHA_LOG_WARN : SANGRAHA_LOG_INFO,
+			service->kind->role, "store",
+			op->status ? "the store does not serve: %s" : "the store serves",
+			op->err.message);
+}
+
+static void check_store(struct sgh_service *service)
+{
+	struct sgh_store_op *op = &service->check;
+
+	sgh_store_op_fini(op);
+	*op = (struct sgh_store_op){
+		.verb = SGH_STORE_CHECK,
+		.deadline_ms = sgh_now_ms() + CHECK_MS,
+		.done = check_done,
+		.arg = service,
+	};
+	op->status = sgh_store_submit(service->store, op, &op->err);
+	if (op->status)
+		check_done(op);
+}
+
+/* Cancel the consumer while the store is away for long, and resume when it is back. */
+static void follow_store(struct sgh_service *service)
+{
+	int64_t down = sgh_store_down_ms(service->store);
+	bool pause;
+
+	pthread_mutex_lock(&service->state.lock);
+	pause = down > DOWN_MS;
+	if (service->state.consumer && !service->state.draining && (pause || down == 0) &&
+	    pause != service->state.paused) {
+		service->state.paused = pause;
+		if (pause)
+			sgh_consumer_pause(service->state.consumer);
+		else
+			sgh_consumer_resume(service->state.consumer);
+	}
+	pthread_mutex_unlock(&service->state.lock);
+}
+
+static void tick(struct sgh_timer *timer)
+{
+	struct sgh_service *service = sgh_container_of(timer, struct sgh_service, tick);
+	bool prepare;
+	bool check;
+	bool stop;
+	int64_t wait;
+
+	pthread_mutex_lock(&service->state.lock);
+	stop = service->state.stopping;
+	prepare = !stop && !service->state.prepared && !service->state.preparing;
+	check = !stop && !service->state.checking;
+	service->state.preparing |= prepare;
+	service->state.checking |= check;
+	wait = service->state.prepared && service->state.store_ok ? CHECK_MS : TICK_MS;
+	pthread_mutex_unlock(&service->state.lock);
+	if (stop)
+		return;
+	if (check)
+		check_store(service);
+	if (prepare)
+		make_buckets(service);
+	follow_store(service);
+	sgh_timer_arm(service->timers, &service->tick, sgh_now_ms() + wait);
+}
+
+void sgh_service_health(struct sgh_service *service, bool writes,
+			struct sangraha_health *health)
+{
+	bool store_ok;
+	bool attached;
+	bool ready;
+
+	pthread_mutex_lock(&service->state.lock);
+	store_ok = service->state.store_ok && service->state.prepared;
+	attached = service->state.consumer &&
+		   sgh_consumer_attached(service->state.consumer) &&
+		   !service->state.draining;
+	pthread_mutex_unlock(&service->state.lock);
+	ready = sgh_queue_ready(service->queue);
+	health->broker = ready ? SANGRAHA_HEALTH_OK : SANGRAHA_HEALTH_DOWN;
+	health->store = store_ok ? SANGRAHA_HEALTH_OK : SANGRAHA_HEALTH_DOWN;
+	health->receivers = SANGRAHA_HEALTH_NONE;
+	health->getters = SANGRAHA_HEALTH_NONE;
+	health->reads = SANGRAHA_HEALTH_NONE;
+	health->writes = SANGRAHA_HEALTH_NONE;
+	*(writes ? &health->writes : &health->reads) =
+		ready && store_ok && attached ? SANGRAHA_HEALTH_OK : SANGRAHA_HEALTH_DOWN;
+}
+
+/* ---- start and end ---- */
+
+static int start_threads(struct sgh_service *service, unsigned workers,
+			 struct sangraha_error *err)
+{
+	int status = sgh_timers_new(&service->timers, err);
+
+	if (!status && service->kind->on_worker)
+		status = sgh_pool_new(workers, &service->pool, err);
+	return status;
+}
+
+int sgh_service_start(struct sgh_service *service, const struct sgh_service_kind *kind,
+		      struct sangraha_context *context, struct sangraha_queue *queue,
+		      struct sangraha_store *store,
+		      const struct sgh_service_options *options,
+		      struct sangraha_error *err)
+{
+	size_t limit = sgh_budget_limit(context->budget);
+	int status = 0;
+
+	service->kind = kind;
+	service->context = sangraha_context_ref(context);
+	service->queue = sangraha_queue_ref(queue);
+	service->store = sangraha_store_ref(store);
+	service->inline_limit = options->inline_limit ? options->inline_limit : limit / 8;
+	service->prefetch = options->prefetch ? options->prefetch : PREFETCH_DEFAULT;
+	service->tick.fire = tick;
+	pthread_mutex_init(&service->state.lock, NULL);
+	sgh_cond_init(&service->state.changed);
+	sgh_list_init(&service->state.tasks);
+	service->state.prepared = !kind->makes_buckets;
+	sgh_tally_init(&service->tally, context->metrics, kind->role);
+	if (service->inline_limit > limit / 8)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"the inline limit, %zu bytes, is over an eighth of the "
+				"memory limit, %zu bytes",
+				service->inline_limit, limit);
+	if (options->types)
+		service->types = sangraha_types_ref(options->types);
+	else
+		status = sangraha_types_new(NULL, &service->types, err);
+	if (status)
+		return status;
+	service->buckets = calloc(BUCKETS_MAX, sizeof(*service->buckets));
+	if (!service->buckets)
+		return sgh_fail_memory(err);
+	status = start_threads(service, options->workers, err);
+	if (status)
+		return status;
+	if (!kind->makes_buckets)
+		open_consumer(service);
+	if (!sgh_timer_arm(service->timers, &service->tick, sgh_now_ms()))
+		return sgh_fail_memory(err);
+	return 0;
+}
+
+static bool wait_until_idle(struct sgh_service *service, int64_t until_ms)
+{
+	bool idle;
+
+	pthread_mutex_lock(&service->state.lock);
+	while (service->state.task_count &&
+	       sgh_cond_wait_until(&service->state.changed, &service->state.lock,
+				   until_ms))
+		;
+	idle = service->state.task_count == 0;
+	pthread_mutex_unlock(&service->state.lock);
+	return idle;
+}
+
+int sgh_service_drain(struct sgh_service *service, unsigned timeout_ms,
+		      struct sangraha_error *err)
+{
+	pthread_mutex_lock(&service->state.lock);
+	service->state.draining = true;
+	if (service->state.consumer)
+		sgh_consumer_pause(service->state.consumer);
+	pthread_mutex_unlock(&service->state.lock);
+	if (wait_until_idle(service, sgh_now_ms() + timeout_ms))
+		return 0;
+	return sgh_fail(err, SANGRAHA_E_TIMEOUT, 0,
+			"%zu requests were still in hand after %u ms; the queue delivers "
+			"them again",
+			service->state.task_count, timeout_ms);
+}
+
+/* Tasks that wait to publish again are abandoned; a step under way is waited for. */
+static void hurry_tasks(struct sgh_service *service)
+{
+	struct sgh_task *waiting;
+
+	do {
+		waiting = NULL;
+		pthread_mutex_lock(&service->state.lock);
+		sgh_list_for_each (link, &service->state.tasks) {
+			struct sgh_task *task =
+				sgh_list_entry(link, struct sgh_task, link);
+
+			if (sgh_timer_cancel(service->timers, &task->again)) {
+				waiting = task;
+				break;
+			}
+		}
+		pthread_mutex_unlock(&service->state.lock);
+		if (waiting)
+			sgh_task_abandon(waiting);
+	} while (waiting);
+}
+
+static void wait_for_watch(struct sgh_service *service)
+{
+	pthread_mutex_lock(&service->state.lock);
+	while (service->state.checking || service->state.preparing)
+		sgh_cond_wait_until(&service->state.changed, &service->state.lock,
+				    SGH_NEVER);
+	pthread_mutex_unlock(&service->state.lock);
+}
+
+void sgh_service_fini(struct sgh_service *service)
+{
+	if (!service->kind)
+		return;
+	pthread_mutex_lock(&service->state.lock);
+	service->state.draining = true;
+	service->state.stopping = true;
+	pthread_mutex_unlock(&service->state.lock);
+	if (service->timers)
+		sgh_timer_cancel(service->timers, &service->tick);
+	if (service->buckets)
+		wait_for_watch(service);
+	if (service->state.consumer)
+		sgh_consumer_free(service->state.consumer);
+	if (service->timers)
+		hurry_tasks(service);
+	wait_until_idle(service, SGH_NEVER);
+	sgh_pool_free(service->pool);
+	sgh_timers_free(service->timers);
+	sgh_store_op_fini(&service->check);
+	for (size_t i = 0; service->buckets && i < BUCKETS_MAX; i++)
+		sgh_store_op_fini(&service->buckets[i]);
+	free(service->buckets);
+	pthread_cond_destroy(&service->state.changed);
+	pthread_mutex_destroy(&service->state.lock);
+	sangraha_types_unref(service->types);
+	sangraha_store_unref(service->store);
+	sangraha_queue_unref(service->queue);
+	sangraha_context_unref(service->context);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "role/task.h"
+
+/*
+ * How a task ends: event, reply, acknowledgement - each confirmed before the next - or a
+ * copy in a delay queue or the dead-letter queue, confirmed before the acknowledgement.
+ * What cannot be published for now is published again until it can, or until the service
+ * stops and the delivery goes back.
+ */
+
+#define PUBLISH_MS 10000
+#define AGAIN_MS   500
+
+/* One event of the log, one count of the metrics; then the task is gone. */
+static void leave(struct sgh_task *task, const char *outcome, int status)
+{
+	const struct sgh_request *request = task->request;
+	const struct sgh_reply *reply = task->reply;
+	struct sgh_service *service = task->service;
+	int64_t took = sgh_now_us() - task->started_us;
+	enum sgh_verb verb = request ? request->verb : SGH_VERB_UNKNOWN;
+	struct sangraha_log_event event = {
+		.size = sizeof(event),
+		.level = SANGRAHA_LOG_INFO,
+		.duration_us = took,
+		.role = service->kind->role,
+		.event = sgh_verb_name(verb),
+		.message = reply ? reply->message : NULL,
+		.request_id = request ? request->request_id : NULL,
+		.operation_id = request ? request->operation_id : NULL,
+		.object = reply && reply->object
+				  ? sangraha_object_reference(reply->object)
+				  : NULL,
+		.outcome = outcome,
+	};
+
+	if (status == SANGRAHA_E_INTERNAL)
+		event.level = SANGRAHA_LOG_ERROR;
+	else if (sgh_status_passing(status))
+		event.level = SANGRAHA_LOG_WARN;
+	sangraha_context_log(service->context, &event);
+	sgh_tally_end(&service->tally, verb, status, took);
+	sgh_service_leave(service, task);
+	sgh_task_free(task);
+}
+
+static void publish_again(struct sgh_timer *timer);
+static void publish_done(struct sgh_publish *publish, int status,
+			 const struct sangraha_error *err);
+
+/*
+ * Whether nothing is lost by going on without this one: an answer or an event that the
+ * broker will never take, or the answer to a read that nobody waits for any more.
+ */
+static bool may_skip(const struct sgh_task *task, int status)
+{
+	bool reads = task->request && task->request->verb >= SGH_GET;
+
+	if (task->publish.mandatory)
+		return false;
+	return !sgh_status_passing(status) ||
+	       (reads && sgh_now_ms() >= task->deadline_ms);
+}
+
+static void publish_failed(struct sgh_task *task, int status,
+			   const struct sangraha_error *err)
+{
+	struct sgh_service *service = task->service;
+
+	if (may_skip(task, status)) {
+		sgh_log(service->context, SANGRAHA_LOG_ERROR, service->kind->role,
+			"publish", "%s", err->message);
+		task->published(task);
+		return;
+	}
+	task->again.fire = publish_again;
+	if (sgh_service_stopping(service) ||
+	    !sgh_timer_arm(service->timers, &task->again, sgh_now_ms() + AGAIN_MS))
+		sgh_task_abandon(task);
+}
+
+static void publish_start(struct sgh_task *task)
+{
+	struct sangraha_error err;
+	int status;
+
+	task->publish.message = task->outgoing;
+	task->publish.deadline_ms = sgh_now_ms() + PUBLISH_MS;
+	task->publish.done = publish_done;
+	status = sgh_queue_publish(task->service->queue, &task->publish, &err);
+	if (status)
+		publish_failed(task, status, &err);
+}
+
+static void publish_again(struct sgh_timer *timer)
+{
+	struct sgh_task *task = sgh_container_of(timer, struct sgh_task, again);
+
+	if (sgh_service_stopping(task->service))
+		sgh_task_abandon(task);
+	else
+		publish_start(task);
+}
+
+static void publish_done(struct sgh_publish *publish, int status,
+			 const struct sangraha_error *err)
+{
+	struct sgh_task *task = sgh_container_of(publish, struct sgh_task, publish);
+
+	if (status)
+		publish_failed(task, status, err);
+	else
+		task->published(task);
+}
+
+/* Publish `message`, which the task takes, and go on at `then` when it is certain. */
+static void publish(struct sgh_task *task, struct sgh_message *message,
+		    const char *exchange, const char *routing_key, bool mandatory,
+		    bool confirm, void (*then)(struct sgh_task *task))
+{
+	sgh_message_free(task->outgoing);
+	task->outgoing = message;
+	task->published = then;
+	task->publish = (struct sgh_publish){
+		.exchange = exchange,
+		.routing_key = routing_key,
+		.mandatory = mandatory,
+		.confirm = confirm,
+	};
+	publish_start(task);
+}
+
+/* ---- event, reply, acknowledgement ---- */
+
+static void replied(struct sgh_task *task)
+{
+	int status = task->reply->status;
+
+	sgh_delivery_ack(sgh_take(task->delivery));
+	leave(task, sangraha_status_name(status), status);
+}
+
+static void reply(struct sgh_task *task)
+{
+	const char *reply_to = SANGRAHA_RESPONSE_QUEUE;
+	struct sgh_message *message = NULL;
+	bool reads = task->request && task->request->verb >= SGH_GET;
+	struct sangraha_error err;
+
+	if (task->request && task->request->reply_to)
+		reply_to = task->request->reply_to;
+	task->reply->persistent = !reads || task->request->persistent;
+	if (sgh_reply_message(task->reply, &message, &err)) {
+		sgh_log(task->service->context, SANGRAHA_LOG_ERROR,
+			task->service->kind->role, "reply", "%s", err.message);
+		sgh_task_abandon(task);
+		return;
+	}
+	/* The bytes live on in the message alone. */
+	publish(task, message, "", reply_to, false, task->reply->persistent, replied);
+}
+
+static void announce(struct sgh_task *task)
+{
+	struct sgh_message *event = sgh_take(task->event);
+
+	if (event)
+		publish(task, event, SANGRAHA_EVENT_EXCHANGE, event->type, false, true,
+			reply);
+	else
+		reply(task);
+}
+
+struct sgh_reply *sgh_task_reply(struct sgh_task *task)
+{
+	const struct sgh_request *request = task->request;
+
+	if (task->reply)
+		return task->reply;
+	task->reply = sgh_reply_new();
+	if (task->reply && request) {
+		task->reply->json = request->json;
+		task->reply->correlation_id = request->correlation_id;
+		task->reply->operation_id = request->operation_id;
+		task->reply->request_id = request->request_id;
+	}
+	return task->reply;
+}
+
+void sgh_task_finish(struct sgh_task *task)
+{
+	if (sgh_task_reply(task))
+		announce(task);
+	else
+		sgh_task_abandon(task);
+}
+
+void sgh_task_fail_with(struct sgh_task *task, const struct sangraha_error *err)
+{
+	struct sgh_reply *answer = sgh_task_reply(task);
+
+	if (answer) {
+		answer->status = err->status;
+		answer->message = sgh_arena_strdup(&answer->arena, err->message);
+	}
+	sgh_task_finish(task);
+}
+
+void sgh_task_fail(struct sgh_task *task, int status, const char *format, ...)
+{
+	struct sangraha_error err = { .status = status };
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(err.message, sizeof(err.message), format, args);
+	va_end(args);
+	sgh_task_fail_with(task, &err);
+}
+
+/* ---- retry, dead letter ---- */
+
+static const struct {
+	const char *queue;
+	int64_t ms;
+} delays[] = {
+	{ SANGRAHA_WRITE_QUEUE ".delay.1s", 1000 },
+	{ SANGRAHA_WRITE_QUEUE ".delay.5s", 5000 },
+	{ SANGRAHA_WRITE_QUEUE ".delay.15s", 15000 },
+	{ SANGRAHA_WRITE_QUEUE ".delay.60s", 60000 },
+	{ SANGRAHA_WRITE_QUEUE ".delay.300s", 300000 },
+};
+
+#define RETRIES_MAX SGH_COUNT(delays)
+
+static void postponed(struct sgh_task *task)
+{
+	sgh_delivery_ack(sgh_take(task->delivery));
+	leave(task, "retry", task->reply ? task->reply->status : SANGRAHA_E_UNAVAILABLE);
+}
+
+static void postpone(struct sgh_task *task, const char *queue)
+{
+	struct sgh_message *copy = NULL;
+	struct sangraha_error err;
+
+	if (sgh_message_retry(task->delivery->message, task->request->attempt + 1, &copy,
+			      &err))
+		sgh_task_abandon(task);
+	else
+		publish(task, copy, "", queue, true, true, postponed);
+}
+
+/* The log line of a retry says why. */
+static void note(struct sgh_task *task, const struct sangraha_error *err)
+{
+	struct sgh_reply *answer = sgh_task_reply(task);
+
+	if (!answer)
+		return;
+	answer->status = err->status;
+	answer->message = sgh_arena_strdup(&answer->arena, err->message);
+}
+
+void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)
+{
+	const struct sgh_request *request = task->request;
+	bool waiting = request->reply_to != NULL;
+	bool breaker_open = sgh_store_down_ms(task->service->store) > 0;
+	int64_t left = task->deadline_ms == SGH_NEVER ? INT64_MAX
+						      : task->deadline_ms - sgh_now_ms();
+	struct sangraha_error answer = *err;
+
+	if (err->status == SANGRAHA_E_TIMEOUT || err->status == SANGRAHA_E_OVERLOADED)
+		answer.status = SANGRAHA_E_UNAVAILABLE;
+	if (waiting && (breaker_open || left <= delays[0].ms)) {
+		sgh_task_fail_with(task, &answer);
+		return;
+	}
+	if (request->attempt >= RETRIES_MAX ||
+	    (!waiting && left <= delays[request->attempt].ms)) {
+		sgh_task_dead_letter(task, "out of retries", &answer);
+		return;
+	}
+	note(task, &answer);
+	postpone(task, delays[waiting ? 0 : request->attempt].queue);
+}
+
+static bool add_last_words(struct sgh_message *copy, const struct sgh_task *task,
+			   const char *reason, const struct sangraha_error *err)
+{
+	unsigned attempts = task->request ? task->request->attempt + 1 : 1;
+	char now[SGH_RFC3339_SIZE];
+
+	sgh_rfc3339(sgh_time_ms(), now);
+	return sgh_message_add_text(copy, "dead-reason", reason) &&
+	       sgh_message_add_number(copy, "dead-attempts", attempts) &&
+	       sgh_message_add_text(copy, "dead-error", err ? err->message : NULL) &&
+	       sgh_message_add_text(copy, "dead-time", now);
+}
+
+void sgh_task_dead_letter(struct sgh_task *task, const char *reason,
+			  const struct sangraha_error *err)
+{
+	unsigned attempt = task->request ? task->request->attempt : 0;
+	struct sgh_message *copy = NULL;
+	struct sangraha_error because;
+
+	sgh_fail(&because, SANGRAHA_E_INTERNAL, 0, "dead-lettered: %s", reason);
+	if (err)
+		sgh_fail(&because, err->status, err->native, "dead-lettered, %s: %s",
+			 reason, err->message);
+	note(task, &because);
+	if (sgh_message_retry(task->delivery->message, attempt, &copy, &because) ||
+	    !add_last_words(copy, task, reason, err)) {
+		sgh_message_free(copy);
+		sgh_task_abandon(task);
+		return;
+	}
+	publish(task, copy, SANGRAHA_DEAD_LETTER_EXCHANGE,
+		task->service->kind->dead_letters, true, true, sgh_task_finish);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "role/client.h"
+#include "validate/types.h"
+#include "wire/filename.h"
+#include "wire/mediatype.h"
+
+/* Arguments of the public calls to requests, and the asynchronous calls. */
+
+unsigned sgh_put_timeout(const struct sangraha_client *client,
+			 const struct sangraha_put_options *options)
+{
+	return sgh_option(options, timeout_ms, client->timeout_ms);
+}
+
+unsigned sgh_request_timeout(const struct sangraha_client *client,
+			     const struct sangraha_request_options *options)
+{
+	return sgh_option(options, timeout_ms, client->timeout_ms);
+}
+
+/* A copy in the request's arena; NULL for NULL. False without memory. */
+static bool keep(struct sgh_request *request, const char *text, const char **ret)
+{
+	*ret = text ? sgh_arena_strdup(&request->arena, text) : NULL;
+	return !text || *ret;
+}
+
+/* What all requests have. On success *ret is the caller's. */
+static int new_request(struct sangraha_client *client, enum sgh_verb verb,
+		       const char *request_id, const char *traceparent,
+		       struct sgh_request **ret, struct sangraha_error *err)
+{
+	char minted[SANGRAHA_ID_SIZE];
+	struct sgh_request *request;
+
+	if (request_id && !sgh_request_id_valid(request_id))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"a request id is 1 to 128 bytes of [A-Za-z0-9._:-]");
+	request = sgh_request_new();
+	if (!request)
+		return sgh_fail_memory(err);
+	sgh_id_random(minted);
+	request->verb = verb;
+	if (!keep(request, request_id ? request_id : minted, &request->request_id) ||
+	    !keep(request, traceparent, &request->traceparent) ||
+	    !keep(request, sgh_consumer_queue(client->replies), &request->reply_to)) {
+		sgh_request_free(request);
+		return sgh_fail_memory(err);
+	}
+	*ret = request;
+	return 0;
+}
+
+/* ---- put ---- */
+
+static int set_put_id(struct sangraha_client *client, struct sgh_request *request,
+		      const char *id, const char *key, struct sangraha_error *err)
+{
+	char made[SANGRAHA_ID_SIZE];
+	int status = 0;
+
+	if (id && !sangraha_id_valid(id))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"an object id is a UUID in lower case");
+	if (!id && key)
+		status = sangraha_id_from_key(key, made, err);
+	else if (!id)
+		status = sangraha_id_new(client->context, made, err);
+	if (status)
+		return status;
+	/* Only an id that was minted for this very request is certainly new. */
+	request->fresh = !id && !key;
+	if (!keep(request, id ? id : made, &request->object_id))
+		return sgh_fail_memory(err);
+	request->operation_id = request->object_id;
+	return 0;
+}
+
+static int set_meta(struct sgh_request *request, const char *const *names,
+		    const char *const *values, size_t count, struct sangraha_error *err)
+{
+	if (count > SGH_META_MAX)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"an object has at most %d pairs of metadata",
+				SGH_META_MAX);
+	for (size_t i = 0; i < count; i++) {
+		struct sgh_pair *pair = &request->meta[i];
+
+		if (!keep(request, names[i], &pair->name) ||
+		    !keep(request, values[i], &pair->value))
+			return sgh_fail_memory(err);
+	}
+	request->meta_count = count;
+	return 0;
+}
+
+static int set_put_texts(struct sangraha_client *client, struct sgh_request *request,
+			 const struct sangraha_put_options *options,
+			 struct sangraha_error *err)
+{
+	const char *filename = sgh_option(options, filename, NULL);
+	const char *type = sgh_option(options, type, NULL);
+	const char *content_type = sgh_option(options, content_type, NULL);
+	char normal[SGH_MEDIATYPE_SIZE];
+	struct sgh_type_info info;
+	int status = 0;
+
+	if (filename)
+		status = sgh_filename_check(filename, err);
+	if (!status && type)
+		status = sgh_types_find(client->types, type, &info, err);
+	if (!status && content_type)
+		status = sgh_mediatype_normalise(content_type, normal, err);
+	if (status)
+		return status;
+	if (!keep(request, filename, &request->filename) ||
+	    !keep(request, type, &request->object_type) ||
+	    !keep(request, content_type, &request->content_type) ||
+	    !keep(request, sgh_option(options, sha256, NULL), &request->sha256))
+		return sgh_fail_memory(err);
+	return 0;
+}
+
+int sgh_put_request(struct sangraha_client *client, struct sgh_bytes *body,
+		    const struct sangraha_put_options *options, struct sgh_request **ret,
+		    struct sangraha_error *err)
+{
+	struct sgh_request *request = NULL;
+	int status;
+
+	status = new_request(client, SGH_PUT, sgh_option(options, request_id, NULL),
+			     sgh_option(options, traceparent, NULL), &request, err);
+	if (status)
+		return status;
+	request->body = sgh_bytes_ref(body);
+	request->size = body ? (int64_t)body->length : 0;
+	request->created_ms = sgh_time_ms();
+	request->persistent = true;
+	if (sgh_option(options, async, 0))
+		request->reply_to = NULL;
+	status = set_put_id(client, request, sgh_option(options, id, NULL),
+			    sgh_option(options, idempotency_key, NULL), err);
+	if (!status)
+		status = set_put_texts(client, request, options, err);
+	if (!status)
+		status = set_meta(request, sgh_option(options, meta_names, NULL),
+				  sgh_option(options, meta_values, NULL),
+				  sgh_option(options, meta_count, 0), err);
+	if (status) {
+		sgh_request_free(request);
+		return status;
+	}
+	*ret = request;
+	return 0;
+}
+
+/* ---- the others ---- */
+
+static bool type_name_valid(const char *type)
+{
+	size_t length = strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return length >= 1 && length < SANGRAHA_TYPE_SIZE && type[length] == '\0' &&
+	       type[0] >= 'a' && type[0] <= 'z';
+}
+
+int sgh_plain_request(struct sangraha_client *client, enum sgh_verb verb,
+		      const char *type, const char *id,
+		      const struct sangraha_request_options *options,
+		      struct sgh_request **ret, struct sangraha_error *err)
+{
+	struct sgh_request *request = NULL;
+	char minted[SANGRAHA_ID_SIZE];
+	int status;
+
+	if ((id && !sangraha_id_valid(id)) || (!id && verb != SGH_LIST))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"an object id is a UUID in lower case");
+	if (type && !type_name_valid(type))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "\"%s\" is not a type", type);
+	status = new_request(client, verb, sgh_option(options, request_id, NULL),
+			     sgh_option(options, traceparent, NULL), &request, err);
+	if (status)
+		return status;
+	sgh_id_random(minted);
+	request->persistent = verb == SGH_DELETE || client->persistent_reads;
+	if (!keep(request, minted, &request->operation_id) ||
+	    !keep(request, type, &request->object_type) ||
+	    !keep(request, id, &request->object_id)) {
+		sgh_request_free(request);
+		return sgh_fail_memory(err);
+	}
+	*ret = request;
+	return 0;
+}
+
+int sgh_list_request(struct sangraha_client *client, const char *type, unsigned limit,
+		     const char *cursor, const struct sangraha_request_options *options,
+		     struct sgh_request **ret, struct sangraha_error *err)
+{
+	struct sgh_request *request = NULL;
+	int status;
+
+	if (limit > SGH_LIST_MAX)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"a page has 1 to %d descriptions, not %u", SGH_LIST_MAX,
+				limit);
+	status = sgh_plain_request(client, SGH_LIST, type, NULL, options, &request, err);
+	if (status)
+		return status;
+	request->limit = limit ? limit : SGH_LIST_DEFAULT;
+	if (!keep(request, cursor, &request->cursor)) {
+		sgh_request_free(request);
+		return sgh_fail_memory(err);
+	}
+	*ret = request;
+	return 0;
+}
+
+/* ---- the asynchronous calls ---- */
+
+static int no_done(struct sangraha_error *err)
+{
+	return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+			"a request needs a client and somebody to tell");
+}
+
+int sangraha_client_submit_put(struct sangraha_client *client, const void *data,
+			       size_t length, const struct sangraha_put_options *options,
+			       sangraha_done_fn *done, void *arg,
+			       struct sangraha_error *err)
+{
+	struct sangraha_upload *upload = NULL;
+	size_t taken = 0;
+	int status;
+
+	if (!client || !done || (!data && length))
+		return no_done(err);
+	status = sangraha_upload_new(client, (int64_t)length, NULL, NULL, &upload, err);
+	if (status)
+		return status;
+	status = sangraha_upload_write(upload, data, length, &taken, err);
+	if (!status && taken < length)
+		status = sgh_fail(err, SANGRAHA_E_OVERLOADED, 0,
+				  "the memory for bodies in flight is used up");
+	if (!status)
+		return sangraha_upload_submit(upload, options, done, arg, err);
+	sangraha_upload_free(upload);
+	return status;
+}
+
+static int submit_plain(struct sangraha_client *client, enum sgh_verb verb,
+			const char *type, const char *id,
+			const struct sangraha_request_options *options,
+			sangraha_done_fn *done, void *arg, struct sangraha_error *err)
+{
+	struct sgh_request *request = NULL;
+	int status;
+
+	if (!client || !done)
+		return no_done(err);
+	status = sgh_plain_request(client, verb, type, id, options, &request, err);
+	if (status)
+		return status;
+	return sgh_call_start(client, request, sgh_request_timeout(client, options),
+			      false, done, arg, err);
+}
+
+static int no_type(struct sangraha_error *err)
+{
+	return sgh_fail(err, SANGRAHA_E_INVALID, 0, "the object's type is missing");
+}
+
+int sangraha_client_submit_get(struct sangraha_client *client, const char *type,
+			       const char *id,
+			       const struct sangraha_request_options *options,
+			       sangraha_done_fn *done, void *arg,
+			       struct sangraha_error *err)
+{
+	if (!type)
+		return no_type(err);
+	return submit_plain(client, SGH_GET, type, id, options, done, arg, err);
+}
+
+int sangraha_client_submit_stat(struct sangraha_client *client, const char *type,
+				const char *id,
+				const struct sangraha_request_options *options,
+				sangraha_done_fn *done, void *arg,
+				struct sangraha_error *err)
+{
+	if (!type)
+		return no_type(err);
+	return submit_plain(client, SGH_STAT, type, id, options, done, arg, err);
+}
+
+int sangraha_client_submit_delete(struct sangraha_client *client, const char *type,
+				  const char *id,
+				  const struct sangraha_request_options *options,
+				  sangraha_done_fn *done, void *arg,
+				  struct sangraha_error *err)
+{
+	if (!type)
+		return no_type(err);
+	return submit_plain(client, SGH_DELETE, type, id, options, done, arg, err);
+}
+
+int sangraha_client_submit_operation(struct sangraha_client *client, const char *id,
+				     const struct sangraha_request_options *options,
+				     sangraha_done_fn *done, void *arg,
+				     struct sangraha_error *err)
+{
+	return submit_plain(client, SGH_STAT, NULL, id, options, done, arg, err);
+}
+
+int sangraha_client_submit_list(struct sangraha_client *client, const char *type,
+				unsigned limit, const char *cursor,
+				const struct sangraha_request_options *options,
+				sangraha_done_fn *done, void *arg,
+				struct sangraha_error *err)
+{
+	struct sgh_request *request = NULL;
+	int status;
+
+	if (!client || !done)
+		return no_done(err);
+	status = sgh_list_request(client, type, limit, cursor, options, &request, err);
+	if (status)
+		return status;
+	return sgh_call_start(client, request, sgh_request_timeout(client, options),
+			      false, done, arg, err);
+}

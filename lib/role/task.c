@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+#include "role/task.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+#define PARALLEL       16
+#define DELIVERIES_MAX 20
+/* A store request of a write is not bound to the requester's deadline: it is finished. */
+#define STORE_MS 30000
+
+void sgh_task_free(struct sgh_task *task)
+{
+	if (task->state_free)
+		task->state_free(task->state);
+	sgh_store_op_fini(&task->op);
+	sgh_request_free(task->request);
+	sgh_reply_free(task->reply);
+	sgh_message_free(task->event);
+	sgh_message_free(task->outgoing);
+	free(task);
+}
+
+void sgh_task_abandon(struct sgh_task *task)
+{
+	struct sgh_service *service = task->service;
+
+	sgh_metric_add(service->tally.in_flight, -1);
+	sgh_delivery_return(sgh_take(task->delivery));
+	sgh_service_leave(service, task);
+	sgh_task_free(task);
+}
+
+/* ---- from delivery to begin() ---- */
+
+static bool late(const struct sgh_task *task)
+{
+	return sgh_now_ms() >= task->deadline_ms;
+}
+
+/* The request, or false after the task was ended for want of one. */
+static bool read_request(struct sgh_task *task)
+{
+	struct sangraha_error err;
+	struct sgh_request *partial = NULL;
+	int status;
+
+	status =
+		sgh_request_parse(task->delivery->message, task->service->context->budget,
+				  &task->request, &partial, &err);
+	if (!status) {
+		task->deadline_ms =
+			task->request->deadline
+				? sgh_deadline_from_unix(task->request->deadline)
+				: SGH_NEVER;
+		return true;
+	}
+	task->request = partial;
+	if (status == SANGRAHA_E_OVERLOADED)
+		sgh_task_abandon(task);
+	else if (status == SANGRAHA_E_UNSUPPORTED)
+		sgh_task_fail_with(task, &err);
+	else
+		sgh_task_dead_letter(task, "unreadable", &err);
+	return false;
+}
+
+static void begin(struct sgh_task *task)
+{
+	if (!read_request(task))
+		return;
+	if (late(task))
+		sgh_task_fail(task, SANGRAHA_E_TIMEOUT,
+			      "the request's deadline passed before it was begun");
+	else if (task->delivery->delivery_count > DELIVERIES_MAX)
+		sgh_task_dead_letter(task, "delivered too often", NULL);
+	else
+		task->service->kind->begin(task);
+}
+
+static void on_worker(struct sgh_job *job)
+{
+	struct sgh_task *task = sgh_container_of(job, struct sgh_task, job);
+
+	if (sgh_service_draining(task->service))
+		sgh_task_abandon(task);
+	else
+		begin(task);
+}
+
+/* Binary mode tells its deadline before the message is read, so workers are spared. */
+static bool late_by_header(const struct sgh_message *message)
+{
+	const struct sgh_header *deadline = sgh_message_header(message, "deadline");
+
+	return deadline && deadline->kind == SGH_HEADER_NUMBER &&
+	       sgh_time_ms() >= deadline->number;
+}
+
+void sgh_task_deliver(void *arg, struct sgh_delivery *delivery)
+{
+	struct sgh_service *service = arg;
+	struct sgh_task *task;
+
+	if (delivery->oversize) {
+		sgh_log(service->context, SANGRAHA_LOG_WARN, service->kind->role,
+			"reject",
+			"a message of %llu bytes is over the limit of one message",
+			(unsigned long long)delivery->announced);
+		sgh_delivery_reject(delivery);
+		return;
+	}
+	task = sgh_service_draining(service) ? NULL : calloc(1, sizeof(*task));
+	if (!task) {
+		sgh_delivery_return(delivery);
+		return;
+	}
+	task->service = service;
+	task->delivery = delivery;
+	task->started_us = sgh_now_us();
+	task->deadline_ms = SGH_NEVER;
+	task->job.run = on_worker;
+	sgh_tally_begin(&service->tally);
+	sgh_service_enter(service, task);
+	if (service->kind->on_worker && !late_by_header(delivery->message))
+		sgh_pool_submit(service->pool, &task->job);
+	else
+		begin(task);
+}
+
+/* ---- store requests ---- */
+
+static void op_done(struct sgh_store_op *op);
+
+void sgh_task_op_init(struct sgh_task *task, struct sgh_store_op *op,
+		      enum sgh_store_verb verb, const char *bucket, const char *key)
+{
+	bool reads = task->request && task->request->verb >= SGH_GET;
+	int64_t until = sgh_now_ms() + STORE_MS;
+
+	*op = (struct sgh_store_op){
+		.verb = verb,
+		.bucket = bucket,
+		.key = key,
+		.deadline_ms =
+			reads && task->deadline_ms < until ? task->deadline_ms : until,
+	};
+}
+
+struct sgh_store_op *sgh_task_op(struct sgh_task *task, enum sgh_store_verb verb,
+				 const char *bucket, const char *key)
+{
+	sgh_store_op_fini(&task->op);
+	sgh_task_op_init(task, &task->op, verb, bucket, key);
+	return &task->op;
+}
+
+/* One less to wait for. Whoever brings it to nothing owns the task from there. */
+static void op_ended(struct sgh_task *task)
+{
+	if (__atomic_sub_fetch(&task->op_left, 1, __ATOMIC_ACQ_REL) == 0)
+		task->then(task);
+}
+
+/*
+ * Submit the next operation that is left. The caller still counts in op_left, so those
+ * that fail at once cannot bring it to nothing here.
+ */
+static void submit_next(struct sgh_task *task)
+{
+	size_t i;
+
+	while ((i = __atomic_fetch_add(&task->op_next, 1, __ATOMIC_RELAXED)) <
+	       task->op_count) {
+		struct sgh_store_op *op = &task->ops[i];
+		int status;
+
+		op->done = op_done;
+		op->arg = task;
+		status = sgh_store_submit(task->service->store, op, &op->err);
+		if (!status)
+			return;
+		op->status = status;
+		__atomic_sub_fetch(&task->op_left, 1, __ATOMIC_ACQ_REL);
+	}
+}
+
+static void op_done(struct sgh_store_op *op)
+{
+	struct sgh_task *task = op->arg;
+
+	submit_next(task);
+	op_ended(task);
+}
+
+void sgh_task_run(struct sgh_task *task, struct sgh_store_op *ops, size_t count,
+		  void (*then)(struct sgh_task *task))
+{
+	size_t first = sgh_min(count, PARALLEL);
+
+	task->ops = ops;
+	task->op_count = count;
+	task->op_next = 0;
+	task->then = then;
+	__atomic_store_n(&task->op_left, count + 1, __ATOMIC_RELEASE);
+	for (size_t i = 0; i < first; i++)
+		submit_next(task);
+	op_ended(task);
+}
+
+void sgh_task_run_one(struct sgh_task *task, void (*then)(struct sgh_task *task))
+{
+	sgh_task_run(task, &task->op, 1, then);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_ROLE_TASK_H
+#define SGH_ROLE_TASK_H
+
+#include "role/service.h"
+#include "wire/protocol.h"
+
+/*
+ * One request in the hands of a receiver or a getter, from its delivery to its
+ * acknowledgement. A task is at one step at a time, and the step owns it: steps run on
+ * whichever thread completes the one before - queue, worker, store, timer - so they must
+ * be short, and need no lock. README.md tells the order of the steps.
+ */
+struct sgh_task {
+	struct sgh_service *service;
+	struct sgh_list link; /* in service->state.tasks, under its lock */
+	struct sgh_delivery *delivery;
+	struct sgh_request *request; /* NULL while, or because, it was not read */
+	int64_t started_us;
+	int64_t deadline_ms; /* monotonic */
+	struct sgh_job job;
+
+	/* store requests in flight */
+	struct sgh_store_op op; /* the place for a single one */
+	struct sgh_store_op *ops;
+	size_t op_count;
+	size_t op_next; /* atomic */
+	size_t op_left; /* atomic */
+	void (*then)(struct sgh_task *task);
+
+	/* the answer, and what is being published */
+	struct sgh_reply *reply;
+	struct sgh_message *event; /* to be published before the reply, or NULL */
+	struct sgh_message *outgoing;
+	struct sgh_publish publish;
+	void (*published)(struct sgh_task *task);
+	struct sgh_timer again;
+
+	/* of the operation */
+	void *state;
+	void (*state_free)(void *state);
+};
+
+/* The service's consumer calls this for each delivery. */
+void sgh_task_deliver(void *service, struct sgh_delivery *delivery);
+
+/* ---- store requests ---- */
+
+/* The task's own operation, cleared; fill it in and run it. */
+struct sgh_store_op *sgh_task_op(struct sgh_task *task, enum sgh_store_verb verb,
+				 const char *bucket, const char *key);
+
+/* An operation of somebody else's, set up alike. */
+void sgh_task_op_init(struct sgh_task *task, struct sgh_store_op *op,
+		      enum sgh_store_verb verb, const char *bucket, const char *key);
+
+/*
+ * Run `count` operations, at most 16 at a time, and call `then` when all are done, each
+ * with its status. One that could not be submitted has its status too.
+ */
+void sgh_task_run(struct sgh_task *task, struct sgh_store_op *ops, size_t count,
+		  void (*then)(struct sgh_task *task));
+
+/* Run the task's own operation. */
+void sgh_task_run_one(struct sgh_task *task, void (*then)(struct sgh_task *task));
+
+/* ---- ends; each takes the task ---- */
+
+/* The reply, made on first use; NULL without memory. */
+struct sgh_reply *sgh_task_reply(struct sgh_task *task);
+
+/* Publish the event if there is one, then the reply, then acknowledge. */
+void sgh_task_finish(struct sgh_task *task);
+
+/* The same with an error for an answer. */
+void sgh_task_fail(struct sgh_task *task, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void sgh_task_fail_with(struct sgh_task *task, const struct sangraha_error *err);
+
+/*
+ * It failed for a passing reason: to a delay queue if there is time, else an answer, or
+ * the dead-letter queue when it is out of retries.
+ */
+void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err);
+
+/* Hopeless: to the dead-letter queue, then an error reply, then acknowledge. */
+void sgh_task_dead_letter(struct sgh_task *task, const char *reason,
+			  const struct sangraha_error *err);
+
+/* Give the delivery back as if nothing had happened. */
+void sgh_task_abandon(struct sgh_task *task);
+
+/* Release the memory; the ends above have done the rest. */
+void sgh_task_free(struct sgh_task *task);
+
+#endif

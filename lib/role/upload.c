@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "role/upload.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "role/client.h"
+
+/*
+ * A body on its way in. All the memory it may need is reserved at once - its length, or
+ * the inline limit where that is not known - so that uploads which have begun never wait
+ * for each other.
+ */
+struct sangraha_upload {
+	int refs; /* atomic: the user's, and one while `granted` may still be called */
+	struct sangraha_client *client;
+	void (*resume)(void *arg);
+	void *resume_arg;
+	struct sgh_budget_waiter waiter;
+	struct sgh_bytes *body; /* NULL until the memory is there */
+	size_t room;
+	bool known; /* room is the length */
+	struct {
+		pthread_mutex_t lock;
+		bool granted;   /* reserved for us, not taken over by the body yet */
+		bool abandoned; /* the user is gone */
+	} state;
+};
+
+static void upload_unref(struct sangraha_upload *upload)
+{
+	struct sangraha_client *client = upload->client;
+
+	if (__atomic_sub_fetch(&upload->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (upload->state.granted)
+		sgh_budget_release(client->context->budget, upload->room);
+	sgh_bytes_unref(upload->body);
+	pthread_mutex_destroy(&upload->state.lock);
+	free(upload);
+	sgh_client_unref(client);
+}
+
+/* Called under the lock of nobody, but resume() only while the user is there. */
+static void granted(struct sgh_budget_waiter *waiter)
+{
+	struct sangraha_upload *upload =
+		sgh_container_of(waiter, struct sangraha_upload, waiter);
+
+	pthread_mutex_lock(&upload->state.lock);
+	upload->state.granted = true;
+	if (!upload->state.abandoned && upload->resume)
+		upload->resume(upload->resume_arg);
+	pthread_mutex_unlock(&upload->state.lock);
+	upload_unref(upload);
+}
+
+static int too_large(size_t limit, struct sangraha_error *err)
+{
+	return sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0,
+			"the body is larger than the limit of %zu bytes", limit);
+}
+
+int sangraha_upload_new(struct sangraha_client *client, int64_t length,
+			void (*resume)(void *arg), void *resume_arg,
+			struct sangraha_upload **ret, struct sangraha_error *err)
+{
+	struct sangraha_upload *upload;
+
+	if (!client || !ret)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "an upload needs a client");
+	if (length >= 0 && (uint64_t)length > client->inline_limit)
+		return too_large(client->inline_limit, err);
+	upload = calloc(1, sizeof(*upload));
+	if (!upload)
+		return sgh_fail_memory(err);
+	upload->refs = 2;
+	upload->client = sgh_client_ref(client);
+	upload->resume = resume;
+	upload->resume_arg = resume_arg;
+	upload->known = length >= 0;
+	upload->room = upload->known ? (size_t)length : client->inline_limit;
+	pthread_mutex_init(&upload->state.lock, NULL);
+	upload->waiter.size = upload->room;
+	upload->waiter.granted = granted;
+	if (sgh_budget_wait(client->context->budget, &upload->waiter)) {
+		upload->state.granted = true;
+		upload_unref(upload);
+	}
+	*ret = upload;
+	return 0;
+}
+
+/* Turn the reservation into room for the body. 0 with no body: not granted yet. */
+static int take_room(struct sangraha_upload *upload, struct sangraha_error *err)
+{
+	int status = 0;
+
+	pthread_mutex_lock(&upload->state.lock);
+	if (upload->state.granted) {
+		upload->body =
+			sgh_bytes_new(upload->client->context->budget, upload->room);
+		if (upload->body)
+			upload->state.granted = false;
+		else
+			status = sgh_fail_memory(err);
+	}
+	pthread_mutex_unlock(&upload->state.lock);
+	return status;
+}
+
+int sangraha_upload_write(struct sangraha_upload *upload, const void *data, size_t length,
+			  size_t *ret_taken, struct sangraha_error *err)
+{
+	int status = 0;
+
+	if (!upload || (!data && length) || !ret_taken)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "no upload or no bytes");
+	if (!upload->body)
+		status = take_room(upload, err);
+	if (status)
+		return status;
+	if (!upload->body) {
+		*ret_taken = 0;
+		return 0;
+	}
+	if (!sgh_bytes_append(upload->body, data, length))
+		return upload->known
+			       ? sgh_fail(err, SANGRAHA_E_INVALID, 0,
+					  "more bytes than the %zu that were announced",
+					  upload->room)
+			       : too_large(upload->room, err);
+	*ret_taken = length;
+	return 0;
+}
+
+/* Of unknown length: give back what turned out not to be needed. */
+static int shrink(struct sangraha_upload *upload, struct sangraha_error *err)
+{
+	struct sgh_budget *budget = upload->client->context->budget;
+	struct sgh_bytes *body = upload->body;
+	struct sgh_bytes *small;
+
+	if (body->length == body->capacity)
+		return 0;
+	/* For the moment of the copy both are there: what the budget lends is bounded. */
+	sgh_budget_force(budget, body->length);
+	small = sgh_bytes_new(budget, body->length);
+	if (!small) {
+		sgh_budget_release(budget, body->length);
+		return sgh_fail_memory(err);
+	}
+	sgh_bytes_append(small, body->data, body->length);
+	upload->body = small;
+	sgh_bytes_unref(body);
+	return 0;
+}
+
+static int finish_body(struct sangraha_upload *upload, struct sangraha_error *err)
+{
+	int status = 0;
+
+	if (!upload->body)
+		status = take_room(upload, err);
+	if (status)
+		return status;
+	if (!upload->body)
+		return sgh_fail(err, SANGRAHA_E_OVERLOADED, 0,
+				"the memory for bodies in flight is used up");
+	if (upload->known && upload->body->length < upload->room)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"%zu bytes came, not the %zu that were announced",
+				upload->body->length, upload->room);
+	return shrink(upload, err);
+}
+
+int sgh_upload_submit(struct sangraha_upload *upload,
+		      const struct sangraha_put_options *options, bool direct,
+		      sangraha_done_fn *done, void *arg, struct sangraha_error *err)
+{
+	struct sangraha_client *client = upload->client;
+	struct sgh_request *request = NULL;
+	int status = finish_body(upload, err);
+
+	if (!status)
+		status = sgh_put_request(client, upload->body, options, &request, err);
+	if (!status)
+		status = sgh_call_start(client, request, sgh_put_timeout(client, options),
+					direct, done, arg, err);
+	sangraha_upload_free(upload);
+	return status;
+}
+
+int sangraha_upload_submit(struct sangraha_upload *upload,
+			   const struct sangraha_put_options *options,
+			   sangraha_done_fn *done, void *arg, struct sangraha_error *err)
+{
+	if (!upload || !done) {
+		sangraha_upload_free(upload);
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"an upload needs somebody to tell");
+	}
+	return sgh_upload_submit(upload, options, false, done, arg, err);
+}
+
+void sangraha_upload_free(struct sangraha_upload *upload)
+{
+	if (!upload)
+		return;
+	pthread_mutex_lock(&upload->state.lock);
+	upload->state.abandoned = true;
+	pthread_mutex_unlock(&upload->state.lock);
+	if (sgh_budget_cancel(upload->client->context->budget, &upload->waiter))
+		upload_unref(upload);
+	upload_unref(upload);
+}

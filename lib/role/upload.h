@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_ROLE_UPLOAD_H
+#define SGH_ROLE_UPLOAD_H
+
+#include <stdbool.h>
+
+#include <sangraha/client.h>
+
+/* As sangraha_upload_submit(); `direct` as of sgh_call_start(). */
+int sgh_upload_submit(struct sangraha_upload *upload,
+		      const struct sangraha_put_options *options, bool direct,
+		      sangraha_done_fn *done, void *arg, struct sangraha_error *err);
+
+#endif
