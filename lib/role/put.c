@@ -387,6 +387,11 @@ static int check_digest(struct sgh_task *task, struct sangraha_error *err)
 
 	if (status)
 		return status;
+	if (length > task->service->inline_limit)
+		return sgh_fail(
+			err, SANGRAHA_E_TOO_LARGE, 0,
+			"the body has %zu bytes; in a message at most %zu are taken",
+			length, task->service->inline_limit);
 	if (request->size >= 0 && (uint64_t)request->size != length)
 		return sgh_fail(
 			err, SANGRAHA_E_INVALID, 0,

@@ -139,9 +139,14 @@ static void publish(struct sgh_task *task, struct sgh_message *message,
 
 static void replied(struct sgh_task *task)
 {
+	struct sgh_delivery *delivery = sgh_take(task->delivery);
 	int status = task->reply->status;
 
-	sgh_delivery_ack(sgh_take(task->delivery));
+	/* We have not seen what was skipped, so only the broker can keep it. */
+	if (delivery->oversize)
+		sgh_delivery_reject(delivery);
+	else
+		sgh_delivery_ack(delivery);
 	leave(task, sangraha_status_name(status), status);
 }
 

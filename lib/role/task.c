@@ -68,8 +68,27 @@ static bool read_request(struct sgh_task *task)
 	return false;
 }
 
+/* Its body was skipped: tell who asked, and let the broker keep it as a dead letter. */
+static void refuse_oversize(struct sgh_task *task)
+{
+	struct sgh_request *partial = NULL;
+
+	sgh_request_parse(task->delivery->message, NULL, &task->request, &partial, NULL);
+	if (task->request)
+		sgh_request_free(partial);
+	else
+		task->request = partial;
+	sgh_task_fail(task, SANGRAHA_E_TOO_LARGE,
+		      "a message of %llu bytes is more than one message may have",
+		      (unsigned long long)task->delivery->announced);
+}
+
 static void begin(struct sgh_task *task)
 {
+	if (task->delivery->oversize) {
+		refuse_oversize(task);
+		return;
+	}
 	if (!read_request(task))
 		return;
 	if (late(task))
