@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "rest/connection.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+
+static int64_t window_ms(const struct sangraha_rest *rest)
+{
+	return rest->idle_timeout_ms < SGH_REST_WINDOW_MS ? rest->idle_timeout_ms
+							  : SGH_REST_WINDOW_MS;
+}
+
+static void started(struct sangraha_rest *rest, struct MHD_Connection *connection,
+		    void **context)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct sgh_connection *state = calloc(1, sizeof(*state));
+
+	*context = state;
+	if (!state)
+		return; /* sgh_web_request_new() refuses what comes over it */
+	state->rest = rest;
+	state->fd = info ? info->connect_fd : -1;
+	pthread_mutex_init(&state->watch.lock, NULL);
+	state->watch.since_ms = sgh_now_ms();
+	state->watch.limit_ms = window_ms(rest);
+	pthread_mutex_lock(&rest->state.lock);
+	sgh_list_append(&rest->state.connections, &state->link);
+	rest->state.open++;
+	pthread_mutex_unlock(&rest->state.lock);
+}
+
+static void closed(struct sangraha_rest *rest, struct sgh_connection *state)
+{
+	if (!state)
+		return;
+	pthread_mutex_lock(&rest->state.lock);
+	sgh_list_remove(&state->link);
+	rest->state.open--;
+	pthread_mutex_unlock(&rest->state.lock);
+	pthread_mutex_destroy(&state->watch.lock);
+	free(state);
+}
+
+void sgh_connection_notify(void *cls, struct MHD_Connection *connection, void **context,
+			   enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		started(cls, connection, context);
+	else
+		closed(cls, *context);
+}
+
+struct sgh_connection *sgh_connection_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+bool sgh_connection_phase(struct sgh_connection *connection, enum sgh_phase phase)
+{
+	bool alive;
+
+	if (!connection)
+		return false;
+	pthread_mutex_lock(&connection->watch.lock);
+	alive = connection->watch.phase != SGH_PHASE_GIVEN_UP;
+	if (alive && connection->watch.phase != phase) {
+		connection->watch.phase = phase;
+		connection->watch.since_ms = sgh_now_ms();
+		connection->watch.window_ms = connection->watch.since_ms;
+		connection->watch.byte_ms = connection->watch.since_ms;
+		connection->watch.window_bytes = 0;
+		/* Between two requests MHD's own time-out comes first. */
+		connection->watch.limit_ms =
+			phase == SGH_PHASE_LINGER
+				? SGH_REST_DISCARD_MS
+				: connection->rest->idle_timeout_ms + SGH_REST_WINDOW_MS;
+	}
+	pthread_mutex_unlock(&connection->watch.lock);
+	return alive;
+}
+
+void sgh_connection_header(struct sgh_connection *connection)
+{
+	if (!connection)
+		return;
+	pthread_mutex_lock(&connection->watch.lock);
+	if (connection->watch.phase == SGH_PHASE_HEADER) {
+		int64_t ends = connection->watch.since_ms + connection->watch.limit_ms;
+		int64_t now = sgh_now_ms();
+
+		/* The first one has had its time since the connection was made. */
+		if (now + window_ms(connection->rest) < ends) {
+			connection->watch.since_ms = now;
+			connection->watch.limit_ms = window_ms(connection->rest);
+		}
+	}
+	pthread_mutex_unlock(&connection->watch.lock);
+}
+
+void sgh_connection_correlate(struct sgh_connection *connection,
+			      const char *correlation_id)
+{
+	if (!connection)
+		return;
+	pthread_mutex_lock(&connection->watch.lock);
+	snprintf(connection->watch.correlation_id,
+		 sizeof(connection->watch.correlation_id), "%s", correlation_id);
+	pthread_mutex_unlock(&connection->watch.lock);
+}
+
+void sgh_connection_bytes(struct sgh_connection *connection, size_t length)
+{
+	if (!connection)
+		return;
+	pthread_mutex_lock(&connection->watch.lock);
+	connection->watch.window_bytes += length;
+	connection->watch.byte_ms = sgh_now_ms();
+	pthread_mutex_unlock(&connection->watch.lock);
+}
+
+void sgh_connection_answer_by_hand(struct sgh_connection *connection, unsigned http,
+				   const char *correlation_id, const char *body)
+{
+	char answer[2048];
+	int length = snprintf(answer, sizeof(answer),
+			      "HTTP/1.1 %u %s\r\n"
+			      "Content-Type: application/problem+json\r\n"
+			      "X-Correlation-ID: %s\r\n"
+			      "Content-Length: %zu\r\n"
+			      "Connection: close\r\n\r\n%s",
+			      http, MHD_get_reason_phrase_for(http), correlation_id,
+			      strlen(body), body);
+
+	if (!connection || length < 0 || (size_t)length >= sizeof(answer))
+		return;
+	/* It fits into an empty send buffer; when it does not, nobody is reading. */
+	(void)!send(connection->fd, answer, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(connection->fd, SHUT_WR);
+}
+
+static bool body_too_slow(struct sgh_connection *connection, int64_t now)
+{
+	const struct sangraha_rest *rest = connection->rest;
+	int64_t window = window_ms(rest);
+	uint64_t wanted = (uint64_t)(SGH_REST_WINDOW_BYTES * window / SGH_REST_WINDOW_MS);
+
+	if (now - connection->watch.byte_ms > rest->idle_timeout_ms)
+		return true;
+	if (now - connection->watch.window_ms < window)
+		return false;
+	/*
+	 * Silence is what the idle time-out is for; this is for the client that keeps a
+	 * connection open by a byte now and then.
+	 */
+	if (connection->watch.window_bytes && connection->watch.window_bytes < wanted)
+		return true;
+	connection->watch.window_ms = now;
+	connection->watch.window_bytes = 0;
+	return false;
+}
+
+static void look_locked(struct sgh_connection *connection, int64_t now)
+{
+	if ((connection->watch.phase == SGH_PHASE_HEADER ||
+	     connection->watch.phase == SGH_PHASE_LINGER) &&
+	    now - connection->watch.since_ms > connection->watch.limit_ms) {
+		connection->watch.phase = SGH_PHASE_GIVEN_UP;
+		shutdown(connection->fd, SHUT_RDWR);
+	} else if (connection->watch.phase == SGH_PHASE_BODY &&
+		   body_too_slow(connection, now)) {
+		char body[384];
+
+		snprintf(body, sizeof(body),
+			 "{\"title\":\"Request Timeout\",\"status\":408,\"detail\":\"The "
+			 "body arrived too slowly\",\"code\":\"timeout\","
+			 "\"correlation_id\":\"%s\"}",
+			 connection->watch.correlation_id);
+		connection->watch.phase = SGH_PHASE_GIVEN_UP;
+		sgh_connection_answer_by_hand(connection, 408,
+					      connection->watch.correlation_id, body);
+		shutdown(connection->fd, SHUT_RD);
+	}
+}
+
+void sgh_connection_watch(struct sangraha_rest *rest)
+{
+	int64_t now = sgh_now_ms();
+
+	pthread_mutex_lock(&rest->state.lock);
+	sgh_list_for_each (link, &rest->state.connections) {
+		struct sgh_connection *connection =
+			sgh_list_entry(link, struct sgh_connection, link);
+
+		pthread_mutex_lock(&connection->watch.lock);
+		look_locked(connection, now);
+		pthread_mutex_unlock(&connection->watch.lock);
+	}
+	pthread_mutex_unlock(&rest->state.lock);
+}
+
+int sgh_connection_watch_interval(const struct sangraha_rest *rest)
+{
+	int64_t interval = window_ms(rest) / 10;
+
+	return interval < 20 ? 20 : (int)interval;
+}

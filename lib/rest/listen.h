@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_REST_LISTEN_H
+#define SGH_REST_LISTEN_H
+
+#include <stdbool.h>
+
+#include <sangraha/error.h>
+
+/*
+ * Bind and listen at "host:port" or "[v6]:port"; an empty host is every address. The
+ * socket is non-blocking and close-on-exec. With `loopback_only` an address that is not
+ * loopback is SANGRAHA_E_INVALID; one that cannot be bound is SANGRAHA_E_UNAVAILABLE.
+ */
+int sgh_listen(const char *address, bool loopback_only, int *ret_fd, unsigned *ret_port,
+	       struct sangraha_error *err);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "rest/objects.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "rest/answer.h"
+#include "rest/client.h"
+#include "rest/conditions.h"
+#include "rest/headers.h"
+
+static int object_begin(struct sgh_web_request *request)
+{
+	if (sgh_check_type(request, request->type) || sgh_check_id(request))
+		return request->problem.status;
+	snprintf(request->reference, sizeof(request->reference), "%s/%s", request->type,
+		 request->id);
+	return 0;
+}
+
+static enum sgh_step get_start(struct sgh_web_request *request)
+{
+	struct sangraha_request_options options = sgh_web_request_options(request);
+	struct sangraha_client *client = request->rest->client;
+	struct sangraha_error err = { 0 };
+	int status;
+
+	sgh_web_request_ref(request);
+	if (request->head)
+		status = sangraha_client_submit_stat(client, request->type, request->id,
+						     &options, sgh_web_request_done,
+						     request, &err);
+	else
+		status = sangraha_client_submit_get(client, request->type, request->id,
+						    &options, sgh_web_request_done,
+						    request, &err);
+	return sgh_submitted(request, status, &err);
+}
+
+static void free_result(void *result)
+{
+	sangraha_result_free(result);
+}
+
+/* HEAD announces a length and sends nothing; MHD asks for no byte of it. */
+static ssize_t no_byte(void *arg, uint64_t position, char *buf, size_t max)
+{
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* The bytes are sent from where the client put them; the response owns the result. */
+static void answer_bytes(struct sgh_web_request *request, struct sangraha_result *result,
+			 unsigned http, const struct sgh_part *part)
+{
+	struct MHD_Response *response;
+	size_t length = 0;
+	char *data = (char *)sangraha_result_data(result, &length);
+
+	if (request->head) {
+		response = MHD_create_response_from_callback(part->length, 1024, no_byte,
+							     NULL, NULL);
+	} else if (part->first > length || part->length > length - part->first) {
+		sgh_problem_set(&request->problem, SANGRAHA_E_INTERNAL,
+				"The object is not as long as its description says");
+		return;
+	} else {
+		response = MHD_create_response_from_buffer_with_free_callback_cls(
+			(size_t)part->length, data ? data + part->first : "", free_result,
+			result);
+		if (response)
+			request->async.result = NULL;
+	}
+	sgh_answer_response(request, http, response);
+}
+
+static void get_finish(struct sgh_web_request *request, struct sangraha_result *result)
+{
+	struct sgh_conditions conditions = {
+		.if_match = sgh_web_request_header(request, "If-Match"),
+		.if_none_match = sgh_web_request_header(request, "If-None-Match"),
+		.if_modified_since = sgh_web_request_header(request, "If-Modified-Since"),
+		.if_unmodified_since =
+			sgh_web_request_header(request, "If-Unmodified-Since"),
+		.range = sgh_web_request_header(request, "Range"),
+		.if_range = sgh_web_request_header(request, "If-Range"),
+	};
+	struct sgh_part part = { 0 };
+	struct sangraha_object *object;
+	char content_range[80];
+	uint64_t size;
+	unsigned http;
+
+	if (!sgh_result_ok(request, result))
+		return;
+	/* The response takes the result, and with it what the object is borrowed from. */
+	object = sangraha_object_ref(sangraha_result_object(result));
+	size = sangraha_object_size(object);
+	http = sgh_conditions_check(&conditions, sangraha_object_etag(object),
+				    sangraha_object_created_ms(object), size,
+				    request->head, &part);
+	if (http == 200)
+		part.length = size;
+	snprintf(content_range, sizeof(content_range), "bytes %llu-%llu/%llu",
+		 (unsigned long long)part.first,
+		 (unsigned long long)(part.first + part.length - 1),
+		 (unsigned long long)size);
+	if (http == 412) {
+		sgh_problem_set(&request->problem, SANGRAHA_E_PRECONDITION,
+				"The object is not the one that the condition names");
+	} else if (http == 416) {
+		snprintf(request->problem.content_range,
+			 sizeof(request->problem.content_range), "bytes */%llu",
+			 (unsigned long long)size);
+		sgh_problem_set_http(&request->problem, 416, SANGRAHA_E_INVALID,
+				     "The range begins past the object's end");
+	} else {
+		if (http == 304)
+			sgh_answer_empty(request, http);
+		else
+			answer_bytes(request, result, http, &part);
+		if (http == 206)
+			sgh_answer_header(request, "Content-Range", content_range);
+		sgh_object_headers(request, object, http,
+				   sgh_uri_query(&request->uri, "download"));
+	}
+	sangraha_object_unref(object);
+}
+
+static enum sgh_step stat_start(struct sgh_web_request *request)
+{
+	struct sangraha_request_options options = sgh_web_request_options(request);
+	struct sangraha_error err = { 0 };
+
+	sgh_web_request_ref(request);
+	return sgh_submitted(request,
+			     sangraha_client_submit_stat(
+				     request->rest->client, request->type, request->id,
+				     &options, sgh_web_request_done, request, &err),
+			     &err);
+}
+
+static void stat_finish(struct sgh_web_request *request, struct sangraha_result *result)
+{
+	struct sangraha_error err = { 0 };
+	char *text = NULL;
+	int status;
+
+	if (!sgh_result_ok(request, result))
+		return;
+	status = sangraha_object_json(sangraha_result_object(result), &text, &err);
+	if (status) {
+		sgh_problem_set_error(&request->problem, status, &err);
+		return;
+	}
+	sgh_answer_json(request, 200, text);
+	sgh_answer_header(request, "Cache-Control", "private, no-cache");
+}
+
+static enum sgh_step delete_start(struct sgh_web_request *request)
+{
+	struct sangraha_request_options options = sgh_web_request_options(request);
+	struct sangraha_error err = { 0 };
+
+	sgh_web_request_ref(request);
+	return sgh_submitted(request,
+			     sangraha_client_submit_delete(
+				     request->rest->client, request->type, request->id,
+				     &options, sgh_web_request_done, request, &err),
+			     &err);
+}
+
+static void delete_finish(struct sgh_web_request *request, struct sangraha_result *result)
+{
+	if (sgh_result_ok(request, result))
+		sgh_answer_empty(request, 204);
+}
+
+const struct sgh_route sgh_object_routes[] = {
+	{ .method = "POST",
+	  .template = "/v1/objects",
+	  .event = "POST /v1/objects",
+	  .begin = sgh_put_begin,
+	  .body = sgh_put_body,
+	  .start = sgh_put_start,
+	  .finish = sgh_put_finish,
+	  .end = sgh_put_end },
+	{ .method = "GET",
+	  .template = "/v1/objects",
+	  .event = "GET /v1/objects",
+	  .begin = sgh_list_begin,
+	  .start = sgh_list_start,
+	  .finish = sgh_list_finish },
+	{ .method = "GET",
+	  .template = "/v1/objects/{type}/{id}",
+	  .event = "GET /v1/objects/{type}/{id}",
+	  .begin = object_begin,
+	  .start = get_start,
+	  .finish = get_finish },
+	{ .method = "DELETE",
+	  .template = "/v1/objects/{type}/{id}",
+	  .event = "DELETE /v1/objects/{type}/{id}",
+	  .begin = object_begin,
+	  .start = delete_start,
+	  .finish = delete_finish },
+	{ .method = "GET",
+	  .template = "/v1/objects/{type}/{id}/metadata",
+	  .event = "GET /v1/objects/{type}/{id}/metadata",
+	  .begin = object_begin,
+	  .start = stat_start,
+	  .finish = stat_finish },
+	{ .method = NULL },
+};

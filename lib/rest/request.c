@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+#include "rest/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/util.h"
+#include "rest/answer.h"
+#include "rest/auth.h"
+#include "rest/router.h"
+
+/* A client that does not keep its time limits must not keep the user waiting. */
+#define GRACE_MS 2000
+
+void *sgh_web_request_new(void *cls, const char *target,
+			  struct MHD_Connection *connection)
+{
+	struct sangraha_rest *rest = cls;
+	struct sgh_web_request *request = calloc(1, sizeof(*request));
+
+	if (!request)
+		return NULL;
+	if (!sgh_strdup(target, &request->target)) {
+		free(request);
+		return NULL;
+	}
+	request->refs = 1;
+	request->rest = rest;
+	request->http = connection;
+	request->connection = sgh_connection_of(connection);
+	pthread_mutex_init(&request->async.lock, NULL);
+	sgh_list_init(&request->link);
+	sgh_connection_header(request->connection);
+	pthread_mutex_lock(&rest->state.lock);
+	sgh_list_append(&rest->state.requests, &request->link);
+	pthread_mutex_unlock(&rest->state.lock);
+	return request;
+}
+
+void sgh_web_request_ref(struct sgh_web_request *request)
+{
+	__atomic_add_fetch(&request->refs, 1, __ATOMIC_RELAXED);
+}
+
+void sgh_web_request_unref(struct sgh_web_request *request)
+{
+	if (__atomic_sub_fetch(&request->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (request->answer.response)
+		MHD_destroy_response(request->answer.response);
+	sangraha_result_free(request->async.result);
+	pthread_mutex_destroy(&request->async.lock);
+	sgh_uri_fini(&request->uri);
+	free(request->target);
+	free(request);
+}
+
+const char *sgh_web_request_header(const struct sgh_web_request *request,
+				   const char *name)
+{
+	return MHD_lookup_connection_value(request->http, MHD_HEADER_KIND, name);
+}
+
+/* The connection is suspended exactly while `waiting` is true. */
+static void resume_locked(struct sgh_web_request *request)
+{
+	if (request->async.waiting) {
+		request->async.waiting = false;
+		MHD_resume_connection(request->http);
+	} else {
+		request->async.woken = true;
+	}
+}
+
+void sgh_web_request_done(void *arg, struct sangraha_result *result)
+{
+	struct sgh_web_request *request = arg;
+
+	pthread_mutex_lock(&request->async.lock);
+	request->async.result = result;
+	request->async.completed = true;
+	resume_locked(request);
+	pthread_mutex_unlock(&request->async.lock);
+	sgh_web_request_unref(request);
+}
+
+void sgh_web_request_wake(void *arg)
+{
+	struct sgh_web_request *request = arg;
+
+	pthread_mutex_lock(&request->async.lock);
+	resume_locked(request);
+	pthread_mutex_unlock(&request->async.lock);
+}
+
+void sgh_web_request_watch(struct sangraha_rest *rest, bool all)
+{
+	int64_t now = sgh_now_ms();
+
+	pthread_mutex_lock(&rest->state.lock);
+	sgh_list_for_each (link, &rest->state.requests) {
+		struct sgh_web_request *request =
+			sgh_list_entry(link, struct sgh_web_request, link);
+
+		pthread_mutex_lock(&request->async.lock);
+		if (request->async.waiting && request->async.give_up_ms &&
+		    request->async.give_up_ms <= now)
+			request->async.gave_up = true;
+		if (request->async.waiting && (all || request->async.gave_up))
+			resume_locked(request);
+		pthread_mutex_unlock(&request->async.lock);
+	}
+	pthread_mutex_unlock(&rest->state.lock);
+}
+
+/*
+ * Suspend the connection, unless a wake-up came already: true when it is suspended. MHD
+ * acts on a resume only after this thread has returned to it.
+ */
+static bool suspend_unless_woken(struct sgh_web_request *request)
+{
+	bool suspended = false;
+
+	pthread_mutex_lock(&request->async.lock);
+	if (!request->async.woken &&
+	    !__atomic_load_n(&request->rest->stopping, __ATOMIC_SEQ_CST)) {
+		request->async.waiting = true;
+		MHD_suspend_connection(request->http);
+		suspended = true;
+	}
+	request->async.woken = false;
+	pthread_mutex_unlock(&request->async.lock);
+	return suspended;
+}
+
+static bool stopping(const struct sgh_web_request *request)
+{
+	return __atomic_load_n(&request->rest->stopping, __ATOMIC_SEQ_CST);
+}
+
+struct framing {
+	unsigned lengths;
+	unsigned encodings;
+	bool chunked;
+};
+
+static enum MHD_Result count_framing(void *arg, enum MHD_ValueKind kind, const char *name,
+				     const char *value)
+{
+	struct framing *framing = arg;
+
+	if (strcasecmp(name, "Content-Length") == 0)
+		framing->lengths++;
+	if (strcasecmp(name, "Transfer-Encoding") == 0) {
+		framing->encodings++;
+		framing->chunked = value && strcasecmp(value, "chunked") == 0;
+	}
+	return MHD_YES;
+}
+
+/*
+ * Where a body ends must be beyond doubt: what two servers in a row read differently is
+ * a second request to one of them (RFC 9112, section 11.2). MHD takes the first length.
+ */
+static int check_framing(struct sgh_web_request *request)
+{
+	struct framing framing = { 0 };
+
+	MHD_get_connection_values(request->http, MHD_HEADER_KIND, count_framing,
+				  &framing);
+	if (framing.lengths + framing.encodings > 1)
+		return sgh_problem_set(&request->problem, SANGRAHA_E_INVALID,
+				       "The length of the body is given more than once");
+	if (framing.encodings && !framing.chunked)
+		return sgh_problem_set_http(&request->problem, 501,
+					    SANGRAHA_E_UNSUPPORTED,
+					    "Only the transfer encoding \"chunked\" is "
+					    "understood");
+	return 0;
+}
+
+static void correlate(struct sgh_web_request *request)
+{
+	const char *given = sgh_web_request_header(request, "X-Correlation-ID");
+
+	if (given && sgh_request_id_valid(given))
+		snprintf(request->correlation_id, sizeof(request->correlation_id), "%s",
+			 given);
+	else
+		sgh_id_random(request->correlation_id);
+	sgh_connection_correlate(request->connection, request->correlation_id);
+	request->traceparent = sgh_web_request_header(request, "traceparent");
+}
+
+static int authorize(struct sgh_web_request *request)
+{
+	const char *header = sgh_web_request_header(request, "Authorization");
+
+	if (!request->rest->token ||
+	    (request->route && request->route->flags & SGH_ROUTE_OPEN) ||
+	    sgh_auth_bearer(header, request->rest->token))
+		return 0;
+	/* Who may not come in is not told what there is. */
+	memset(&request->problem, 0, sizeof(request->problem));
+	return sgh_problem_set(&request->problem, SANGRAHA_E_UNAUTHORIZED,
+			       "This needs the header \"Authorization: Bearer\" with the "
+			       "token");
+}
+
+static int prepare(struct sgh_web_request *request, const char *method)
+{
+	struct sangraha_error err;
+	int status = sgh_uri_parse(&request->uri, request->target, &err);
+
+	request->head = strcmp(method, "HEAD") == 0;
+	if (status)
+		sgh_problem_set_error(&request->problem, status, &err);
+	else
+		status = sgh_route_find(request, method);
+	if (authorize(request))
+		return request->problem.status;
+	if (status == 0 && request->route->begin)
+		status = request->route->begin(request);
+	return status;
+}
+
+static enum MHD_Result begin(struct sgh_web_request *request, const char *method)
+{
+	struct sangraha_rest *rest = request->rest;
+	const char *expect;
+
+	request->begun = true;
+	request->started_us = sgh_now_us();
+	pthread_mutex_lock(&rest->state.lock);
+	request->counted = true;
+	rest->state.in_flight++;
+	pthread_mutex_unlock(&rest->state.lock);
+	correlate(request);
+	if (check_framing(request)) {
+		request->last = true;
+		return sgh_answer_send(request);
+	}
+	if (prepare(request, method) == 0)
+		return MHD_YES;
+	/* Who asks before sending is told now; the others after they have sent it. */
+	expect = sgh_web_request_header(request, "Expect");
+	if (!expect || strcasecmp(expect, "100-continue") != 0)
+		return MHD_YES;
+	request->last = true;
+	return sgh_answer_send(request);
+}
+
+static void answer_by_hand(struct sgh_web_request *request)
+{
+	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(1 << 10);
+
+	sgh_problem_write(&request->problem, request->correlation_id, &buf);
+	sgh_connection_answer_by_hand(request->connection, request->problem.http,
+				      request->correlation_id, sgh_buf_text(&buf));
+	request->answered_by_hand = true;
+}
+
+/*
+ * A body that nobody wants is read to its end, so that the client is there to read the
+ * answer - within limits, and past them it is told at once and listened to a while.
+ */
+static enum MHD_Result discard(struct sgh_web_request *request, size_t length)
+{
+	int64_t now = sgh_now_ms();
+
+	if (!request->discarding_since_ms)
+		request->discarding_since_ms = now;
+	request->discarded += length;
+	if (request->discarded <= SGH_REST_DISCARD_BYTES &&
+	    now - request->discarding_since_ms <= SGH_REST_DISCARD_MS)
+		return MHD_YES;
+	if (request->answered_by_hand || !request->problem.http)
+		return MHD_NO;
+	if (!sgh_connection_phase(request->connection, SGH_PHASE_LINGER))
+		return MHD_NO;
+	answer_by_hand(request);
+	request->discarded = 0;
+	request->discarding_since_ms = now;
+	return MHD_YES;
+}
+
+static enum MHD_Result receive(struct sgh_web_request *request, const char *data,
+			       size_t *length)
+{
+	enum sgh_phase phase =
+		request->answered_by_hand ? SGH_PHASE_LINGER : SGH_PHASE_BODY;
+	size_t unwanted;
+
+	if (stopping(request) || !sgh_connection_phase(request->connection, phase))
+		return MHD_NO;
+	sgh_connection_bytes(request->connection, *length);
+	while (*length && !request->problem.http && request->route->body) {
+		size_t taken = 0;
+
+		if (request->route->body(request, data, *length, &taken))
+			break;
+		data += taken;
+		*length -= taken;
+		if (*length == 0)
+			return MHD_YES;
+		sgh_connection_phase(request->connection, SGH_PHASE_PAUSED);
+		if (suspend_unless_woken(request))
+			return MHD_YES;
+		if (stopping(request))
+			return MHD_NO;
+		sgh_connection_phase(request->connection, SGH_PHASE_BODY);
+	}
+	if (*length == 0)
+		return MHD_YES;
+	unwanted = *length;
+	*length = 0;
+	return discard(request, unwanted);
+}
+
+/* True when the answer is not there yet and the connection is suspended. */
+static bool wait_for_result(struct sgh_web_request *request)
+{
+	bool there;
+
+	do {
+		pthread_mutex_lock(&request->async.lock);
+		there = request->async.completed || request->async.gave_up;
+		pthread_mutex_unlock(&request->async.lock);
+		if (there || stopping(request))
+			return false;
+	} while (!suspend_unless_woken(request));
+	return true;
+}
+
+static void finish(struct sgh_web_request *request)
+{
+	bool completed;
+
+	pthread_mutex_lock(&request->async.lock);
+	completed = request->async.completed;
+	pthread_mutex_unlock(&request->async.lock);
+	if (completed) {
+		request->route->finish(request, request->async.result);
+		return;
+	}
+	snprintf(request->problem.operation, sizeof(request->problem.operation), "%s",
+		 request->operation_id);
+	sgh_problem_set(&request->problem, SANGRAHA_E_TIMEOUT,
+			"No answer came within the time limit");
+}
+
+static enum MHD_Result respond(struct sgh_web_request *request)
+{
+	if (stopping(request) || request->answered_by_hand ||
+	    !sgh_connection_phase(request->connection, SGH_PHASE_ANSWER))
+		return MHD_NO;
+	if (!request->problem.http && !request->submitted) {
+		request->submitted = true;
+		pthread_mutex_lock(&request->async.lock);
+		request->async.woken = false;
+		request->async.give_up_ms =
+			sgh_now_ms() + request->rest->request_timeout_ms + GRACE_MS;
+		pthread_mutex_unlock(&request->async.lock);
+		request->waits = request->route->start(request) == SGH_STEP_WAIT;
+	}
+	if (request->waits) {
+		if (wait_for_result(request))
+			return MHD_YES;
+		if (stopping(request))
+			return MHD_NO;
+		request->waits = false;
+		finish(request);
+	}
+	return sgh_answer_send(request);
+}
+
+enum MHD_Result sgh_web_request_handle(void *rest, struct MHD_Connection *connection,
+				       const char *url, const char *method,
+				       const char *version, const char *data,
+				       size_t *length, void **context)
+{
+	struct sgh_web_request *request = *context;
+
+	/* Without memory for its state a connection can only be closed. */
+	if (!request || !request->connection)
+		return MHD_NO;
+	if (!request->begun)
+		return begin(request, method);
+	if (*length)
+		return receive(request, data, length);
+	return respond(request);
+}
+
+static void report(struct sgh_web_request *request, bool whole)
+{
+	const struct sgh_route *route = request->route;
+	const struct sgh_problem *problem = &request->problem;
+	struct sangraha_log_event event = {
+		.size = sizeof(event),
+		.level = route && route->flags & SGH_ROUTE_QUIET ? SANGRAHA_LOG_DEBUG
+								 : SANGRAHA_LOG_INFO,
+		.duration_us = sgh_now_us() - request->started_us,
+		.role = "orchestrator",
+		.event = route ? route->event : "unknown route",
+		.request_id = request->correlation_id,
+		.operation_id = *request->operation_id ? request->operation_id : NULL,
+		.object = *request->reference ? request->reference : NULL,
+		.message = *problem->detail ? problem->detail : NULL,
+		.outcome = sangraha_status_name(problem->http ? problem->status : 0),
+	};
+
+	if (!whole && !problem->http) {
+		event.message = "The connection ended before the answer did";
+		event.outcome = sangraha_status_name(SANGRAHA_E_UNAVAILABLE);
+	}
+	sangraha_context_log(request->rest->context, &event);
+}
+
+void sgh_web_request_completed(void *cls, struct MHD_Connection *connection,
+			       void **context, enum MHD_RequestTerminationCode code)
+{
+	struct sangraha_rest *rest = cls;
+	struct sgh_web_request *request = *context;
+
+	if (!request)
+		return;
+	*context = NULL;
+	if (request->begun)
+		report(request, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	if (request->route && request->route->end)
+		request->route->end(request);
+	sgh_connection_phase(request->connection, SGH_PHASE_HEADER);
+	pthread_mutex_lock(&rest->state.lock);
+	sgh_list_remove(&request->link);
+	if (request->counted && --rest->state.in_flight == 0)
+		pthread_cond_broadcast(&rest->state.idle);
+	pthread_mutex_unlock(&rest->state.lock);
+	sgh_web_request_unref(request);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_REST_REQUEST_H
+#define SGH_REST_REQUEST_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <microhttpd.h>
+
+#include <sangraha/object.h>
+
+#include "rest/connection.h"
+#include "rest/problem.h"
+#include "rest/server.h"
+#include "rest/uri.h"
+
+struct sgh_route;
+struct sgh_put;
+
+/* What a step of a request comes to. */
+enum sgh_step {
+	SGH_STEP_WAIT,   /* submitted: sgh_web_request_done() will be called once */
+	SGH_STEP_ANSWER, /* request->answer or request->problem is set */
+};
+
+/*
+ * One HTTP request. MHD's thread owns it, but for the part under the lock; the client
+ * that works on it holds a reference of its own, so that it may outlive its connection.
+ */
+struct sgh_web_request {
+	int refs; /* atomic */
+	struct sangraha_rest *rest;
+	struct sgh_list link; /* in rest->state.requests */
+	struct MHD_Connection *http;
+	struct sgh_connection *connection;
+	char *target; /* as sent */
+	struct sgh_uri uri;
+	const struct sgh_route *route; /* NULL: none matched */
+	bool head;
+	bool begun;     /* the header was handled */
+	bool submitted; /* the step after the body was made */
+	bool waits;     /* for sgh_web_request_done() */
+	bool counted;   /* in rest->state.in_flight */
+	bool last;      /* the connection closes after the answer */
+	int64_t started_us;
+
+	char correlation_id[129];
+	const char *traceparent; /* MHD's memory */
+	const char *type;        /* path parameters; NULL: none */
+	const char *id;
+
+	struct sgh_put *put; /* of POST /v1/objects */
+
+	/* A body that nobody wants. */
+	uint64_t discarded;
+	int64_t discarding_since_ms;
+	bool answered_by_hand;
+
+	struct sgh_problem problem;
+	struct {
+		unsigned http;
+		struct MHD_Response *response;
+	} answer;
+
+	/* For the log. */
+	char operation_id[SANGRAHA_ID_SIZE];
+	char reference[SANGRAHA_REFERENCE_SIZE];
+
+	struct {
+		pthread_mutex_t lock;
+		bool waiting;   /* suspended */
+		bool woken;     /* a wake-up came while it was not */
+		bool completed; /* `result` is there */
+		struct sangraha_result *result;
+		int64_t give_up_ms; /* monotonic; when to answer without a result */
+		bool gave_up;
+	} async;
+};
+
+/* MHD_OPTION_URI_LOG_CALLBACK, MHD_AccessHandlerCallback, MHD_OPTION_NOTIFY_COMPLETED. */
+void *sgh_web_request_new(void *rest, const char *target,
+			  struct MHD_Connection *connection);
+enum MHD_Result sgh_web_request_handle(void *rest, struct MHD_Connection *connection,
+				       const char *url, const char *method,
+				       const char *version, const char *data,
+				       size_t *length, void **context);
+void sgh_web_request_completed(void *rest, struct MHD_Connection *connection,
+			       void **context, enum MHD_RequestTerminationCode code);
+
+void sgh_web_request_ref(struct sgh_web_request *request);
+void sgh_web_request_unref(struct sgh_web_request *request);
+
+/*
+ * A sangraha_done_fn. Takes the reference that the submitter took for it; any thread.
+ */
+void sgh_web_request_done(void *request, struct sangraha_result *result);
+
+/* A paused upload can go on; any thread. */
+void sgh_web_request_wake(void *request);
+
+/* Wake those that wait: all of them (`all`), or those whose time is over. */
+void sgh_web_request_watch(struct sangraha_rest *rest, bool all);
+
+/* A header of the request, the first of that name; NULL when absent. */
+const char *sgh_web_request_header(const struct sgh_web_request *request,
+				   const char *name);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_REST_SERVER_H
+#define SGH_REST_SERVER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <microhttpd.h>
+
+#include <sangraha/rest.h>
+
+#include "base/list.h"
+
+/* A header has to be complete after so long, and a body is measured over it. */
+#define SGH_REST_WINDOW_MS 10000
+/* A body that brings fewer bytes than this in a window of 10 s is given up. */
+#define SGH_REST_WINDOW_BYTES 10240
+/* What is discarded of a body that was refused: bytes, milliseconds. */
+#define SGH_REST_DISCARD_BYTES (64 << 20)
+#define SGH_REST_DISCARD_MS    5000
+
+/*
+ * The server. Options are fixed at start; what changes is atomic or guarded by the lock.
+ * Lock order: the server's, then a connection's or a request's, never both.
+ */
+struct sangraha_rest {
+	struct sangraha_context *context;
+	struct sangraha_client *client; /* NULL: health and metrics only */
+	void (*health)(void *arg, struct sangraha_health *health);
+	void *health_arg;
+	char *token; /* NULL: everybody */
+	unsigned threads;
+	unsigned connections_max;
+	unsigned request_timeout_ms;
+	unsigned idle_timeout_ms;
+
+	struct MHD_Daemon *daemon;
+	int listen_fd; /* the acceptor's; -1 once it stopped listening */
+	unsigned port;
+	int wake_fd;
+	pthread_t acceptor;
+	bool accepting; /* the thread was started */
+
+	bool draining; /* atomic: no new connections, each answer is the last */
+	bool stopping; /* atomic: nothing waits any more */
+
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t idle; /* `in_flight` became 0 */
+		struct sgh_list connections;
+		struct sgh_list requests;
+		unsigned open;      /* connections */
+		unsigned in_flight; /* requests whose header was read */
+	} state;
+};
+
+#endif

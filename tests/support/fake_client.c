@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/fake_client.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/list.h"
+#include "base/util.h"
+
+/* One request on its way. */
+struct call {
+	struct sgh_list link;
+	sangraha_done_fn *done;
+	void *arg;
+	char id[64];
+	struct sangraha_upload *wake; /* not a request, but an upload to go on with */
+};
+
+struct sangraha_client {
+	pthread_t thread;
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t changed;
+		bool stop;
+		bool hold;
+		struct sgh_list calls;
+		struct sangraha_health health;
+		struct fake_answer answer;
+		struct fake_seen seen;
+		size_t in_flight;
+		size_t requests;
+		size_t uploads;
+		size_t pause_after;
+		size_t inline_limit;
+	} state;
+};
+
+struct sangraha_upload {
+	struct sangraha_client *fake;
+	void (*resume)(void *arg);
+	void *resume_arg;
+	char *data;
+	size_t length;
+	size_t since_pause;
+	int64_t announced;
+	struct call wake;
+	bool paused;
+};
+
+struct sangraha_result {
+	struct fake_answer answer;
+	struct sangraha_error error;
+	struct sangraha_object *object;
+	char *data;
+	char id[64];
+};
+
+static struct sangraha_result *make_result_locked(struct sangraha_client *fake,
+						  const char *id)
+{
+	struct sangraha_result *result = calloc(1, sizeof(*result));
+	const struct fake_answer *answer = &fake->state.answer;
+
+	result->answer = *answer;
+	if (answer->status)
+		sgh_fail(&result->error, answer->status, 0, "%s",
+			 answer->message ? answer->message
+					 : sangraha_status_text(answer->status));
+	if (answer->object)
+		result->object = sangraha_object_ref(answer->object);
+	if (answer->data) {
+		/* On the heap, so that a use after free shows. */
+		result->data = malloc(answer->length + 1);
+		memcpy(result->data, answer->data, answer->length);
+	}
+	snprintf(result->id, sizeof(result->id), "%s",
+		 answer->id       ? answer->id
+		 : answer->object ? sangraha_object_id(answer->object)
+				  : id);
+	return result;
+}
+
+static void wake_upload(struct sangraha_client *fake, struct sangraha_upload *upload)
+{
+	upload->paused = false;
+	upload->since_pause = 0;
+	/* With the lock held, so that the upload cannot be freed meanwhile. */
+	upload->resume(upload->resume_arg);
+}
+
+static void *run(void *arg)
+{
+	struct sangraha_client *fake = arg;
+
+	pthread_mutex_lock(&fake->state.lock);
+	for (;;) {
+		struct sangraha_result *result;
+		struct call *call;
+
+		while (!fake->state.stop &&
+		       (fake->state.hold || sgh_list_empty(&fake->state.calls)))
+			pthread_cond_wait(&fake->state.changed, &fake->state.lock);
+		if (sgh_list_empty(&fake->state.calls))
+			break;
+		call = sgh_list_entry(sgh_list_pop(&fake->state.calls), struct call,
+				      link);
+		if (call->wake) {
+			wake_upload(fake, call->wake);
+			continue;
+		}
+		result = make_result_locked(fake, call->id);
+		pthread_mutex_unlock(&fake->state.lock);
+		call->done(call->arg, result);
+		pthread_mutex_lock(&fake->state.lock);
+		fake->state.in_flight--;
+		free(call);
+	}
+	pthread_mutex_unlock(&fake->state.lock);
+	return NULL;
+}
+
+struct sangraha_client *fake_new(void)
+{
+	struct sangraha_client *fake = calloc(1, sizeof(*fake));
+
+	pthread_mutex_init(&fake->state.lock, NULL);
+	pthread_cond_init(&fake->state.changed, NULL);
+	sgh_list_init(&fake->state.calls);
+	fake->state.inline_limit = 4 << 20;
+	fake->state.health.reads = SANGRAHA_HEALTH_OK;
+	fake->state.health.writes = SANGRAHA_HEALTH_OK;
+	fake->state.health.broker = SANGRAHA_HEALTH_OK;
+	pthread_create(&fake->thread, NULL, run, fake);
+	return fake;
+}
+
+void sangraha_client_free(struct sangraha_client *fake)
+{
+	if (!fake)
+		return;
+	pthread_mutex_lock(&fake->state.lock);
+	fake->state.stop = true;
+	pthread_cond_broadcast(&fake->state.changed);
+	pthread_mutex_unlock(&fake->state.lock);
+	pthread_join(fake->thread, NULL);
+	pthread_cond_destroy(&fake->state.changed);
+	pthread_mutex_destroy(&fake->state.lock);
+	free(fake->state.seen.body);
+	free(fake);
+}
+
+/* A setting, changed under the lock. */
+#define LOCKED(fake, statement)                                 \
+	do {                                                    \
+		pthread_mutex_lock(&(fake)->state.lock);        \
+		statement;                                      \
+		pthread_cond_broadcast(&(fake)->state.changed); \
+		pthread_mutex_unlock(&(fake)->state.lock);      \
+	} while (0)
+
+void fake_answer(struct sangraha_client *fake, const struct fake_answer *answer)
+{
+	LOCKED(fake, fake->state.answer = *answer);
+}
+
+void fake_hold(struct sangraha_client *fake)
+{
+	LOCKED(fake, fake->state.hold = true);
+}
+
+void fake_release(struct sangraha_client *fake)
+{
+	LOCKED(fake, fake->state.hold = false);
+}
+
+void fake_pause_after(struct sangraha_client *fake, size_t bytes)
+{
+	LOCKED(fake, fake->state.pause_after = bytes);
+}
+
+void fake_inline_limit(struct sangraha_client *fake, size_t bytes)
+{
+	LOCKED(fake, fake->state.inline_limit = bytes);
+}
+
+void fake_health(struct sangraha_client *fake, const struct sangraha_health *health)
+{
+	LOCKED(fake, fake->state.health = *health);
+}
+
+struct fake_seen fake_seen(struct sangraha_client *fake)
+{
+	struct fake_seen seen;
+
+	LOCKED(fake, seen = fake->state.seen);
+	return seen;
+}
+
+size_t fake_in_flight(struct sangraha_client *fake)
+{
+	size_t n;
+
+	LOCKED(fake, n = fake->state.in_flight);
+	return n;
+}
+
+size_t fake_requests(struct sangraha_client *fake)
+{
+	size_t n;
+
+	LOCKED(fake, n = fake->state.requests);
+	return n;
+}
+
+size_t fake_uploads_open(struct sangraha_client *fake)
+{
+	size_t n;
+
+	LOCKED(fake, n = fake->state.uploads);
+	return n;
+}
+
+#define KEEP(field, text) snprintf((field), sizeof(field), "%s", (text) ? (text) : "")
+
+static void see_locked(struct sangraha_client *fake, const char *verb, const char *type,
+		       const char *id, const char *request_id, const char *traceparent,
+		       unsigned timeout_ms)
+{
+	struct fake_seen *seen = &fake->state.seen;
+
+	free(seen->body);
+	memset(seen, 0, sizeof(*seen));
+	KEEP(seen->verb, verb);
+	KEEP(seen->type, type);
+	KEEP(seen->id, id);
+	KEEP(seen->request_id, request_id);
+	KEEP(seen->traceparent, traceparent);
+	seen->timeout_ms = timeout_ms;
+	fake->state.requests++;
+}
+
+static int submit_locked(struct sangraha_client *fake, const char *id,
+			 sangraha_done_fn *done, void *arg, struct sangraha_error *err)
+{
+	struct call *call;
+
+	if (fake->state.answer.submit)
+		return sgh_fail(err, fake->state.answer.submit, 0, "Not submitted");
+	call = calloc(1, sizeof(*call));
+	call->done = done;
+	call->arg = arg;
+	KEEP(call->id, id);
+	sgh_list_append(&fake->state.calls, &call->link);
+	fake->state.in_flight++;
+	pthread_cond_broadcast(&fake->state.changed);
+	return 0;
+}
+
+static int submit(struct sangraha_client *fake, const char *verb, const char *type,
+		  const char *id, const struct sangraha_request_options *options,
+		  sangraha_done_fn *done, void *arg, struct sangraha_error *err)
+{
+	int status;
+
+	pthread_mutex_lock(&fake->state.lock);
+	see_locked(fake, verb, type, id, options->request_id, options->traceparent,
+		   options->timeout_ms);
+	status = submit_locked(fake, id, done, arg, err);
+	pthread_mutex_unlock(&fake->state.lock);
+	return status;
+}
+
+int sangraha_client_submit_get(struct sangraha_client *fake, const char *type,
+			       const char *id,
+			       const struct sangraha_request_options *options,
+			       sangraha_done_fn *done, void *arg,
+			       struct sangraha_error *err)
+{
+	return submit(fake, "get", type, id, options, done, arg, err);
+}
+
+int sangraha_client_submit_stat(struct sangraha_client *fake, const char *type,
+				const char *id,
+				const struct sangraha_request_options *options,
+				sangraha_done_fn *done, void *arg,
+				struct sangraha_error *err)
+{
+	return submit(fake, "stat", type, id, options, done, arg, err);
+}
+
+int sangraha_client_submit_delete(struct sangraha_client *fake, const char *type,
+				  const char *id,
+				  const struct sangraha_request_options *options,
+				  sangraha_done_fn *done, void *arg,
+				  struct sangraha_error *err)
+{
+	return submit(fake, "delete", type, id, options, done, arg, err);
+}
+
+int sangraha_client_submit_operation(struct sangraha_client *fake, const char *id,
+				     const struct sangraha_request_options *options,
+				     sangraha_done_fn *done, void *arg,
+				     struct sangraha_error *err)
+{
+	return submit(fake, "operation", NULL, id, options, done, arg, err);
+}
+
+int sangraha_client_submit_list(struct sangraha_client *fake, const char *type,
+				unsigned limit, const char *cursor,
+				const struct sangraha_request_options *options,
+				sangraha_done_fn *done, void *arg,
+				struct sangraha_error *err)
+{
+	int status;
+
+	pthread_mutex_lock(&fake->state.lock);
+	see_locked(fake, "list", type, NULL, options->request_id, options->traceparent,
+		   options->timeout_ms);
+	fake->state.seen.limit = limit;
+	KEEP(fake->state.seen.cursor, cursor);
+	status = submit_locked(fake, "", done, arg, err);
+	pthread_mutex_unlock(&fake->state.lock);
+	return status;
+}
+
+int sangraha_upload_new(struct sangraha_client *fake, int64_t length,
+			void (*resume)(void *arg), void *resume_arg,
+			struct sangraha_upload **ret, struct sangraha_error *err)
+{
+	struct sangraha_upload *upload;
+	size_t limit;
+
+	LOCKED(fake, limit = fake->state.inline_limit);
+	if (length > 0 && (uint64_t)length > limit)
+		return sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0, "Over %zu bytes", limit);
+	upload = calloc(1, sizeof(*upload));
+	upload->fake = fake;
+	upload->announced = length;
+	upload->resume = resume;
+	upload->resume_arg = resume_arg;
+	upload->wake.wake = upload;
+	LOCKED(fake, fake->state.uploads++);
+	*ret = upload;
+	return 0;
+}
+
+int sangraha_upload_write(struct sangraha_upload *upload, const void *data, size_t length,
+			  size_t *ret_taken, struct sangraha_error *err)
+{
+	struct sangraha_client *fake = upload->fake;
+	int status = 0;
+
+	pthread_mutex_lock(&fake->state.lock);
+	if (fake->state.pause_after)
+		length = sgh_min(length, fake->state.pause_after - upload->since_pause);
+	if (upload->length + length > fake->state.inline_limit) {
+		status = sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0, "Over the limit");
+	} else {
+		upload->data = realloc(upload->data, upload->length + length + 1);
+		memcpy(upload->data + upload->length, data, length);
+		upload->length += length;
+		upload->since_pause += length;
+		*ret_taken = length;
+		if (fake->state.pause_after &&
+		    upload->since_pause == fake->state.pause_after && !upload->paused) {
+			upload->paused = true;
+			sgh_list_append(&fake->state.calls, &upload->wake.link);
+			pthread_cond_broadcast(&fake->state.changed);
+		}
+	}
+	pthread_mutex_unlock(&fake->state.lock);
+	return status;
+}
+
+void sangraha_upload_free(struct sangraha_upload *upload)
+{
+	struct sangraha_client *fake;
+
+	if (!upload)
+		return;
+	fake = upload->fake;
+	pthread_mutex_lock(&fake->state.lock);
+	if (upload->paused)
+		sgh_list_remove(&upload->wake.link);
+	fake->state.uploads--;
+	pthread_mutex_unlock(&fake->state.lock);
+	free(upload->data);
+	free(upload);
+}
+
+int sangraha_upload_submit(struct sangraha_upload *upload,
+			   const struct sangraha_put_options *options,
+			   sangraha_done_fn *done, void *arg, struct sangraha_error *err)
+{
+	struct sangraha_client *fake = upload->fake;
+	struct fake_seen *seen = &fake->state.seen;
+	int status;
+
+	pthread_mutex_lock(&fake->state.lock);
+	see_locked(fake, "put", options->type, options->id, options->request_id,
+		   options->traceparent, options->timeout_ms);
+	KEEP(seen->key, options->idempotency_key);
+	KEEP(seen->filename, options->filename);
+	KEEP(seen->content_type, options->content_type);
+	KEEP(seen->sha256, options->sha256);
+	for (size_t i = 0; i < options->meta_count; i++) {
+		size_t used = strlen(seen->meta);
+
+		snprintf(seen->meta + used, sizeof(seen->meta) - used, "%s=%s;",
+			 options->meta_names[i], options->meta_values[i]);
+	}
+	seen->async = options->async;
+	seen->announced = upload->announced;
+	seen->body = sgh_take(upload->data);
+	seen->body_length = upload->length;
+	status = submit_locked(fake, "0199f2c4-0000-7000-8000-00000000feed", done, arg,
+			       err);
+	pthread_mutex_unlock(&fake->state.lock);
+	sangraha_upload_free(upload);
+	return status;
+}
+
+void sangraha_client_health(struct sangraha_client *fake, struct sangraha_health *health)
+{
+	size_t size = health->size;
+
+	LOCKED(fake, *health = fake->state.health);
+	health->size = size;
+}
+
+void sangraha_result_free(struct sangraha_result *result)
+{
+	if (!result)
+		return;
+	sangraha_object_unref(result->object);
+	free(result->data);
+	free(result);
+}
+
+int sangraha_result_status(const struct sangraha_result *result)
+{
+	return result->answer.status;
+}
+
+const struct sangraha_error *sangraha_result_error(const struct sangraha_result *result)
+{
+	return result->answer.status ? &result->error : NULL;
+}
+
+struct sangraha_object *sangraha_result_object(const struct sangraha_result *result)
+{
+	return result->object;
+}
+
+const void *sangraha_result_data(const struct sangraha_result *result, size_t *ret_length)
+{
+	*ret_length = result->data ? result->answer.length : 0;
+	return result->data;
+}
+
+struct sangraha_object *sangraha_result_at(const struct sangraha_result *result, size_t i)
+{
+	return i < result->answer.count ? result->object : NULL;
+}
+
+const char *sangraha_result_next_cursor(const struct sangraha_result *result)
+{
+	return result->answer.next_cursor;
+}
+
+int sangraha_result_replayed(const struct sangraha_result *result)
+{
+	return result->answer.replayed;
+}
+
+const char *sangraha_result_declared(const struct sangraha_result *result)
+{
+	return result->answer.declared;
+}
+
+const char *sangraha_result_detected(const struct sangraha_result *result)
+{
+	return result->answer.detected;
+}
+
+const char *sangraha_result_rule(const struct sangraha_result *result)
+{
+	return result->answer.rule;
+}
+
+int64_t sangraha_result_offset(const struct sangraha_result *result)
+{
+	return result->answer.has_offset ? result->answer.offset : -1;
+}
+
+const char *sangraha_result_id(const struct sangraha_result *result)
+{
+	return result->id;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FAKE_CLIENT_H
+#define FAKE_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sangraha/client.h>
+
+/*
+ * The functions of <sangraha/client.h> without a queue behind them: requests are answered
+ * as a test says, on a thread of the fake's own, and what was asked can be looked at. A
+ * program that links this must not link lib/role's client.
+ */
+
+/* How requests are answered; strings are borrowed. */
+struct fake_answer {
+	int status;
+	const char *message;            /* NULL: the status's text */
+	struct sangraha_object *object; /* borrowed */
+	size_t count;                   /* of a list: `object` so many times */
+	const char *next_cursor;
+	const char *data;
+	size_t length;
+	bool replayed;
+	const char *declared;
+	const char *detected;
+	const char *rule;
+	int64_t offset;
+	bool has_offset;
+	const char *id; /* NULL: the object's */
+	int submit;     /* the submit call itself fails with this status */
+};
+
+/* What was asked for last; "" for what was not given. */
+struct fake_seen {
+	char verb[16];
+	char type[64];
+	char id[64];
+	char request_id[160];
+	char traceparent[64];
+	unsigned timeout_ms;
+	unsigned limit;
+	char cursor[600];
+	char key[260];
+	char filename[260];
+	char content_type[160];
+	char sha256[80];
+	char meta[1024]; /* "name=value;…" */
+	int async;
+	int64_t announced; /* the length given to sangraha_upload_new() */
+	char *body;
+	size_t body_length;
+};
+
+struct sangraha_client *fake_new(void);
+/* All requests from now on. */
+void fake_answer(struct sangraha_client *fake, const struct fake_answer *answer);
+/* Keep requests until they are released, all at once, each from the fake's thread. */
+void fake_hold(struct sangraha_client *fake);
+void fake_release(struct sangraha_client *fake);
+/* Take at most so many bytes of a body, then pause until the fake's thread wakes it. */
+void fake_pause_after(struct sangraha_client *fake, size_t bytes);
+void fake_inline_limit(struct sangraha_client *fake, size_t bytes);
+void fake_health(struct sangraha_client *fake, const struct sangraha_health *health);
+/* A copy, but for `body`, which is valid until the next request. */
+struct fake_seen fake_seen(struct sangraha_client *fake);
+size_t fake_in_flight(struct sangraha_client *fake);
+size_t fake_requests(struct sangraha_client *fake);
+size_t fake_uploads_open(struct sangraha_client *fake);
+
+#endif
