@@ -166,6 +166,31 @@ static inline const unsigned char *skip_plain(const unsigned char *p,
 	return p;
 }
 
+/*
+ * Past whole characters of several bytes, the quick way; stops before any other byte,
+ * and leaves what is near the end, or is wrong, to utf8().
+ */
+static inline const unsigned char *skip_wide(const unsigned char *p,
+					     const unsigned char *end)
+{
+	while (end - p >= 4 && *p >= 0x80) {
+		uint32_t c = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+			     (uint32_t)p[2] << 8 | p[3];
+		uint32_t top = c & 0x0f200000; /* tells overlong forms and surrogates */
+
+		if ((c & 0xf0c0c000) == 0xe0808000 && top != 0 && top != 0x0d200000)
+			p += 3;
+		else if ((c & 0xe0c00000) == 0xc0800000 && c >= 0xc2000000)
+			p += 2;
+		else if ((c & 0xf8c0c0c0) == 0xf0808080 && c >= 0xf0900000 &&
+			 c < 0xf4900000)
+			p += 4;
+		else
+			break;
+	}
+	return p;
+}
+
 /* What may follow a first byte (RFC 3629, section 4); false when it is none. */
 static bool utf8_begin(struct json *json, unsigned char lead)
 {
@@ -212,6 +237,9 @@ static const unsigned char *string(struct json *json, const unsigned char *p,
 		if (*p < 0x20)
 			return failed(json, p, "json.string",
 				      "control characters escaped, as in \\n");
+		p = skip_wide(p, end);
+		if (p == end || *p < 0x80)
+			continue;
 		if (!utf8_begin(json, *p))
 			return failed(json, p, "json.utf8", "UTF-8");
 		json->state = UTF8;
