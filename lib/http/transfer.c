@@ -300,6 +300,12 @@ void sgh_transfer_result(struct sgh_transfer *transfer, CURLcode code)
 					   "%s", transfer->refusal);
 		return;
 	}
+	if (code == CURLE_OK && !(transfer->final && transfer->headers_done)) {
+		/* curl takes a header that was cut off for a whole one. */
+		request->status = sgh_fail(&request->err, SANGRAHA_E_UNAVAILABLE, 0,
+					   "the connection broke within the header");
+		return;
+	}
 	request->status = translate(code, request->unsent);
 	if (request->status) {
 		sgh_fail(&request->err, request->status, (long)code, "%s",

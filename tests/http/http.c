@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/http.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/thread.h"
+#include "support/peer.h"
+#include "support/t.h"
+
+#define LIMIT 1000 /* bytes of budget */
+
+/* What a case has: one client, one peer, and a request at a time. */
+struct fixture {
+	struct sgh_http *http;
+	struct sgh_budget *budget;
+	struct t_peer *peer;
+};
+
+/* A request that can be waited for. */
+struct call {
+	struct sgh_http_request request;
+	char url[128];
+	char header[64]; /* the value of X-Test */
+	bool done;       /* atomic */
+};
+
+static struct fixture f;
+
+static void open_http(const struct sgh_http_options *given)
+{
+	struct sgh_http_options options = given ? *given : (struct sgh_http_options){ 0 };
+
+	f.budget = sgh_budget_new(LIMIT);
+	options.budget = f.budget;
+	options.connect_timeout_ms = 500;
+	t_ok(sgh_http_new(&options, &f.http, &t_err));
+}
+
+#define PEER(...) play((const struct t_answer[]){ __VA_ARGS__ }, NUMBER(__VA_ARGS__))
+#define NUMBER(...) \
+	(sizeof((const struct t_answer[]){ __VA_ARGS__ }) / sizeof(struct t_answer))
+
+static void play(const struct t_answer *answers, size_t count)
+{
+	static struct t_answer kept[8];
+
+	assert_true(count <= SGH_COUNT(kept));
+	memcpy(kept, answers, count * sizeof(*answers));
+	f.peer = t_peer_new(kept, count);
+	if (!f.http)
+		open_http(NULL);
+}
+
+static int tear_down(void **state)
+{
+	t_peer_free(f.peer);
+	sgh_http_free(f.http);
+	sgh_budget_unref(f.budget);
+	f = (struct fixture){ 0 };
+	return 0;
+}
+
+static void on_done(struct sgh_http_request *request)
+{
+	struct call *call = sgh_container_of(request, struct call, request);
+
+	__atomic_store_n(&call->done, true, __ATOMIC_RELEASE);
+}
+
+static void on_header(struct sgh_http_request *request, const char *name,
+		      size_t name_length, const char *value, size_t value_length)
+{
+	struct call *call = sgh_container_of(request, struct call, request);
+
+	if (name_length == 6 && !strncasecmp(name, "X-Test", 6))
+		snprintf(call->header, sizeof(call->header), "%.*s", (int)value_length,
+			 value);
+}
+
+static bool is_done(struct call *call)
+{
+	return __atomic_load_n(&call->done, __ATOMIC_ACQUIRE);
+}
+
+static struct call make(const char *method, const char *base)
+{
+	struct call call = { .request = {
+				     .method = method,
+				     .deadline_ms = sgh_now_ms() + 20000,
+				     .on_header = on_header,
+				     .done = on_done,
+			     } };
+
+	snprintf(call.url, sizeof(call.url), "%s/path", base);
+	return call;
+}
+
+static void begin(struct call *call)
+{
+	call->request.url = call->url;
+	t_ok(sgh_http_submit(f.http, &call->request, &t_err));
+}
+
+static int end(struct call *call)
+{
+	t_wait(is_done(call));
+	t_err = call->request.err;
+	return call->request.status;
+}
+
+static int run(struct call *call)
+{
+	begin(call);
+	return end(call);
+}
+
+static void fini(struct call *call)
+{
+	sgh_http_request_fini(&call->request);
+}
+
+/* A GET from the peer fails with this status, before `most_ms` have passed. */
+static void get_fails(int status, int64_t deadline_ms, int64_t most_ms)
+{
+	struct call call = make("GET", t_peer_url(f.peer));
+	int64_t start = sgh_now_ms();
+
+	if (deadline_ms)
+		call.request.deadline_ms = start + deadline_ms;
+	t_fails(status, run(&call));
+	assert_true(sgh_now_ms() - start < most_ms);
+	fini(&call);
+}
+
+static void a_text_is_read(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "x-test:  a b \r\n", 5, "hello") });
+	struct call call = make("GET", t_peer_url(f.peer));
+
+	t_ok(run(&call));
+	assert_int_equal(call.request.code, 200);
+	assert_string_equal(sgh_buf_text(&call.request.text), "hello");
+	assert_string_equal(call.header, "a b");
+	fini(&call);
+}
+
+static void a_body_is_sent_at_once(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 0, "") });
+	struct call call = make("PUT", t_peer_url(f.peer));
+	static const char *const headers[] = { "X-One: 1", "X-None;" };
+
+	call.request.body = sgh_bytes_new(NULL, 3 << 20);
+	call.request.body->length = 3 << 20;
+	memset(call.request.body->data, 'b', 3 << 20);
+	call.request.headers = headers;
+	call.request.header_count = 2;
+	t_ok(run(&call));
+
+	const char *text = t_peer_request(f.peer, 0);
+
+	assert_ptr_equal(strstr(text, "PUT /path HTTP/1.1\r\n"), text);
+	assert_non_null(strstr(text, "\r\nContent-Length: 3145728\r\n"));
+	assert_non_null(strstr(text, "\r\nX-One: 1\r\n"));
+	assert_non_null(strstr(text, "\r\nX-None:\r\n"));
+	assert_null(strstr(text, "Expect"));
+	assert_int_equal(strspn(strstr(text, "\r\n\r\n") + 4, "b"), 3 << 20);
+	sgh_bytes_unref(call.request.body);
+}
+
+static void connections_are_used_again(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 1, "a") });
+
+	for (unsigned i = 0; i < 5; i++) {
+		static const char *const methods[] = { "GET", "PUT", "DELETE", "POST" };
+		struct call call = make(methods[i % 4], t_peer_url(f.peer));
+
+		t_ok(run(&call));
+		fini(&call);
+	}
+	assert_int_equal(t_peer_connections(f.peer), 1);
+}
+
+static void a_head_has_no_body(void **state)
+{
+	PEER({ .bytes = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" },
+	     { .bytes = T_HTTP("200 OK", "", 1, "a") });
+	struct call call = make("HEAD", t_peer_url(f.peer));
+
+	t_ok(run(&call));
+	call = make("GET", t_peer_url(f.peer));
+	t_ok(run(&call));
+	assert_string_equal(sgh_buf_text(&call.request.text), "a");
+	fini(&call);
+}
+
+static void a_closed_connection_is_replaced(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 1, "a"), .close = true },
+	     { .bytes = T_HTTP("200 OK", "", 1, "b") });
+	struct call call = make("GET", t_peer_url(f.peer));
+
+	t_ok(run(&call));
+	fini(&call);
+	call = make("GET", t_peer_url(f.peer));
+	t_ok(run(&call));
+	fini(&call);
+}
+
+static void interim_answers_are_passed_over(void **state)
+{
+	PEER({ .bytes = "HTTP/1.1 102 Wait\r\nX-Test: interim\r\n\r\n"
+			"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" });
+	struct call call = make("GET", t_peer_url(f.peer));
+
+	t_ok(run(&call));
+	assert_string_equal(call.header, "");
+	assert_int_equal(call.request.code, 200);
+}
+
+static void redirects_are_answers(void **state)
+{
+	PEER({ .bytes = T_HTTP("302 Found", "Location: /other\r\n", 0, "") });
+	struct call call = make("GET", t_peer_url(f.peer));
+
+	t_ok(run(&call));
+	assert_int_equal(call.request.code, 302);
+	assert_int_equal(t_peer_requests(f.peer), 1);
+}
+
+static void nobody_listens(void **state)
+{
+	char *url = t_refusing_url("http");
+	struct call call = make("GET", url);
+
+	open_http(NULL);
+	t_fails(SANGRAHA_E_UNAVAILABLE, run(&call));
+	assert_true(call.request.unsent);
+	free(url);
+}
+
+/* A full backlog: the kernel drops what wants to connect. */
+static void nobody_accepts(void **state)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(address);
+	int fds[4];
+	char url[64];
+
+	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(fds[0], (struct sockaddr *)&address, length), 0);
+	assert_int_equal(listen(fds[0], 0), 0);
+	getsockname(fds[0], (struct sockaddr *)&address, &length);
+	for (unsigned i = 1; i < SGH_COUNT(fds); i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		connect(fds[i], (struct sockaddr *)&address, sizeof(address));
+	}
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(address.sin_port));
+	open_http(NULL);
+
+	struct call call = make("GET", url);
+	int64_t start = sgh_now_ms();
+
+	t_fails(SANGRAHA_E_UNAVAILABLE, run(&call));
+	assert_true(call.request.unsent);
+	assert_in_range(sgh_now_ms() - start, 400, 5000);
+	for (unsigned i = 0; i < SGH_COUNT(fds); i++)
+		close(fds[i]);
+}
+
+static void a_broken_answer_is_unavailable(void **state)
+{
+	static const struct t_answer broken[] = {
+		{ .reset = true },
+		{ .close = true },
+		{ .bytes = T_HTTP("200 OK", "", 5, "hello"), .cut = 9 },
+		{ .bytes = T_HTTP("200 OK", "", 5, "hello"), .cut = 30 },
+		{ .bytes = T_HTTP("200 OK", "", 9, "hello"), .close = true },
+		{ .bytes = T_HTTP("200 OK", "", 9, "hello"), .reset = true },
+		{ .bytes =
+			  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+		  .close = true },
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(broken); i++) {
+		PEER(broken[i]);
+		get_fails(SANGRAHA_E_UNAVAILABLE, 0, 5000);
+		t_peer_free(sgh_take(f.peer));
+	}
+}
+
+static void silence_ends_at_the_deadline(void **state)
+{
+	PEER({ .stall = true });
+	get_fails(SANGRAHA_E_TIMEOUT, 300, 5000);
+}
+
+static void a_slow_answer_ends_at_the_deadline(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 9, "hello"), .stall = true });
+	get_fails(SANGRAHA_E_TIMEOUT, 300, 5000);
+}
+
+static void a_deaf_peer_ends_at_the_deadline(void **state)
+{
+	PEER({ .deaf = true });
+	struct call call = make("PUT", t_peer_url(f.peer));
+
+	call.request.body = sgh_bytes_new(NULL, 16 << 20);
+	call.request.body->length = 16 << 20;
+	memset(call.request.body->data, 'x', 16 << 20);
+	call.request.deadline_ms = sgh_now_ms() + 300;
+	t_fails(SANGRAHA_E_TIMEOUT, run(&call));
+	sgh_bytes_unref(call.request.body);
+}
+
+static void no_byte_for_the_idle_time_out(void **state)
+{
+	const struct sgh_http_options options = { .idle_timeout_ms = 200 };
+
+	open_http(&options);
+	PEER({ .bytes = T_HTTP("200 OK", "", 9, "hello"), .stall = true });
+	get_fails(SANGRAHA_E_TIMEOUT, 0, 5000);
+	t_says("no byte moved");
+}
+
+static void nonsense_is_internal(void **state)
+{
+	PEER({ .bytes = "220 smtp.example.com ready\r\n", .close = true });
+	get_fails(SANGRAHA_E_INTERNAL, 0, 5000);
+}
+
+static void endless_headers_are_refused(void **state)
+{
+	PEER({ .bytes = "HTTP/1.1 200 OK\r\n",
+	       .endless = "X-Header: and more and more\r\n" });
+	get_fails(SANGRAHA_E_TOO_LARGE, 0, 5000);
+}
+
+static void an_endless_line_is_refused(void **state)
+{
+	struct call call;
+
+	PEER({ .bytes = "HTTP/1.1 200 OK\r\nX-Header: ",
+	       .endless = "and more and more" });
+	call = make("GET", t_peer_url(f.peer));
+	assert_int_not_equal(run(&call), 0);
+	fini(&call);
+}
+
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+static void an_endless_text_is_refused(void **state)
+{
+	PEER({ .bytes = CHUNKED, .endless = "10\r\n0123456789abcdef\r\n" });
+	get_fails(SANGRAHA_E_TOO_LARGE, 0, 5000);
+}
+
+static void a_text_of_announced_size_is_refused(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 999999999999, "x"), .stall = true });
+	get_fails(SANGRAHA_E_TOO_LARGE, 0, 5000);
+}
+
+static struct call make_reader(size_t max)
+{
+	struct call call = make("GET", t_peer_url(f.peer));
+
+	call.request.want_data = true;
+	call.request.max_data = max;
+	return call;
+}
+
+static void data_is_accounted_for(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 5, "hello") });
+	struct call call = make_reader(100);
+
+	t_ok(run(&call));
+	t_same_bytes(call.request.data, "hello");
+	assert_int_equal(sgh_budget_used(f.budget), 5);
+	fini(&call);
+	assert_int_equal(sgh_budget_used(f.budget), 0);
+}
+
+static void no_data_is_empty_data(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 0, "") });
+	struct call call = make_reader(100);
+
+	t_ok(run(&call));
+	assert_non_null(call.request.data);
+	assert_int_equal(call.request.data->length, 0);
+	fini(&call);
+}
+
+static void an_error_is_text(void **state)
+{
+	PEER({ .bytes = T_HTTP("404 Not Found", "", 5, "sorry") });
+	struct call call = make_reader(2);
+
+	t_ok(run(&call));
+	assert_null(call.request.data);
+	assert_string_equal(sgh_buf_text(&call.request.text), "sorry");
+	fini(&call);
+}
+
+static void too_much_data_is_refused(void **state)
+{
+	static const struct t_answer answers[] = {
+		{ .bytes = T_HTTP("200 OK", "", 101, "x"), .stall = true },
+		{ .bytes = CHUNKED, .endless = "10\r\n0123456789abcdef\r\n" },
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(answers); i++) {
+		PEER(answers[i]);
+		struct call call = make_reader(100);
+
+		t_fails(SANGRAHA_E_TOO_LARGE, run(&call));
+		fini(&call);
+		t_peer_free(sgh_take(f.peer));
+		assert_int_equal(sgh_budget_used(f.budget), 0);
+	}
+}
+
+static void data_of_unknown_length_is_read(void **state)
+{
+	PEER({ .bytes = CHUNKED "5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n" });
+	struct call call = make_reader(100);
+
+	t_ok(run(&call));
+	t_same_bytes(call.request.data, "hello!");
+	fini(&call);
+}
+
+static void data_waits_for_memory(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 5, "hello") });
+	struct call call = make_reader(100);
+
+	sgh_budget_force(f.budget, LIMIT);
+	begin(&call);
+	/* The header and the body are there at once: it waits as soon as it was asked. */
+	t_wait(t_peer_sent(f.peer) > 5);
+	assert_false(is_done(&call));
+	sgh_budget_release(f.budget, LIMIT);
+	t_ok(end(&call));
+	t_same_bytes(call.request.data, "hello");
+	fini(&call);
+}
+
+static void a_wait_for_memory_ends_at_the_deadline(void **state)
+{
+	const struct sgh_http_options options = { .connections = 1,
+						  .idle_timeout_ms = 50 };
+
+	open_http(&options);
+	PEER({ .bytes = T_HTTP("200 OK", "", 5, "hello") });
+	struct call call = make_reader(100);
+
+	call.request.deadline_ms = sgh_now_ms() + 300;
+	sgh_budget_force(f.budget, LIMIT);
+	t_fails(SANGRAHA_E_TIMEOUT, run(&call));
+	t_says("waited for memory");
+	assert_true(call.request.ours);
+	sgh_budget_release(f.budget, LIMIT);
+	assert_int_equal(sgh_budget_used(f.budget), 0);
+}
+
+static void writers_pass_those_that_wait_for_memory(void **state)
+{
+	const struct sgh_http_options options = { .connections = 1 };
+
+	open_http(&options);
+	PEER({ .bytes = T_HTTP("200 OK", "", 5, "hello") });
+	struct call reader = make_reader(100);
+	struct call writer = make("PUT", t_peer_url(f.peer));
+
+	sgh_budget_force(f.budget, LIMIT);
+	begin(&reader);
+	t_wait(t_peer_requests(f.peer) == 1);
+	t_ok(run(&writer));
+	assert_false(is_done(&reader));
+	sgh_budget_release(f.budget, LIMIT);
+	t_ok(end(&reader));
+	fini(&reader);
+	fini(&writer);
+}
+
+/* Collect what is done; returns how many that were. */
+static unsigned collect(struct call *calls, unsigned count)
+{
+	unsigned collected = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (!is_done(&calls[i]))
+			continue;
+		t_ok(end(&calls[i]));
+		t_same_bytes(calls[i].request.data, "hello");
+		fini(&calls[i]);
+		calls[i].done = false;
+		collected++;
+	}
+	return collected;
+}
+
+static void many_readers_share_little_memory(void **state)
+{
+	enum { COUNT = 200 };
+	struct call *calls = calloc(COUNT, sizeof(*calls));
+	unsigned collected = 0;
+
+	PEER({ .bytes = T_HTTP("200 OK", "", 5, "hello") });
+	sgh_budget_force(f.budget, LIMIT - 12);
+	for (unsigned i = 0; i < COUNT; i++) {
+		calls[i] = make_reader(100);
+		begin(&calls[i]);
+	}
+	t_wait((collected += collect(calls, COUNT)) == COUNT);
+	assert_int_equal(sgh_budget_used(f.budget), LIMIT - 12);
+	free(calls);
+}
+
+static void waiting_for_a_connection_ends_at_the_deadline(void **state)
+{
+	const struct sgh_http_options options = { .connections = 1 };
+
+	open_http(&options);
+	PEER({ .bytes = T_HTTP("200 OK", "", 0, ""), .hold = true });
+	struct call first = make("GET", t_peer_url(f.peer));
+	struct call second = make("GET", t_peer_url(f.peer));
+
+	second.request.deadline_ms = sgh_now_ms() + 200;
+	begin(&first);
+	t_fails(SANGRAHA_E_TIMEOUT, run(&second));
+	assert_true(second.request.unsent && second.request.ours);
+	assert_false(is_done(&first));
+	t_peer_release(f.peer);
+	t_ok(end(&first));
+}
+
+static void requests_are_bounded(void **state)
+{
+	const struct sgh_http_options options = { .requests = 1 };
+
+	open_http(&options);
+	PEER({ .bytes = T_HTTP("200 OK", "", 0, ""), .hold = true });
+	struct call first = make("GET", t_peer_url(f.peer));
+	struct call second = make("GET", t_peer_url(f.peer));
+
+	begin(&first);
+	second.request.url = second.url;
+	t_fails(SANGRAHA_E_OVERLOADED, sgh_http_submit(f.http, &second.request, &t_err));
+	t_peer_release(f.peer);
+	t_ok(end(&first));
+	t_wait(!sgh_http_submit(f.http, &second.request, &t_err));
+	t_peer_release(f.peer);
+	t_ok(end(&second));
+}
+
+static void the_end_waits_for_what_is_in_flight(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 0, ""), .hold = true });
+	struct call call = make("GET", t_peer_url(f.peer));
+
+	begin(&call);
+	t_peer_release(f.peer);
+	sgh_http_free(sgh_take(f.http));
+	assert_true(is_done(&call));
+	assert_int_equal(call.request.status, 0);
+}
+
+static void too_many_headers_are_refused(void **state)
+{
+	struct call call = make("GET", "http://127.0.0.1:1");
+
+	open_http(NULL);
+	call.request.header_count = SGH_HTTP_HEADERS_MAX + 1;
+	t_fails(SANGRAHA_E_INVALID, sgh_http_submit(f.http, &call.request, &t_err));
+}
+
+static void a_ca_file_must_be_there(void **state)
+{
+	const struct sgh_http_options options = { .ca_file = "/nothing/there.pem" };
+
+	t_fails(SANGRAHA_E_INVALID, sgh_http_new(&options, &f.http, &t_err));
+}
+
+static void descriptors_are_not_inherited(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 0, "") });
+	struct call call = make("GET", t_peer_url(f.peer));
+	unsigned sockets = 0;
+
+	t_ok(run(&call));
+	for (int fd = 3; fd < 64; fd++) {
+		struct sockaddr_storage address;
+		socklen_t length = sizeof(address);
+
+		if (getpeername(fd, (struct sockaddr *)&address, &length) ||
+		    address.ss_family != AF_INET)
+			continue;
+		assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+		sockets++;
+	}
+	assert_int_equal(sockets, 2); /* the client's and the peer's end */
+}
+
+#define CASE(name) cmocka_unit_test_teardown(name, tear_down)
+
+static const struct CMUnitTest tests[] = {
+	CASE(a_text_is_read),
+	CASE(a_body_is_sent_at_once),
+	CASE(connections_are_used_again),
+	CASE(a_head_has_no_body),
+	CASE(a_closed_connection_is_replaced),
+	CASE(interim_answers_are_passed_over),
+	CASE(redirects_are_answers),
+	CASE(nobody_listens),
+	CASE(nobody_accepts),
+	CASE(a_broken_answer_is_unavailable),
+	CASE(silence_ends_at_the_deadline),
+	CASE(a_slow_answer_ends_at_the_deadline),
+	CASE(a_deaf_peer_ends_at_the_deadline),
+	CASE(no_byte_for_the_idle_time_out),
+	CASE(nonsense_is_internal),
+	CASE(endless_headers_are_refused),
+	CASE(an_endless_line_is_refused),
+	CASE(an_endless_text_is_refused),
+	CASE(a_text_of_announced_size_is_refused),
+	CASE(data_is_accounted_for),
+	CASE(no_data_is_empty_data),
+	CASE(an_error_is_text),
+	CASE(too_much_data_is_refused),
+	CASE(data_of_unknown_length_is_read),
+	CASE(data_waits_for_memory),
+	CASE(a_wait_for_memory_ends_at_the_deadline),
+	CASE(writers_pass_those_that_wait_for_memory),
+	CASE(many_readers_share_little_memory),
+	CASE(waiting_for_a_connection_ends_at_the_deadline),
+	CASE(requests_are_bounded),
+	CASE(the_end_waits_for_what_is_in_flight),
+	CASE(too_many_headers_are_refused),
+	CASE(a_ca_file_must_be_there),
+	CASE(descriptors_are_not_inherited),
+};
+
+t_main(tests)

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/peer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "support/t.h"
+
+#define CONNECTIONS_MAX 64
+#define KEPT_MAX        16
+#define REQUEST_MAX     (8 << 20)
+
+struct connection {
+	struct t_peer *peer;
+	pthread_t thread;
+	int fd;
+};
+
+struct t_peer {
+	const struct t_answer *answers;
+	size_t answer_count;
+	int fd;
+	char url[64];
+	char s3_url[72];
+	pthread_t thread;
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t cond;
+		struct connection connections[CONNECTIONS_MAX];
+		unsigned connection_count;
+		unsigned requests;
+		unsigned answered; /* answers taken, deaf ones included */
+		char *kept[KEPT_MAX];
+		size_t sent;
+		unsigned released;
+		bool stop;
+	} state;
+};
+
+static const struct t_answer *take_answer_locked(struct t_peer *peer)
+{
+	unsigned n = peer->state.answered++;
+
+	return &peer->answers[n < peer->answer_count ? n : peer->answer_count - 1];
+}
+
+static const struct t_answer *coming_answer(struct t_peer *peer)
+{
+	const struct t_answer *answer;
+	unsigned n;
+
+	pthread_mutex_lock(&peer->state.lock);
+	n = peer->state.answered;
+	answer = &peer->answers[n < peer->answer_count ? n : peer->answer_count - 1];
+	if (answer->deaf)
+		peer->state.answered++;
+	pthread_mutex_unlock(&peer->state.lock);
+	return answer;
+}
+
+static bool send_all(struct connection *self, const char *data, size_t length)
+{
+	while (length) {
+		ssize_t n = send(self->fd, data, length, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return false;
+		__atomic_add_fetch(&self->peer->state.sent, (size_t)n, __ATOMIC_RELAXED);
+		data += n;
+		length -= (size_t)n;
+	}
+	return true;
+}
+
+static void wait_for_end(struct t_peer *peer)
+{
+	pthread_mutex_lock(&peer->state.lock);
+	while (!peer->state.stop)
+		pthread_cond_wait(&peer->state.cond, &peer->state.lock);
+	pthread_mutex_unlock(&peer->state.lock);
+}
+
+static void wait_for_release(struct t_peer *peer)
+{
+	pthread_mutex_lock(&peer->state.lock);
+	while (!peer->state.stop && !peer->state.released)
+		pthread_cond_wait(&peer->state.cond, &peer->state.lock);
+	if (peer->state.released)
+		peer->state.released--;
+	pthread_mutex_unlock(&peer->state.lock);
+}
+
+static void reset(struct connection *self)
+{
+	struct linger linger = { .l_onoff = 1 };
+
+	setsockopt(self->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+/* True: the connection goes on. */
+static bool answer(struct connection *self, const struct t_answer *answer)
+{
+	size_t length = answer->bytes ? strlen(answer->bytes) : 0;
+
+	if (answer->hold)
+		wait_for_release(self->peer);
+	if (answer->cut && answer->cut < length)
+		length = answer->cut;
+	if (length && !send_all(self, answer->bytes, length))
+		return false;
+	while (answer->endless &&
+	       send_all(self, answer->endless, strlen(answer->endless)))
+		;
+	if (answer->reset || answer->cut)
+		reset(self);
+	if (answer->stall)
+		wait_for_end(self->peer);
+	return !answer->reset && !answer->cut && !answer->close && !answer->stall &&
+	       !answer->endless;
+}
+
+/* The bytes of the request at the beginning of `text`; 0: not all are there yet. */
+static size_t request_length(const char *text, size_t have)
+{
+	const char *end = strstr(text, "\r\n\r\n");
+	const char *field;
+	size_t length;
+
+	if (!end)
+		return 0;
+	length = (size_t)(end - text) + 4;
+	field = strcasestr(text, "\r\nContent-Length:");
+	if (field && field < end)
+		length += strtoul(field + 17, NULL, 10);
+	return have >= length ? length : 0;
+}
+
+/* One request, which the peer keeps; NULL when the connection ended. */
+static char *read_request(struct connection *self)
+{
+	char *text = calloc(1, 4096);
+	size_t capacity = 4096;
+	size_t have = 0;
+
+	while (!request_length(text, have)) {
+		ssize_t n;
+
+		if (capacity - have < 2) {
+			capacity *= 2;
+			text = realloc(text, capacity);
+		}
+		n = recv(self->fd, text + have, capacity - have - 1, 0);
+		if (n <= 0 || have > REQUEST_MAX) {
+			free(text);
+			return NULL;
+		}
+		have += (size_t)n;
+		text[have] = '\0';
+	}
+	return text;
+}
+
+static const struct t_answer *keep_request(struct t_peer *peer, char *text)
+{
+	const struct t_answer *answer;
+
+	pthread_mutex_lock(&peer->state.lock);
+	if (peer->state.requests < KEPT_MAX)
+		peer->state.kept[peer->state.requests] = text;
+	else
+		free(text);
+	peer->state.requests++;
+	answer = take_answer_locked(peer);
+	pthread_mutex_unlock(&peer->state.lock);
+	return answer;
+}
+
+static void *serve(void *arg)
+{
+	struct connection *self = arg;
+	char *text;
+
+	if (coming_answer(self->peer)->deaf) {
+		wait_for_end(self->peer);
+		return NULL;
+	}
+	while ((text = read_request(self)))
+		if (!answer(self, keep_request(self->peer, text)))
+			break;
+	pthread_mutex_lock(&self->peer->state.lock);
+	close(self->fd);
+	self->fd = -1;
+	pthread_mutex_unlock(&self->peer->state.lock);
+	return NULL;
+}
+
+static void *listen_and_accept(void *arg)
+{
+	struct t_peer *peer = arg;
+	int fd;
+
+	while ((fd = accept4(peer->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		struct connection *connection;
+
+		pthread_mutex_lock(&peer->state.lock);
+		if (peer->state.stop || peer->state.connection_count == CONNECTIONS_MAX) {
+			pthread_mutex_unlock(&peer->state.lock);
+			close(fd);
+			continue;
+		}
+		connection = &peer->state.connections[peer->state.connection_count++];
+		*connection = (struct connection){ .peer = peer, .fd = fd };
+		pthread_create(&connection->thread, NULL, serve, connection);
+		pthread_mutex_unlock(&peer->state.lock);
+	}
+	return NULL;
+}
+
+static int listener(struct sockaddr_in *address, int backlog)
+{
+	socklen_t length = sizeof(*address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*address = (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	if (fd < 0 || bind(fd, (struct sockaddr *)address, sizeof(*address)) ||
+	    listen(fd, backlog) || getsockname(fd, (struct sockaddr *)address, &length))
+		fail_msg("cannot listen: %s", strerror(errno));
+	return fd;
+}
+
+struct t_peer *t_peer_new(const struct t_answer *answers, size_t count)
+{
+	struct t_peer *peer = calloc(1, sizeof(*peer));
+	struct sockaddr_in address;
+
+	peer->answers = answers;
+	peer->answer_count = count;
+	peer->fd = listener(&address, 64);
+	snprintf(peer->url, sizeof(peer->url), "http://127.0.0.1:%d",
+		 ntohs(address.sin_port));
+	snprintf(peer->s3_url, sizeof(peer->s3_url), "s3+%s", peer->url);
+	pthread_mutex_init(&peer->state.lock, NULL);
+	pthread_cond_init(&peer->state.cond, NULL);
+	pthread_create(&peer->thread, NULL, listen_and_accept, peer);
+	return peer;
+}
+
+void t_peer_free(struct t_peer *peer)
+{
+	if (!peer)
+		return;
+	pthread_mutex_lock(&peer->state.lock);
+	peer->state.stop = true;
+	pthread_cond_broadcast(&peer->state.cond);
+	for (unsigned i = 0; i < peer->state.connection_count; i++)
+		if (peer->state.connections[i].fd >= 0)
+			shutdown(peer->state.connections[i].fd, SHUT_RDWR);
+	pthread_mutex_unlock(&peer->state.lock);
+	shutdown(peer->fd, SHUT_RDWR);
+	pthread_join(peer->thread, NULL);
+	for (unsigned i = 0; i < peer->state.connection_count; i++) {
+		pthread_join(peer->state.connections[i].thread, NULL);
+		if (peer->state.connections[i].fd >= 0)
+			close(peer->state.connections[i].fd);
+	}
+	for (unsigned i = 0; i < KEPT_MAX; i++)
+		free(peer->state.kept[i]);
+	close(peer->fd);
+	pthread_cond_destroy(&peer->state.cond);
+	pthread_mutex_destroy(&peer->state.lock);
+	free(peer);
+}
+
+const char *t_peer_url(struct t_peer *peer)
+{
+	return peer->url;
+}
+
+const char *t_peer_s3_url(struct t_peer *peer)
+{
+	return peer->s3_url;
+}
+
+unsigned t_peer_requests(struct t_peer *peer)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&peer->state.lock);
+	n = peer->state.requests;
+	pthread_mutex_unlock(&peer->state.lock);
+	return n;
+}
+
+unsigned t_peer_connections(struct t_peer *peer)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&peer->state.lock);
+	n = peer->state.connection_count;
+	pthread_mutex_unlock(&peer->state.lock);
+	return n;
+}
+
+size_t t_peer_sent(struct t_peer *peer)
+{
+	return __atomic_load_n(&peer->state.sent, __ATOMIC_RELAXED);
+}
+
+const char *t_peer_request(struct t_peer *peer, unsigned n)
+{
+	const char *text;
+
+	assert_true(n < KEPT_MAX);
+	pthread_mutex_lock(&peer->state.lock);
+	text = peer->state.kept[n];
+	pthread_mutex_unlock(&peer->state.lock);
+	assert_non_null(text);
+	return text;
+}
+
+void t_peer_release(struct t_peer *peer)
+{
+	pthread_mutex_lock(&peer->state.lock);
+	peer->state.released++;
+	pthread_cond_broadcast(&peer->state.cond);
+	pthread_mutex_unlock(&peer->state.lock);
+}
+
+char *t_refusing_url(const char *scheme)
+{
+	struct sockaddr_in address;
+	char *url = NULL;
+
+	close(listener(&address, 1));
+	if (asprintf(&url, "%s://127.0.0.1:%d", scheme, ntohs(address.sin_port)) < 0)
+		fail_msg("out of memory");
+	return url;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef T_PEER_H
+#define T_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * A scripted HTTP server on 127.0.0.1: the n-th request gets the n-th answer, on whatever
+ * connection it comes; the last answer is for all that follow.
+ */
+struct t_answer {
+	const char *bytes;   /* sent as they are */
+	size_t cut;          /* send only so many of them, then reset the connection */
+	const char *endless; /* then this, over and over, until the connection breaks */
+	bool reset;          /* then reset the connection (with `cut` for itself) */
+	bool close;          /* then close it */
+	bool stall;          /* then keep it open and say nothing until the peer ends */
+	bool hold;           /* first wait for t_peer_release() */
+	bool deaf;           /* do not even read the request; it is not counted */
+};
+
+struct t_peer;
+
+struct t_peer *t_peer_new(const struct t_answer *answers, size_t count);
+void t_peer_free(struct t_peer *peer);
+
+/* "http://127.0.0.1:PORT", "s3+http://127.0.0.1:PORT": valid as long as the peer. */
+const char *t_peer_url(struct t_peer *peer);
+const char *t_peer_s3_url(struct t_peer *peer);
+
+unsigned t_peer_requests(struct t_peer *peer);
+unsigned t_peer_connections(struct t_peer *peer);
+size_t t_peer_sent(struct t_peer *peer);
+/* The n-th request, header and body, NUL-terminated; the first 16 are kept. */
+const char *t_peer_request(struct t_peer *peer, unsigned n);
+/* Let one answer that is held go on, now or when it comes to that. */
+void t_peer_release(struct t_peer *peer);
+
+/* A port of 127.0.0.1 that nobody listens on, as a URL; free it. */
+char *t_refusing_url(const char *scheme);
+
+/* "HTTP/1.1 200 OK" and the like with a body and its length, in static memory. */
+#define T_HTTP(status, headers, length, body) \
+	"HTTP/1.1 " status "\r\nContent-Length: " #length "\r\n" headers "\r\n" body
+
+#endif
