@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue/amqp_conn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/thread.h"
+#include "base/util.h"
+
+#define ANSWER_MS       5000 /* for one answer of the broker while connecting */
+#define FRAMES_PER_TURN 256
+#define STABLE_MS       2000 /* a connection that lasted this long was a good one */
+#define STOP_MS         900  /* for a friendly end, and again for an unfriendly one */
+#define GOODBYE_MS      300
+
+/* How rabbitmq-c marks "AMQP" and a version, sent instead of a frame. */
+#define PROTOCOL_HEADER 'A'
+
+/* What the kernel may add to a segment in its own accounting. */
+#define SEGMENT_COST 1024
+
+/* ---- from any thread ---- */
+
+int sgh_amqp_conn_init(struct sgh_amqp_conn *conn, const struct sgh_amqp_conn_ops *ops,
+		       const struct sgh_amqp_settings *settings,
+		       struct sangraha_error *err)
+{
+	conn->ops = ops;
+	conn->settings = settings;
+	conn->fd = -1;
+	conn->s.cut = -1;
+	conn->s.since_ms = sgh_now_ms();
+	pthread_mutex_init(&conn->s.lock, NULL);
+	sgh_cond_init(&conn->s.cond);
+	sgh_fail(&conn->s.error, SANGRAHA_E_UNAVAILABLE, 0, "not connected yet");
+	conn->wake = sgh_wake_new();
+	if (conn->wake < 0)
+		return sgh_fail_errno(err, errno, "eventfd");
+	return 0;
+}
+
+void sgh_amqp_conn_fini(struct sgh_amqp_conn *conn)
+{
+	if (conn->wake >= 0)
+		close(conn->wake);
+	pthread_cond_destroy(&conn->s.cond);
+	pthread_mutex_destroy(&conn->s.lock);
+}
+
+void sgh_amqp_conn_wake(struct sgh_amqp_conn *conn)
+{
+	sgh_wake(conn->wake);
+}
+
+bool sgh_amqp_stopping(struct sgh_amqp_conn *conn)
+{
+	bool stop;
+
+	pthread_mutex_lock(&conn->s.lock);
+	stop = conn->s.stop;
+	pthread_mutex_unlock(&conn->s.lock);
+	return stop;
+}
+
+int64_t sgh_amqp_conn_down_since(struct sgh_amqp_conn *conn, struct sangraha_error *err)
+{
+	int64_t since = 0;
+
+	pthread_mutex_lock(&conn->s.lock);
+	if (!conn->s.connected) {
+		since = conn->s.since_ms;
+		if (err)
+			*err = conn->s.error;
+	}
+	pthread_mutex_unlock(&conn->s.lock);
+	return since;
+}
+
+void sgh_amqp_away(struct sgh_amqp_conn *conn, bool away)
+{
+	pthread_mutex_lock(&conn->s.lock);
+	conn->s.away = away;
+	pthread_mutex_unlock(&conn->s.lock);
+}
+
+static bool exited_before_locked(struct sgh_amqp_conn *conn, int64_t until)
+{
+	while (!conn->s.exited && !conn->s.away)
+		if (!sgh_cond_wait_until(&conn->s.cond, &conn->s.lock, until))
+			break;
+	return conn->s.exited;
+}
+
+void sgh_amqp_conn_stop(struct sgh_amqp_conn *conn)
+{
+	bool started, exited, finish = false;
+
+	pthread_mutex_lock(&conn->s.lock);
+	conn->s.stop = true;
+	started = conn->s.started;
+	exited = conn->s.exited;
+	pthread_mutex_unlock(&conn->s.lock);
+	if (!started)
+		return;
+	if (pthread_equal(pthread_self(), conn->thread)) {
+		pthread_detach(conn->thread);
+		return;
+	}
+	sgh_amqp_conn_wake(conn);
+	pthread_mutex_lock(&conn->s.lock);
+	exited = exited_before_locked(conn, sgh_now_ms() + STOP_MS);
+	if (!exited) {
+		if (conn->s.cut >= 0)
+			shutdown(conn->s.cut, SHUT_RDWR);
+		exited = exited_before_locked(conn, sgh_now_ms() + STOP_MS);
+	}
+	/* Only a call that cannot be interrupted is left; its thread owns nothing now. */
+	if (!exited && conn->s.away) {
+		conn->s.abandoned = true;
+		finish = true;
+	}
+	pthread_mutex_unlock(&conn->s.lock);
+	if (finish)
+		conn->ops->finish(conn);
+	if (exited)
+		pthread_join(conn->thread, NULL);
+	else
+		pthread_detach(conn->thread);
+}
+
+/* ---- sending ---- */
+
+void sgh_amqp_failed(struct sgh_amqp_conn *conn, int status, long native,
+		     const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	if (conn->failed)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	conn->failed = true;
+	sgh_fail(&conn->error, status, native, "%s", text);
+}
+
+static void library_failed(struct sgh_amqp_conn *conn, int rc, int errnum)
+{
+	if (rc == AMQP_STATUS_SOCKET_ERROR && errnum)
+		sgh_amqp_failed(conn, SANGRAHA_E_UNAVAILABLE, errnum, "%s",
+				strerror(errnum));
+	else
+		sgh_amqp_failed(conn, SANGRAHA_E_UNAVAILABLE, rc, "%s",
+				amqp_error_string2(rc));
+}
+
+bool sgh_amqp_room(struct sgh_amqp_conn *conn, size_t size)
+{
+	struct pollfd writable = { .fd = conn->fd, .events = POLLOUT };
+
+	size += SEGMENT_COST;
+	if (conn->room >= size)
+		return true;
+	/* Linux says writable while a third of the buffer is free, overhead included. */
+	if (poll(&writable, 1, 0) > 0 && (writable.revents & POLLOUT))
+		conn->room = conn->send_buffer / 3 > size ? conn->send_buffer / 3 : size;
+	if (conn->room >= size)
+		return true;
+	conn->wants_room = true;
+	return false;
+}
+
+bool sgh_amqp_send(struct sgh_amqp_conn *conn, const amqp_frame_t *frame, size_t size)
+{
+	size_t cost = size + SEGMENT_COST;
+	int rc;
+
+	if (conn->failed)
+		return false;
+	errno = 0;
+	rc = amqp_send_frame(conn->state, frame);
+	if (rc != AMQP_STATUS_OK) {
+		library_failed(conn, rc, errno);
+		return false;
+	}
+	conn->room -= sgh_min(conn->room, cost);
+	return true;
+}
+
+bool sgh_amqp_send_method(struct sgh_amqp_conn *conn, unsigned channel,
+			  amqp_method_number_t id, void *method)
+{
+	amqp_frame_t frame = { .frame_type = AMQP_FRAME_METHOD };
+
+	frame.channel = (amqp_channel_t)channel;
+	frame.payload.method.id = id;
+	frame.payload.method.decoded = method;
+	return sgh_amqp_send(conn, &frame, 512);
+}
+
+/* ---- what the broker says about the connection ---- */
+
+int sgh_amqp_status(unsigned reply_code)
+{
+	switch (reply_code) {
+	case AMQP_CONTENT_TOO_LARGE:
+		return SANGRAHA_E_TOO_LARGE;
+	case AMQP_ACCESS_REFUSED:
+		return SANGRAHA_E_UNAUTHORIZED;
+	case AMQP_NOT_FOUND:
+		return SANGRAHA_E_NOT_FOUND;
+	case AMQP_RESOURCE_LOCKED:
+		return SANGRAHA_E_CONFLICT;
+	case AMQP_PRECONDITION_FAILED:
+	case AMQP_NOT_ALLOWED:
+	case AMQP_NOT_IMPLEMENTED:
+		return SANGRAHA_E_INVALID;
+	case AMQP_CONNECTION_FORCED:
+	case AMQP_RESOURCE_ERROR:
+		return SANGRAHA_E_UNAVAILABLE;
+	default:
+		return SANGRAHA_E_INTERNAL;
+	}
+}
+
+int sgh_amqp_closed(struct sangraha_error *err, unsigned code, amqp_bytes_t text)
+{
+	return sgh_fail(err, sgh_amqp_status(code), (long)code, "%.*s",
+			(int)sgh_min(text.len, 255), (const char *)text.bytes);
+}
+
+/* A method of channel 0 once the connection is open. */
+static void connection_method(struct sgh_amqp_conn *conn, const amqp_method_t *method)
+{
+	if (method->id == AMQP_CONNECTION_CLOSE_METHOD) {
+		const amqp_connection_close_t *close_method = method->decoded;
+		amqp_connection_close_ok_t ok = { 0 };
+		struct sangraha_error err;
+
+		sgh_amqp_closed(&err, close_method->reply_code, close_method->reply_text);
+		sgh_amqp_send_method(conn, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
+		sgh_amqp_failed(conn, err.status, err.native, "%s", err.message);
+	} else if (method->id == AMQP_CONNECTION_BLOCKED_METHOD) {
+		const amqp_connection_blocked_t *blocked = method->decoded;
+		char reason[256];
+
+		snprintf(reason, sizeof(reason), "%.*s", (int)blocked->reason.len,
+			 (const char *)blocked->reason.bytes);
+		if (conn->ops->blocked)
+			conn->ops->blocked(conn, reason);
+	} else if (method->id == AMQP_CONNECTION_UNBLOCKED_METHOD) {
+		if (conn->ops->blocked)
+			conn->ops->blocked(conn, NULL);
+	}
+}
+
+/* ---- connecting ---- */
+
+int sgh_amqp_wait(struct sgh_amqp_conn *conn, int fd, short events, int64_t until)
+{
+	struct pollfd fds[2] = { { .fd = fd, .events = events },
+				 { .fd = conn->wake, .events = POLLIN } };
+
+	for (;;) {
+		int64_t now = sgh_now_ms(), next;
+
+		if (sgh_amqp_stopping(conn))
+			return -1;
+		next = conn->ops->turn(conn, now);
+		if (now >= until)
+			return 0;
+		if (next > until)
+			next = until;
+		if (poll(fds, 2, next <= now ? 0 : (int)(next - now)) < 0)
+			continue;
+		if (fds[1].revents)
+			sgh_wake_clear(conn->wake);
+		if (fds[0].revents)
+			return 1;
+	}
+}
+
+/* Whether a frame is what is waited for: 1, or 0, or a failure. */
+static int answers(struct sgh_amqp_conn *conn, const amqp_frame_t *frame,
+		   unsigned channel, amqp_method_number_t answer,
+		   struct sangraha_error *err)
+{
+	const amqp_method_t *method = &frame->payload.method;
+
+	if (frame->frame_type == PROTOCOL_HEADER)
+		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,
+				"the broker does not speak AMQP 0-9-1");
+	if (frame->frame_type != AMQP_FRAME_METHOD)
+		return 0;
+	if (frame->channel == channel && method->id == answer)
+		return 1;
+	if (frame->channel == 0) {
+		connection_method(conn, method);
+		if (conn->failed)
+			return sgh_fail_with(err, SANGRAHA_E_UNAVAILABLE, &conn->error);
+	} else if (frame->channel == channel && method->id == AMQP_CHANNEL_CLOSE_METHOD) {
+		const amqp_channel_close_t *close_method = method->decoded;
+		amqp_channel_close_ok_t ok = { 0 };
+
+		sgh_amqp_send_method(conn, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
+		return sgh_amqp_closed(err, close_method->reply_code,
+				       close_method->reply_text);
+	}
+	return 0;
+}
+
+int sgh_amqp_await(struct sgh_amqp_conn *conn, unsigned channel,
+		   amqp_method_number_t answer, amqp_method_t *ret,
+		   struct sangraha_error *err)
+{
+	struct timeval at_once = { 0 };
+	int64_t until = sgh_now_ms() + ANSWER_MS;
+	amqp_frame_t frame;
+	int rc;
+
+	for (;;) {
+		amqp_maybe_release_buffers(conn->state);
+		errno = 0;
+		rc = amqp_simple_wait_frame_noblock(conn->state, &frame, &at_once);
+		if (rc == AMQP_STATUS_TIMEOUT) {
+			rc = sgh_amqp_wait(conn, conn->fd, POLLIN, until);
+			if (rc <= 0) {
+				sgh_amqp_failed(conn, SANGRAHA_E_UNAVAILABLE, 0, "%s",
+						rc < 0 ? "stopped"
+						       : "the broker does not answer");
+				return sgh_fail_with(err, 0, &conn->error);
+			}
+			continue;
+		}
+		if (rc != AMQP_STATUS_OK) {
+			library_failed(conn, rc, errno);
+			return sgh_fail_with(err, 0, &conn->error);
+		}
+		rc = answers(conn, &frame, channel, answer, err);
+		if (rc > 0 && ret)
+			*ret = frame.payload.method;
+		if (rc)
+			return rc > 0 ? 0 : rc;
+	}
+}
+
+int sgh_amqp_call(struct sgh_amqp_conn *conn, unsigned channel, amqp_method_number_t id,
+		  void *method, amqp_method_number_t answer, amqp_method_t *ret,
+		  struct sangraha_error *err)
+{
+	if (!sgh_amqp_send_method(conn, channel, id, method))
+		return sgh_fail_with(err, 0, &conn->error);
+	return sgh_amqp_await(conn, channel, answer, ret, err);
+}
+
+static int establish(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
+		     struct sangraha_error *err)
+{
+	int rc;
+
+	conn->failed = false;
+	conn->drained = false;
+	conn->wants_room = false;
+	conn->room = 0;
+	rc = sgh_amqp_connect(conn, url, err);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&conn->s.lock);
+	conn->s.cut = fcntl(conn->fd, F_DUPFD_CLOEXEC, 3);
+	pthread_mutex_unlock(&conn->s.lock);
+	if (sgh_amqp_stopping(conn))
+		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0, "stopped");
+	rc = sgh_amqp_login(conn, url, err);
+	if (rc)
+		return rc;
+	conn->epoch++;
+	rc = conn->ops->open(conn, err);
+	if (!rc && conn->failed)
+		rc = sgh_fail_with(err, 0, &conn->error);
+	return rc;
+}
+
+static void disconnect(struct sgh_amqp_conn *conn)
+{
+	pthread_mutex_lock(&conn->s.lock);
+	if (conn->s.cut >= 0)
+		close(conn->s.cut);
+	conn->s.cut = -1;
+	pthread_mutex_unlock(&conn->s.lock);
+	if (conn->state)
+		amqp_destroy_connection(conn->state);
+	conn->state = NULL;
+	conn->fd = -1;
+	conn->up = false;
+}
+
+/* ---- being connected ---- */
+
+static void read_frames(struct sgh_amqp_conn *conn)
+{
+	struct timeval at_once = { 0 };
+
+	conn->drained = false;
+	for (int i = 0; i < FRAMES_PER_TURN && !conn->failed; i++) {
+		amqp_frame_t frame;
+		int rc;
+
+		if (!conn->ops->reads(conn))
+			return;
+		errno = 0;
+		rc = amqp_simple_wait_frame_noblock(conn->state, &frame, &at_once);
+		if (rc == AMQP_STATUS_TIMEOUT) {
+			conn->drained = true;
+			return;
+		}
+		if (rc != AMQP_STATUS_OK) {
+			library_failed(conn, rc, errno);
+			return;
+		}
+		if (frame.channel != 0)
+			conn->ops->frame(conn, &frame);
+		else if (frame.frame_type == AMQP_FRAME_METHOD)
+			connection_method(conn, &frame.payload.method);
+		/* Else the library keeps every frame that it ever read. */
+		amqp_maybe_release_buffers_on_channel(conn->state, frame.channel);
+	}
+}
+
+/*
+ * The library sends heartbeats only inside its read calls, and those stop while the bytes
+ * in hand are at their bound. Returns when the next one is due.
+ */
+static int64_t beat(struct sgh_amqp_conn *conn, int64_t now)
+{
+	amqp_frame_t frame = { .frame_type = AMQP_FRAME_HEARTBEAT };
+
+	if (conn->heartbeat == 0)
+		return SGH_NEVER;
+	if (now >= conn->heartbeat_ms) {
+		if (sgh_amqp_room(conn, 8))
+			sgh_amqp_send(conn, &frame, 8);
+		conn->heartbeat_ms = now + (int64_t)conn->heartbeat * 500;
+	}
+	return conn->heartbeat_ms;
+}
+
+static void rest(struct sgh_amqp_conn *conn, int64_t next)
+{
+	bool reads = conn->ops->reads(conn);
+	struct pollfd fds[2] = { { .fd = conn->fd },
+				 { .fd = conn->wake, .events = POLLIN } };
+	int64_t now = sgh_now_ms();
+	int timeout = next <= now ? 0 : (int)(next - now > 60000 ? 60000 : next - now);
+
+	if (reads) {
+		fds[0].events |= POLLIN;
+		if (!conn->drained || amqp_frames_enqueued(conn->state) ||
+		    amqp_data_in_buffer(conn->state))
+			timeout = 0;
+	}
+	if (conn->wants_room)
+		fds[0].events |= POLLOUT;
+	if (poll(fds, 2, timeout) <= 0)
+		return;
+	if (fds[1].revents)
+		sgh_wake_clear(conn->wake);
+	if (fds[0].revents & POLLOUT)
+		conn->wants_room = false;
+	/* Nothing can be acknowledged any more, so there is no use in waiting for it. */
+	if (!reads && (fds[0].revents & (POLLERR | POLLHUP)))
+		sgh_amqp_failed(conn, SANGRAHA_E_UNAVAILABLE, 0,
+				"the connection was cut");
+}
+
+/* Acknowledgements that are on their way go first; the broker then closes. */
+static void goodbye(struct sgh_amqp_conn *conn)
+{
+	amqp_connection_close_t method = { .reply_code = AMQP_REPLY_SUCCESS,
+					   .reply_text = amqp_cstring_bytes("goodbye") };
+	int64_t until = sgh_now_ms() + GOODBYE_MS;
+
+	conn->ops->turn(conn, sgh_now_ms());
+	if (conn->failed || !sgh_amqp_room(conn, 512) ||
+	    !sgh_amqp_send_method(conn, 0, AMQP_CONNECTION_CLOSE_METHOD, &method))
+		return;
+	while (sgh_now_ms() < until) {
+		struct timeval limit = { .tv_usec = 50000 };
+		amqp_frame_t frame;
+		int rc = amqp_simple_wait_frame_noblock(conn->state, &frame, &limit);
+
+		if (rc == AMQP_STATUS_OK && frame.frame_type == AMQP_FRAME_METHOD &&
+		    frame.payload.method.id == AMQP_CONNECTION_CLOSE_OK_METHOD)
+			return;
+		if (rc != AMQP_STATUS_OK && rc != AMQP_STATUS_TIMEOUT)
+			return;
+		amqp_maybe_release_buffers(conn->state);
+	}
+}
+
+static void run_connected(struct sgh_amqp_conn *conn)
+{
+	conn->heartbeat_ms = 0;
+	while (!conn->failed && !sgh_amqp_stopping(conn)) {
+		int64_t next, now, due;
+
+		read_frames(conn);
+		if (conn->failed)
+			break;
+		now = sgh_now_ms();
+		next = conn->ops->turn(conn, now);
+		due = beat(conn, now);
+		if (!conn->failed)
+			rest(conn, next < due ? next : due);
+	}
+	if (!conn->failed)
+		goodbye(conn);
+}
+
+static void announce(struct sgh_amqp_conn *conn, bool connected,
+		     const struct sangraha_error *err)
+{
+	pthread_mutex_lock(&conn->s.lock);
+	if (conn->s.connected != connected)
+		conn->s.since_ms = sgh_now_ms();
+	conn->s.connected = connected;
+	if (err)
+		conn->s.error = *err;
+	pthread_cond_broadcast(&conn->s.cond);
+	pthread_mutex_unlock(&conn->s.lock);
+}
+
+/* Say it once: the same failure every second tells nothing new. */
+static void report(struct sgh_amqp_conn *conn, const char *event,
+		   const struct sangraha_error *err)
+{
+	if (sgh_amqp_stopping(conn) || strcmp(conn->told, err->message) == 0)
+		return;
+	snprintf(conn->told, sizeof(conn->told), "%s", err->message);
+	sgh_log(conn->settings->context, SANGRAHA_LOG_WARN, "queue", event, "%s (%s)",
+		err->message, conn->ops->purpose);
+}
+
+/* One life of the connection: from connecting to its loss. True when it was a good one. */
+static bool live(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url)
+{
+	struct sangraha_error why = { 0 }, err = { 0 };
+	int64_t begin;
+	int rc = establish(conn, url, &why);
+
+	if (rc) {
+		sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, why.native,
+			 "cannot connect to the broker at %s: %s", url->name,
+			 why.message);
+		announce(conn, false, &err);
+		report(conn, "unreachable", &err);
+		disconnect(conn);
+		return false;
+	}
+	begin = sgh_now_ms();
+	conn->up = true;
+	announce(conn, true, NULL);
+	conn->ops->opened(conn);
+	conn->told[0] = '\0';
+	sgh_log(conn->settings->context, SANGRAHA_LOG_INFO, "queue", "connected",
+		"connected to the broker at %s (%s)", url->name, conn->ops->purpose);
+	run_connected(conn);
+	sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, conn->error.native,
+		 "lost the connection to the broker at %s: %s", url->name,
+		 conn->failed ? conn->error.message : "closed");
+	announce(conn, false, &err);
+	report(conn, "disconnected", &err);
+	conn->up = false;
+	conn->ops->lost(conn, &err);
+	disconnect(conn);
+	return sgh_now_ms() - begin >= STABLE_MS;
+}
+
+static void *run(void *arg)
+{
+	struct sgh_amqp_conn *conn = arg;
+	const struct sgh_amqp_settings *settings = conn->settings;
+	bool abandoned;
+
+	while (!sgh_amqp_stopping(conn)) {
+		if (live(conn, &settings->urls[conn->url]))
+			sgh_backoff_reset(&conn->backoff);
+		/* All are tried before there is a pause. */
+		conn->url = (conn->url + 1) % settings->url_count;
+		if (conn->url == 0)
+			sgh_amqp_wait(conn, -1, 0,
+				      sgh_now_ms() + sgh_backoff_next(&conn->backoff));
+	}
+	pthread_mutex_lock(&conn->s.lock);
+	abandoned = conn->s.abandoned;
+	pthread_mutex_unlock(&conn->s.lock);
+	if (!abandoned)
+		conn->ops->finish(conn);
+	pthread_mutex_lock(&conn->s.lock);
+	conn->s.exited = true;
+	pthread_cond_broadcast(&conn->s.cond);
+	pthread_mutex_unlock(&conn->s.lock);
+	conn->ops->released(conn);
+	return NULL;
+}
+
+int sgh_amqp_conn_start(struct sgh_amqp_conn *conn, struct sangraha_error *err)
+{
+	char name[16];
+	int rc;
+
+	snprintf(name, sizeof(name), "sgh-%s", conn->ops->purpose);
+	pthread_mutex_lock(&conn->s.lock);
+	rc = sgh_thread_start(&conn->thread, name, run, conn, err);
+	conn->s.started = rc == 0;
+	pthread_mutex_unlock(&conn->s.lock);
+	return rc;
+}

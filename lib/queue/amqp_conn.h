@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_QUEUE_AMQP_CONN_H
+#define SGH_QUEUE_AMQP_CONN_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <amqp.h>
+
+#include <sangraha/error.h>
+
+#include "base/backoff.h"
+#include "base/context.h"
+#include "queue/amqp_url.h"
+
+/* What the connections of one queue have in common; does not change. */
+struct sgh_amqp_settings {
+	struct sangraha_context *context;
+	struct sgh_amqp_url *urls;
+	size_t url_count;
+	bool quorum;
+	unsigned heartbeat;
+	char *ca_file;
+	char *connection_name;
+};
+
+struct sgh_amqp_conn;
+
+/*
+ * What a connection is for. All of it runs on the connection's thread with no lock held
+ * (finish() may run on the thread that ends it), and never blocks on the network.
+ */
+struct sgh_amqp_conn_ops {
+	const char *purpose; /* "publish", "consume" */
+	/* Logged in: declare and open what is needed, by sgh_amqp_call(). */
+	int (*open)(struct sgh_amqp_conn *conn, struct sangraha_error *err);
+	/* The connection is announced; frames and turns follow. */
+	void (*opened)(struct sgh_amqp_conn *conn);
+	/* A frame of a channel. What it points to is gone afterwards. */
+	void (*frame)(struct sgh_amqp_conn *conn, const amqp_frame_t *frame);
+	/* The broker blocks publishers, for a reason; NULL: not any more. */
+	void (*blocked)(struct sgh_amqp_conn *conn, const char *reason);
+	/*
+	 * Once each turn of the loop, also while there is no connection (`up` says so):
+	 * end what is too late, and send what there is room for. Returns when it wants to
+	 * be called at the latest (monotonic).
+	 */
+	int64_t (*turn)(struct sgh_amqp_conn *conn, int64_t now);
+	/* Whether the next frame may be read. */
+	bool (*reads)(struct sgh_amqp_conn *conn);
+	/* What was announced is gone: forget everything of this epoch. */
+	void (*lost)(struct sgh_amqp_conn *conn, const struct sangraha_error *err);
+	/* The thread ends: finish what is in hand. Called once. */
+	void (*finish)(struct sgh_amqp_conn *conn);
+	/* The last thing that the thread does. */
+	void (*released)(struct sgh_amqp_conn *conn);
+};
+
+/* One connection to a broker and the thread that owns it: README.md tells its life. */
+struct sgh_amqp_conn {
+	const struct sgh_amqp_conn_ops *ops;
+	const struct sgh_amqp_settings *settings;
+	pthread_t thread;
+	int wake;
+
+	/* The thread's own. */
+	amqp_connection_state_t state;
+	int fd; /* of the state's socket; -1 */
+	bool up;
+	uint64_t epoch; /* counts connections, from 1 */
+	size_t url;     /* the next to try */
+	struct sgh_backoff backoff;
+	bool drained;       /* the socket had nothing more to read */
+	bool wants_room;    /* something waits for the socket to take more */
+	size_t room;        /* bytes that the socket takes for sure */
+	size_t send_buffer; /* its size */
+	size_t frame_max;   /* as negotiated */
+	size_t chunk;       /* the largest payload of a frame that we send */
+	unsigned heartbeat; /* seconds, as negotiated */
+	int64_t heartbeat_ms;
+	bool failed;
+	struct sangraha_error error; /* why */
+	char told[400];              /* the failure that was logged last */
+
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t cond; /* connected or exited changed */
+		bool started;
+		bool stop;
+		bool exited;
+		bool connected;
+		bool away;        /* in a call that cannot be interrupted (DNS, TLS) */
+		bool abandoned;   /* whoever stopped it has finished in its place */
+		int64_t since_ms; /* when `connected` changed */
+		int cut; /* a duplicate of fd, for the thread that stops this one; -1 */
+		struct sangraha_error error; /* the last failure */
+	} s;
+};
+
+int sgh_amqp_conn_init(struct sgh_amqp_conn *conn, const struct sgh_amqp_conn_ops *ops,
+		       const struct sgh_amqp_settings *settings,
+		       struct sangraha_error *err);
+/* Of one that was not started, or whose thread has released it. */
+void sgh_amqp_conn_fini(struct sgh_amqp_conn *conn);
+int sgh_amqp_conn_start(struct sgh_amqp_conn *conn, struct sangraha_error *err);
+
+/*
+ * End the thread: what is in hand is finished before this returns, within 2 s whatever
+ * the broker does. The thread itself may outlive that in a call of the resolver; it then
+ * touches nothing but the connection until released(). May be called on the thread.
+ */
+void sgh_amqp_conn_stop(struct sgh_amqp_conn *conn);
+
+void sgh_amqp_conn_wake(struct sgh_amqp_conn *conn);
+
+/* Since when there is no connection, with the last failure in `err`; 0: there is one. */
+int64_t sgh_amqp_conn_down_since(struct sgh_amqp_conn *conn, struct sangraha_error *err);
+
+/* ---- on the connection's thread ---- */
+
+/* Whether `size` more bytes can be sent at once; else asks to be told when. */
+bool sgh_amqp_room(struct sgh_amqp_conn *conn, size_t size);
+/* Send a frame of at most `size` payload bytes. A failure ends the connection. */
+bool sgh_amqp_send(struct sgh_amqp_conn *conn, const amqp_frame_t *frame, size_t size);
+bool sgh_amqp_send_method(struct sgh_amqp_conn *conn, unsigned channel,
+			  amqp_method_number_t id, void *method);
+/* The connection cannot go on. */
+void sgh_amqp_failed(struct sgh_amqp_conn *conn, int status, long native,
+		     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * Send a method and wait for its answer, while opening. `ret` (may be NULL) refers to
+ * memory that the next call reuses. When the broker closes the channel instead, the
+ * failure is its reply code in err->native, and the channel can be opened again.
+ */
+int sgh_amqp_call(struct sgh_amqp_conn *conn, unsigned channel, amqp_method_number_t id,
+		  void *method, amqp_method_number_t answer, amqp_method_t *ret,
+		  struct sangraha_error *err);
+
+/* The second half of it: wait for a method of a channel. */
+int sgh_amqp_await(struct sgh_amqp_conn *conn, unsigned channel,
+		   amqp_method_number_t answer, amqp_method_t *ret,
+		   struct sangraha_error *err);
+
+/* Declare what the contract says on an open channel; what is refused is logged once. */
+int sgh_amqp_declare_all(struct sgh_amqp_conn *conn, unsigned channel,
+			 uint32_t *complained, struct sangraha_error *err);
+void sgh_amqp_log_refused(struct sgh_amqp_conn *conn, const char *queue,
+			  const char *wanted, const char *reason);
+
+/* Wait until the socket is ready for `events`, with turns: 1, 0 too late, -1 stopped. */
+int sgh_amqp_wait(struct sgh_amqp_conn *conn, int fd, short events, int64_t until);
+bool sgh_amqp_stopping(struct sgh_amqp_conn *conn);
+/* Around calls that block: while away, whoever stops the connection does not wait. */
+void sgh_amqp_away(struct sgh_amqp_conn *conn, bool away);
+
+/* amqp_connect.c: a socket to the broker in conn->state and conn->fd. */
+int sgh_amqp_connect(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
+		     struct sangraha_error *err);
+/* amqp_login.c: from a fresh socket to an open connection. */
+int sgh_amqp_login(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
+		   struct sangraha_error *err);
+
+/* The status of an AMQP reply code. */
+int sgh_amqp_status(unsigned reply_code);
+/* A close method's reply as an error. */
+int sgh_amqp_closed(struct sangraha_error *err, unsigned code, amqp_bytes_t text);
+
+#endif
