@@ -48,8 +48,9 @@ struct sangraha_store *sangraha_store_ref(struct sangraha_store *store);
 void sangraha_store_unref(struct sangraha_store *store);
 
 /*
- * Blocking calls. `bucket` is without the prefix ("image"); `key` is 1 to 1024 bytes of
- * UTF-8; `timeout_ms` 0 means 30 s. Beyond what is said, all may fail with
+ * Blocking calls. `bucket` is without the prefix ("image"), of [a-z0-9-]; `key` is 1 to
+ * 1024 bytes of UTF-8 without control characters, whose parts between slashes are not
+ * empty, "." or ".."; `timeout_ms` 0 means 30 s. Beyond what is said, all may fail with
  * SANGRAHA_E_UNAVAILABLE, _TIMEOUT, _UNAUTHORIZED and _INTERNAL.
  */
 

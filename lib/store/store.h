@@ -93,7 +93,8 @@ struct sgh_store_op {
  * What `done` finds in `status`: 0; SANGRAHA_E_NOT_FOUND (key or bucket; get, head),
  * _PRECONDITION (put: the key exists), _UNAVAILABLE (worth a retry: no connection, 5xx,
  * 429, 409 ConditionalRequestConflict; a put may have happened), _TIMEOUT (likewise),
- * _UNAUTHORIZED, _OVERLOADED (no memory, disk full), _INTERNAL.
+ * _UNAUTHORIZED, _OVERLOADED (no memory, disk full), _INVALID (a name that this store
+ * does not take), _INTERNAL.
  */
 int sgh_store_submit(struct sangraha_store *store, struct sgh_store_op *op,
 		     struct sangraha_error *err);

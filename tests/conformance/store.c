@@ -23,6 +23,7 @@ static const struct backend backends[] = {
 
 /* One store with buckets of its own, and one operation at a time in it. */
 struct fixture {
+	const struct backend *backend;
 	struct sangraha_context *context;
 	struct sangraha_store *store;
 	struct sgh_store_op op;
@@ -157,6 +158,7 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	*state = f;
+	f->backend = backend;
 	pthread_mutex_init(&f->lock, NULL);
 	sgh_cond_init(&f->cond);
 	if (!getenv(backend->url_variable))
@@ -423,6 +425,18 @@ static void a_check_succeeds(void **state)
 	t_ok(run(f));
 }
 
+static void wrong_credentials_are_refused(void **state)
+{
+	struct fixture *f = needed(state);
+
+	sangraha_store_unref(sgh_take(f->store));
+	t_ok(open_store(f, f->backend, "not the secret"));
+	fresh(f, SGH_STORE_CHECK, NULL);
+	t_fails(SANGRAHA_E_UNAUTHORIZED, run(f));
+	t_fails(SANGRAHA_E_UNAUTHORIZED, put(f, "a", "x"));
+	assert_null(strstr(t_err.message, "not the secret"));
+}
+
 static void impossible_arguments_are_refused(void **state)
 {
 	static const char *const keys[] = { "",     "/",           "a/",  "a//b",
@@ -522,7 +536,8 @@ static void many_at_once(void **state)
 		CASE(description_comes_back), CASE(a_digest_is_checked),                \
 		CASE(odd_keys_are_keys), CASE(a_list_has_pages),                        \
 		CASE(a_list_may_be_empty), CASE(a_bucket_may_be_made_again),            \
-		CASE(a_check_succeeds), CASE(impossible_arguments_are_refused),         \
+		CASE(a_check_succeeds), CASE(wrong_credentials_are_refused),            \
+		CASE(impossible_arguments_are_refused),                                 \
 		CASE(a_deadline_that_passed_is_a_timeout),                              \
 		CASE(reading_is_accounted_for), CASE(many_at_once)
 

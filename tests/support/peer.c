@@ -42,21 +42,31 @@ struct t_peer {
 	} state;
 };
 
-static const struct t_answer *take_answer_locked(struct t_peer *peer)
+static const struct t_answer *next_answer_locked(struct t_peer *peer)
 {
-	unsigned n = peer->state.answered++;
+	unsigned n = peer->state.answered;
 
 	return &peer->answers[n < peer->answer_count ? n : peer->answer_count - 1];
+}
+
+static const struct t_answer *take_answer_locked(struct t_peer *peer, const char *request)
+{
+	const struct t_answer *answer;
+
+	for (size_t i = 0; i < peer->answer_count && peer->answers[i].match; i++)
+		if (strstr(request, peer->answers[i].match))
+			return &peer->answers[i];
+	answer = next_answer_locked(peer);
+	peer->state.answered++;
+	return answer;
 }
 
 static const struct t_answer *coming_answer(struct t_peer *peer)
 {
 	const struct t_answer *answer;
-	unsigned n;
 
 	pthread_mutex_lock(&peer->state.lock);
-	n = peer->state.answered;
-	answer = &peer->answers[n < peer->answer_count ? n : peer->answer_count - 1];
+	answer = next_answer_locked(peer);
 	if (answer->deaf)
 		peer->state.answered++;
 	pthread_mutex_unlock(&peer->state.lock);
@@ -170,12 +180,12 @@ static const struct t_answer *keep_request(struct t_peer *peer, char *text)
 	const struct t_answer *answer;
 
 	pthread_mutex_lock(&peer->state.lock);
+	answer = take_answer_locked(peer, text);
 	if (peer->state.requests < KEPT_MAX)
 		peer->state.kept[peer->state.requests] = text;
 	else
 		free(text);
 	peer->state.requests++;
-	answer = take_answer_locked(peer);
 	pthread_mutex_unlock(&peer->state.lock);
 	return answer;
 }
@@ -247,6 +257,8 @@ struct t_peer *t_peer_new(const struct t_answer *answers, size_t count)
 	snprintf(peer->url, sizeof(peer->url), "http://127.0.0.1:%d",
 		 ntohs(address.sin_port));
 	snprintf(peer->s3_url, sizeof(peer->s3_url), "s3+%s", peer->url);
+	while (peer->state.answered < count && answers[peer->state.answered].match)
+		peer->state.answered++;
 	pthread_mutex_init(&peer->state.lock, NULL);
 	pthread_cond_init(&peer->state.cond, NULL);
 	pthread_create(&peer->thread, NULL, listen_and_accept, peer);

@@ -7,9 +7,11 @@
 
 /*
  * A scripted HTTP server on 127.0.0.1: the n-th request gets the n-th answer, on whatever
- * connection it comes; the last answer is for all that follow.
+ * connection it comes; the last answer is for all that follow. Answers with `match` come
+ * first in the script and are for all requests with that text, which then do not count.
  */
 struct t_answer {
+	const char *match;   /* NULL: the next one in turn */
 	const char *bytes;   /* sent as they are */
 	size_t cut;          /* send only so many of them, then reset the connection */
 	const char *endless; /* then this, over and over, until the connection breaks */
