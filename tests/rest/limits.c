@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/t.h"
+#include "support/web.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define POST "/v1/objects"
+
+/* Time limits of a second, and one thread, so that one stalled client is felt by all. */
+static int set_up(void **state)
+{
+	struct sangraha_rest_options options = {
+		.threads = 1,
+		.connections = 8,
+		.idle_timeout_ms = 600,
+	};
+
+	*state = web_new(&options);
+	return 0;
+}
+
+static void a_slow_header_is_cut(void **state)
+{
+	int fd = web_connect(*state);
+	int64_t began = sgh_now_ms();
+
+	web_send(fd, "GET / HT");
+	assert_true(web_closed(fd));
+	assert_in_range(sgh_now_ms() - began, 500, 5000);
+	close(fd);
+}
+
+/* MHD's own time-out is reset by each byte. */
+static void a_header_that_trickles_is_cut(void **state)
+{
+	int fd = web_connect(*state);
+	int64_t until = sgh_now_ms() + 5000;
+	char c;
+
+	web_send(fd, "GET / HTTP/1.1\r\nHost: ");
+	while (sgh_now_ms() < until) {
+		web_send(fd, "x");
+		if (recv(fd, &c, 1, MSG_DONTWAIT) == 0)
+			break;
+		t_pause();
+	}
+	assert_true(sgh_now_ms() < until);
+	close(fd);
+}
+
+static void a_slow_body_is_408(void **state)
+{
+	struct answer answer;
+	int fd = web_connect(*state);
+
+	web_send(fd, "POST " POST " HTTP/1.1\r\nHost: x\r\nX-Correlation-ID: slow\r\n"
+		     "Content-Length: 9\r\n\r\na");
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 408);
+	assert_has(&answer, "X-Correlation-ID", "slow");
+	assert_contains(answer.body, "\"code\":\"timeout\"");
+	assert_true(web_closed(fd));
+	answer_free(&answer);
+	close(fd);
+}
+
+static void a_body_that_trickles_is_408(void **state)
+{
+	struct web *web = *state;
+	struct answer answer;
+	int fd = web_connect(web);
+	int64_t until = sgh_now_ms() + 5000;
+	char c;
+
+	web_send(fd, "POST " POST " HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n");
+	while (sgh_now_ms() < until && recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) < 0) {
+		web_send(fd, "x");
+		t_pause();
+	}
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 408);
+	answer_free(&answer);
+	close(fd);
+	t_wait(fake_uploads_open(web->fake) == 0);
+}
+
+static void an_announced_413_comes_before_the_body(void **state)
+{
+	struct web *web = *state;
+	struct answer answer;
+	int fd = web_connect(web);
+
+	fake_inline_limit(web->fake, 100);
+	web_send(fd, "POST " POST " HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+		     "Content-Length: 101\r\n\r\n");
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 413);
+	assert_has(&answer, "Connection", "close");
+	assert_true(web_closed(fd));
+	answer_free(&answer);
+	close(fd);
+}
+
+static void who_may_send_is_told_to_go_on(void **state)
+{
+	struct answer answer;
+	char line[26] = "";
+	int fd = web_connect(*state);
+
+	web_send(fd, "POST " POST " HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+		     "Content-Length: 1\r\n\r\n");
+	assert_int_equal(recv(fd, line, 25, MSG_WAITALL), 25);
+	assert_string_equal(line, "HTTP/1.1 100 Continue\r\n\r\n");
+	web_send(fd, "x");
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 201);
+	answer_free(&answer);
+	close(fd);
+}
+
+static void without_expect_the_413_comes_after_the_body(void **state)
+{
+	struct web *web = *state;
+	char *body = calloc(1, 200000);
+	struct answer answer;
+	int fd = web_connect(web);
+
+	fake_inline_limit(web->fake, 100);
+	web_send(fd,
+		 "POST " POST " HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n");
+	web_send_bytes(fd, body, 200000);
+	web_send(fd, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 413);
+	assert_contains(answer.body, "\"code\":\"too_large\"");
+	answer_free(&answer);
+	/* The connection can be used on. */
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 200);
+	answer_free(&answer);
+	close(fd);
+	free(body);
+}
+
+static void a_413_may_be_found_on_the_way(void **state)
+{
+	struct web *web = *state;
+	struct answer answer;
+	int fd = web_connect(web);
+
+	fake_inline_limit(web->fake, 4);
+	web_send(fd, "POST " POST " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked"
+		     "\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n2\r\ngh\r\n0\r\n\r\n");
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 413);
+	assert_int_equal(fake_uploads_open(web->fake), 0);
+	answer_free(&answer);
+	close(fd);
+}
+
+static void an_endless_body_is_answered_by_hand(void **state)
+{
+	struct web *web = *state;
+	size_t piece = 1 << 20;
+	char *body = calloc(1, piece);
+	struct answer answer;
+	int fd = web_connect(web);
+
+	fake_inline_limit(web->fake, 4);
+	web_send(fd, "POST " POST " HTTP/1.1\r\nHost: x\r\nX-Correlation-ID: big\r\n"
+		     "Content-Length: 1000000000\r\n\r\n");
+	for (int i = 0; i < 80; i++)
+		web_send_bytes(fd, body, piece);
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 413);
+	assert_has(&answer, "X-Correlation-ID", "big");
+	assert_contains(answer.body, "\"code\":\"too_large\"");
+	answer_free(&answer);
+	close(fd);
+	free(body);
+}
+
+static void a_huge_header_is_refused(void **state)
+{
+	char *header = malloc(40000);
+	struct answer answer;
+	int fd = web_connect(*state);
+
+	memset(header, 'a', 40000);
+	header[39999] = '\0';
+	web_send(fd, "GET / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n", header);
+	web_receive(fd, false, &answer);
+	assert_true(answer.status == 0 || answer.status == 431 || answer.status == 413);
+	answer_free(&answer);
+	close(fd);
+	fd = web_connect(*state);
+	web_send(fd, "GET /%s HTTP/1.1\r\nHost: x\r\n\r\n", header);
+	web_receive(fd, false, &answer);
+	assert_true(answer.status == 0 || answer.status == 414);
+	answer_free(&answer);
+	close(fd);
+	free(header);
+}
+
+static void two_opinions_on_the_length_are_refused(void **state)
+{
+	static const struct {
+		const char *headers;
+		int http;
+	} table[] = {
+		{ "Content-Length: 1\r\nContent-Length: 2\r\n", 400 },
+		{ "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", 400 },
+		{ "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n", 400 },
+		{ "Transfer-Encoding: gzip\r\n", 501 },
+		{ "Transfer-Encoding: chunked, gzip\r\n", 501 },
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(table); i++) {
+		struct answer answer;
+		int fd = web_connect(*state);
+
+		web_send(fd, "POST " POST " HTTP/1.1\r\nHost: x\r\n%s\r\n0\r\n\r\n",
+			 table[i].headers);
+		web_receive(fd, false, &answer);
+		assert_int_equal(answer.status, table[i].http);
+		assert_has(&answer, "Connection", "close");
+		assert_non_null(answer_header(&answer, "X-Correlation-ID"));
+		assert_true(web_closed(fd));
+		answer_free(&answer);
+		close(fd);
+	}
+}
+
+static void line_ends_do_not_get_into_headers(void **state)
+{
+	static const char *const targets[] = {
+		POST "?filename=a%0D%0AX-Evil:%201",
+		"/v1/objects/image%0D%0AX-Evil:%201/" WEB_ID,
+		"/%0D%0AX-Evil:%201",
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(targets); i++) {
+		struct answer answer = web_post(*state, targets[i], "", "x");
+
+		assert_true(answer.status >= 400);
+		assert_null(answer_header(&answer, "X-Evil"));
+		answer_free(&answer);
+	}
+}
+
+static void one_connection_too_many_is_told_so(void **state)
+{
+	struct answer answer;
+	int fds[9];
+
+	for (size_t i = 0; i < SGH_COUNT(fds); i++) {
+		fds[i] = web_connect(*state);
+		web_send(fds[i], "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
+		web_receive(fds[i], false, &answer);
+		assert_int_equal(answer.status, i < 8 ? 200 : 503);
+		answer_free(&answer);
+	}
+	for (size_t i = 0; i < SGH_COUNT(fds); i++)
+		close(fds[i]);
+}
+
+static void an_idle_connection_is_closed(void **state)
+{
+	struct answer answer;
+	int fd = web_connect(*state);
+
+	web_send(fd, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
+	web_receive(fd, false, &answer);
+	assert_true(web_closed(fd));
+	answer_free(&answer);
+	close(fd);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, web_tear_down)
+
+static const struct CMUnitTest tests[] = {
+	CASE(a_slow_header_is_cut),
+	CASE(a_header_that_trickles_is_cut),
+	CASE(a_slow_body_is_408),
+	CASE(a_body_that_trickles_is_408),
+	CASE(an_announced_413_comes_before_the_body),
+	CASE(who_may_send_is_told_to_go_on),
+	CASE(without_expect_the_413_comes_after_the_body),
+	CASE(a_413_may_be_found_on_the_way),
+	CASE(an_endless_body_is_answered_by_hand),
+	CASE(a_huge_header_is_refused),
+	CASE(two_opinions_on_the_length_are_refused),
+	CASE(line_ends_do_not_get_into_headers),
+	CASE(one_connection_too_many_is_told_so),
+	CASE(an_idle_connection_is_closed),
+};
+
+t_main(tests)
