@@ -209,5 +209,6 @@ def test_the_store_goes_and_comes(own_stack, own_store):
     own_store.start()
     back = time.monotonic()
     wait_for(lambda: rest.post(b"[]").status_code == 201)
+    wait_for(lambda: rest.get(reference).status_code == 200)
     assert time.monotonic() - back < 5
     assert rest.content(reference) == b"{}"

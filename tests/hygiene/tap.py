@@ -55,8 +55,7 @@ def code_only(text):
 def declared_functions(header):
     """The names of the functions that a public header declares."""
     text = re.sub(r"(?m)^\s*#.*(\\\n.*)*$", "", code_only(header.read_text()))
-    # Members of structs are pointers to functions: `(*begin)(…)`.
-    return set(re.findall(r"(?<![\w*])(sangraha_\w+)\s*\(", text)) - typedefs(text)
+    return set(re.findall(r"\b(sangraha_\w+)\s*\(", text)) - typedefs(text)
 
 
 def typedefs(text):
