@@ -55,6 +55,7 @@ static void answer_bytes(struct sgh_web_request *request, struct sangraha_result
 {
 	struct MHD_Response *response;
 	size_t length = 0;
+	/* MHD takes a pointer that is not const, and does not write. */
 	char *data = (char *)sangraha_result_data(result, &length);
 
 	if (request->head) {
@@ -66,8 +67,8 @@ static void answer_bytes(struct sgh_web_request *request, struct sangraha_result
 		return;
 	} else {
 		response = MHD_create_response_from_buffer_with_free_callback_cls(
-			(size_t)part->length, data ? data + part->first : "", free_result,
-			result);
+			(size_t)part->length, data ? data + part->first : NULL,
+			free_result, result);
 		if (response)
 			request->async.result = NULL;
 	}

@@ -55,11 +55,11 @@ static void *ask_often(void *arg)
 			     "GET " WEB_OBJECT " HTTP/1.1\r\nHost: x\r\n\r\n");
 		web_receive(fd, false, &answer);
 		if (answer.status != 201)
-			return "no 201";
+			return strdup("no 201");
 		answer_free(&answer);
 		web_receive(fd, false, &answer);
 		if (strcmp(answer.body, WEB_BYTES) != 0)
-			return "other bytes";
+			return strdup("other bytes");
 		answer_free(&answer);
 	}
 	close(fd);
