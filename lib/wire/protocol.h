@@ -88,9 +88,10 @@ int sgh_request_message(const struct sgh_request *request, struct sgh_message **
 			struct sangraha_error *err);
 
 /*
- * A copy for a delay queue or a dead-letter queue: properties, headers and body of
- * `message` without x-death and its like, with `attempt` set. That is a header in JSON
- * mode too, where it goes before the document's own.
+ * A copy for a delay queue or a dead-letter queue, with `attempt` set: a header in JSON
+ * mode too, where it goes before the document's own. It has the properties, the body and
+ * the headers of `message`, without those of the broker (x-death and its like), those of
+ * an earlier dead letter (dead-…), and strange ones that leave no room for a few more.
  */
 int sgh_message_retry(const struct sgh_message *message, unsigned attempt,
 		      struct sgh_message **ret, struct sangraha_error *err);

@@ -5,6 +5,8 @@
 #include "wire/fields.h"
 #include "wire/protocol.h"
 
+#define TIMESTAMP_MAX 253402300799 /* Unix seconds: the end of the year 9999 */
+
 struct parser {
 	struct sgh_fields fields;
 	struct sgh_reply *reply;
@@ -124,6 +126,14 @@ static int read_parts(struct parser *parser, struct sgh_object_parts *parts,
 	return status;
 }
 
+/* The reply's own time, in milliseconds, stands in for a time of creation. */
+static int64_t time_of(const struct sgh_message *message)
+{
+	bool sane = message->timestamp > 0 && message->timestamp <= TIMESTAMP_MAX;
+
+	return sane ? message->timestamp * 1000 : 0;
+}
+
 /*
  * The object of a reply. Receivers of other makes may say less than ours: without the
  * four fields that make a description there is a success and no description.
@@ -134,7 +144,7 @@ static int read_object(struct parser *parser, const char *id)
 	struct sgh_object_parts parts = {
 		.id = id,
 		.meta = meta,
-		.created_ms = parser->fields.message->timestamp * 1000,
+		.created_ms = time_of(parser->fields.message),
 	};
 	int64_t size = -1;
 	int status = sgh_fields_number(&parser->fields, "size", 0, INT64_MAX, &size,

@@ -138,7 +138,7 @@ static int read_text(struct parser *parser, const char *name,
 	return keep(parser, text, place);
 }
 
-/* Only writes are known by their operation id; of a read any sensible one will do. */
+/* Only writes are known by their operation id; a read may have any, or none. */
 static int read_operation_id(struct parser *parser)
 {
 	struct sgh_request *request = parser->request;
@@ -146,7 +146,7 @@ static int read_operation_id(struct parser *parser)
 		&parser->fields, parser->fields.message->message_id, "message_id");
 	bool write = request->verb >= SGH_PUT && request->verb <= SGH_DELETE;
 
-	if (!text || !*text || (!write && !sgh_request_id_valid(text)))
+	if (!text || !*text || (!write && !printable(text, SGH_SHORT_MAX)))
 		return 0;
 	if (write && !sangraha_id_valid(text))
 		return sgh_fields_invalid(&parser->fields, "message_id",

@@ -6,12 +6,43 @@
 #include "wire/protocol.h"
 
 /*
- * Headers of the broker's own. A message that goes back with x-death or x-first-death-*
- * is taken for a cycle and dropped without a word.
+ * What a copy leaves to the queue, and to the headers of a dead letter, out of the bounds
+ * of a message. A copy that could not be published would come back for ever.
  */
-static bool of_broker(const char *name)
+#define COUNT_LEFT 8
+#define BYTES_LEFT 4096
+
+/* What goes before strange headers when there is no room for all. */
+static bool of_contract(const char *name)
 {
-	return strncasecmp(name, "x-", 2) == 0;
+	static const char *const names[] = {
+		"object-id", "object-type", "filename",    "sha256", "size",
+		"created",   "deadline",    "published",   "fresh",  "resend",
+		"limit",     "request-id",  "traceparent", "cursor",
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return strncmp(name, "meta-", 5) == 0;
+}
+
+/*
+ * What is not copied: the broker's own headers, since a message that goes back with
+ * x-death or x-first-death-* is taken for a cycle and dropped without a word; what an
+ * earlier dead letter said; and the count, which is written anew.
+ */
+static bool left_behind(const char *name)
+{
+	return strncasecmp(name, "x-", 2) == 0 || strncmp(name, "dead-", 5) == 0 ||
+	       strcmp(name, "attempt") == 0;
+}
+
+/* Bytes of a header in a message, with its marks. */
+static size_t cost(const struct sgh_header *header)
+{
+	return strlen(header->name) + 10 +
+	       (header->kind == SGH_HEADER_TEXT ? strlen(header->text) : 0);
 }
 
 static bool add(struct sgh_message *copy, const struct sgh_header *header)
@@ -26,21 +57,33 @@ static bool add(struct sgh_message *copy, const struct sgh_header *header)
 	}
 }
 
-static bool copy_headers(struct sgh_message *copy, const struct sgh_message *message,
-			 unsigned attempt)
+/* Copy the headers that are of the contract, or those that are not. */
+static bool copy_some(struct sgh_message *copy, const struct sgh_message *message,
+		      bool contract, size_t *bytes)
 {
-	/* First, so that it has a place also in a message that is full. */
-	if (!sgh_message_add_number(copy, "attempt", attempt))
-		return false;
 	for (size_t i = 0; i < message->header_count; i++) {
 		const struct sgh_header *header = &message->headers[i];
 
-		if (of_broker(header->name) || strcmp(header->name, "attempt") == 0)
+		if (left_behind(header->name) || of_contract(header->name) != contract)
 			continue;
+		if (copy->header_count >= SGH_HEADERS_MAX - COUNT_LEFT ||
+		    cost(header) > *bytes)
+			continue;
+		*bytes -= cost(header);
 		if (!add(copy, header))
 			return false;
 	}
 	return true;
+}
+
+static bool copy_headers(struct sgh_message *copy, const struct sgh_message *message,
+			 unsigned attempt)
+{
+	size_t bytes = SGH_HEADER_BYTES_MAX - BYTES_LEFT;
+
+	return sgh_message_add_number(copy, "attempt", attempt) &&
+	       copy_some(copy, message, true, &bytes) &&
+	       copy_some(copy, message, false, &bytes);
 }
 
 static bool copy_text(struct sgh_message *copy, const char **to, const char *text)
@@ -69,8 +112,8 @@ int sgh_message_retry(const struct sgh_message *message, unsigned attempt,
 
 	if (!copy)
 		return sgh_fail_memory(err);
-	/* Room for what the original may have had without counting, as `attempt`. */
-	copy->arena.max += 1024;
+	/* The arena rounds each text up; the bound on the bytes is kept above. */
+	copy->arena.max = 2 * SGH_HEADER_BYTES_MAX;
 	if (!copy_properties(copy, message) || !copy_headers(copy, message, attempt)) {
 		sgh_message_free(copy);
 		return sgh_fail_memory(err);

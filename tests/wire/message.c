@@ -177,6 +177,52 @@ static void retry_borrows_nothing(void **state)
 	sgh_message_free(copy);
 }
 
+/* A copy that is too large to be published would come back for ever. */
+static void retry_leaves_room(void **state)
+{
+	struct sgh_message *message = *state;
+	struct sgh_message *copy;
+	char name[16];
+
+	for (int i = 0; i < SGH_HEADERS_MAX - 2; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		assert_true(sgh_message_add_number(message, name, i));
+	}
+	assert_true(sgh_message_add_text(message, "object-id", "x"));
+	assert_true(sgh_message_add_text(message, "meta-a", "y"));
+	copy = retried(message, 1);
+	assert_in_range(copy->header_count, 50, SGH_HEADERS_MAX - 6);
+	assert_string_equal(sgh_message_text(copy, "object-id"), "x");
+	assert_string_equal(sgh_message_text(copy, "meta-a"), "y");
+	sgh_message_free(copy);
+}
+
+static void retry_drops_what_is_too_long(void **state)
+{
+	struct sgh_message *message = *state;
+	sgh_autofree char *text = calloc(1, SGH_HEADER_BYTES_MAX);
+	struct sgh_message *copy;
+
+	memset(text, 'x', SGH_HEADER_BYTES_MAX - 100);
+	assert_true(sgh_message_add_text(message, "long", text));
+	assert_true(sgh_message_add_text(message, "short", "x"));
+	copy = retried(message, 1);
+	assert_null(sgh_message_text(copy, "long"));
+	assert_string_equal(sgh_message_text(copy, "short"), "x");
+	sgh_message_free(copy);
+}
+
+static void retry_forgets_an_earlier_death(void **state)
+{
+	struct sgh_message *copy;
+
+	assert_true(sgh_message_add_text(*state, "dead-reason", "unreadable"));
+	copy = retried(*state, 0);
+	assert_null(sgh_message_header(copy, "dead-reason"));
+	assert_int_equal(sgh_message_header(copy, "attempt")->number, 0);
+	sgh_message_free(copy);
+}
+
 #define t_case(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -190,6 +236,9 @@ static const struct CMUnitTest tests[] = {
 	t_case(retry_keeps_the_rest),
 	t_case(retry_counts_once),
 	t_case(retry_borrows_nothing),
+	t_case(retry_leaves_room),
+	t_case(retry_drops_what_is_too_long),
+	t_case(retry_forgets_an_earlier_death),
 };
 
 t_main(tests)

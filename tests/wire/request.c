@@ -1,0 +1,798 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/budget.h"
+#include "support/t.h"
+#include "wire/protocol.h"
+
+#define ID     "0199f2c4-0000-7000-8000-0123456789ab"
+#define OTHER  "0199f2c4-0000-7000-8000-0123456789ac"
+#define SHA256 "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"
+
+/* ---- round trips ---- */
+
+static struct sgh_request full_put(void)
+{
+	return (struct sgh_request){
+		.verb = SGH_PUT,
+		.operation_id = ID,
+		.correlation_id = "correlation",
+		.reply_to = "object_response_queue.x",
+		.request_id = "order:66",
+		.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		.object_id = ID,
+		.object_type = "image",
+		.filename = "संग्रह \"1\".png",
+		.content_type = "image/png",
+		.sha256 = SHA256,
+		.size = 11,
+		.created_ms = 1767323045678,
+		.deadline = 1767323075678,
+		.published = 1767323045999,
+		.fresh = true,
+		.attempt = 2,
+		.resend = 3,
+		.persistent = true,
+		.meta = { { "invoice-no", "4711" }, { "author", "Zoë\n李" } },
+		.meta_count = 2,
+		.body = t_bytes("\x89PNG\r\n\x1a\n\xff\x80!"),
+	};
+}
+
+static void same_texts(const struct sgh_request *a, const struct sgh_request *b)
+{
+	assert_true(sgh_streq(a->operation_id, b->operation_id));
+	assert_true(sgh_streq(a->correlation_id, b->correlation_id));
+	assert_true(sgh_streq(a->reply_to, b->reply_to));
+	assert_true(sgh_streq(a->request_id, b->request_id));
+	assert_true(sgh_streq(a->traceparent, b->traceparent));
+	assert_true(sgh_streq(a->object_id, b->object_id));
+	assert_true(sgh_streq(a->object_type, b->object_type));
+	assert_true(sgh_streq(a->filename, b->filename));
+	assert_true(sgh_streq(a->content_type, b->content_type));
+	assert_true(sgh_streq(a->sha256, b->sha256));
+	assert_true(sgh_streq(a->cursor, b->cursor));
+}
+
+static void same(const struct sgh_request *a, const struct sgh_request *b)
+{
+	assert_int_equal(a->verb, b->verb);
+	assert_int_equal(a->json, b->json);
+	same_texts(a, b);
+	assert_true(a->size == b->size);
+	assert_true(a->created_ms == b->created_ms);
+	assert_true(a->deadline == b->deadline);
+	assert_true(a->published == b->published);
+	assert_int_equal(a->fresh, b->fresh);
+	assert_int_equal(a->attempt, b->attempt);
+	assert_int_equal(a->resend, b->resend);
+	assert_int_equal(a->persistent, b->persistent);
+	assert_int_equal(a->limit, b->limit);
+	assert_int_equal(a->meta_count, b->meta_count);
+	for (size_t i = 0; i < a->meta_count; i++) {
+		assert_string_equal(a->meta[i].name, b->meta[i].name);
+		assert_string_equal(a->meta[i].value, b->meta[i].value);
+	}
+	assert_int_equal(!a->body, !b->body);
+	if (a->body) {
+		assert_int_equal(a->body->length, b->body->length);
+		assert_memory_equal(a->body->data, b->body->data, a->body->length);
+	}
+}
+
+static void comes_back(struct sgh_request *request)
+{
+	for (int json = 0; json < 2; json++) {
+		struct sgh_message *message = NULL;
+		struct sgh_request *back = NULL;
+
+		request->json = json;
+		t_ok(sgh_request_message(request, &message, &t_err));
+		t_ok(sgh_request_parse(message, NULL, &back, NULL, &t_err));
+		sgh_message_free(message);
+		same(request, back);
+		sgh_request_free(back);
+	}
+}
+
+static void a_full_put_comes_back(void **state)
+{
+	struct sgh_request put = full_put();
+
+	comes_back(&put);
+	sgh_bytes_unref(put.body);
+}
+
+static void a_bare_put_comes_back(void **state)
+{
+	struct sgh_request put = {
+		.verb = SGH_PUT,
+		.operation_id = ID,
+		.object_id = ID,
+		.size = -1,
+	};
+
+	comes_back(&put);
+	put.size = 0;
+	comes_back(&put);
+}
+
+static void other_verbs_come_back(void **state)
+{
+	struct sgh_request request = {
+		.operation_id = OTHER,
+		.object_id = ID,
+		.object_type = "json",
+		.size = -1,
+	};
+
+	for (int verb = SGH_DELETE; verb <= SGH_STAT; verb++) {
+		request.verb = (enum sgh_verb)verb;
+		comes_back(&request);
+	}
+	request = (struct sgh_request){
+		.verb = SGH_LIST,
+		.size = -1,
+		.limit = 1000,
+		.cursor = "json/" ID,
+	};
+	comes_back(&request);
+	request = full_put();
+	sgh_bytes_unref(sgh_take(request.body));
+	for (int verb = SGH_PUT_BEGIN; verb <= SGH_PUT_ABORT; verb++) {
+		request.verb = (enum sgh_verb)verb;
+		comes_back(&request);
+	}
+}
+
+static void the_most_metadata_comes_back(void **state)
+{
+	struct sgh_request put = full_put();
+	char names[SGH_META_MAX][4];
+
+	for (size_t i = 0; i < SGH_META_MAX; i++) {
+		snprintf(names[i], sizeof(names[i]), "%zu", i);
+		put.meta[i] = (struct sgh_pair){ names[i], "x" };
+	}
+	put.meta_count = SGH_META_MAX;
+	comes_back(&put);
+	sgh_bytes_unref(put.body);
+}
+
+/* Bodies of every length modulo three, and large ones, in base64. */
+static void bodies_of_all_lengths(void **state)
+{
+	struct sgh_request put = full_put();
+
+	sgh_bytes_unref(sgh_take(put.body));
+	for (size_t length = 1; length < 4000000; length = length * 7 + 1) {
+		put.body = sgh_bytes_new(NULL, length);
+		put.body->length = length;
+		memset(put.body->data, 0xa5, length);
+		comes_back(&put);
+		sgh_bytes_unref(sgh_take(put.body));
+	}
+}
+
+/* ---- what is on the wire ---- */
+
+static void binary_mode_is_as_published(void **state)
+{
+	struct sgh_request put = full_put();
+	struct sgh_message *m = NULL;
+
+	t_ok(sgh_request_message(&put, &m, &t_err));
+	assert_string_equal(m->type, "sangraha.put.v1");
+	assert_string_equal(m->message_id, ID);
+	assert_string_equal(m->correlation_id, "correlation");
+	assert_string_equal(m->reply_to, "object_response_queue.x");
+	assert_string_equal(m->content_type, "image/png");
+	assert_string_equal(m->app_id, "sangraha");
+	assert_int_equal(m->timestamp, 1767323045);
+	assert_true(m->persistent);
+	assert_string_equal(sgh_message_text(m, "created"), "2026-01-02T03:04:05.678Z");
+	assert_string_equal(sgh_message_text(m, "meta-author"), "Zoë\n李");
+	assert_int_equal(sgh_message_header(m, "size")->number, 11);
+	assert_int_equal(sgh_message_header(m, "fresh")->kind, SGH_HEADER_BOOL);
+	assert_ptr_equal(m->body, put.body);
+	sgh_message_free(m);
+	sgh_bytes_unref(put.body);
+}
+
+static void json_mode_is_as_published(void **state)
+{
+	struct sgh_request put = {
+		.verb = SGH_PUT,
+		.json = true,
+		.operation_id = ID,
+		.object_id = ID,
+		.size = 7,
+		.filename = "a.json",
+		.content_type = "application/json",
+		.meta = { { "x-source", "till 4" } },
+		.meta_count = 1,
+		.body = t_bytes("{\"a\":1}"),
+	};
+	struct sgh_message *m = NULL;
+
+	t_ok(sgh_request_message(&put, &m, &t_err));
+	assert_string_equal(m->content_type, "application/vnd.sangraha+json");
+	assert_int_equal(m->header_count, 0);
+	t_same_bytes(m->body, "{\"content_type\":\"application/json\",\"object_id\":\"" ID
+			      "\",\"filename\":\"a.json\",\"size\":7,"
+			      "\"meta_x-source\":\"till 4\",\"data\":\"eyJhIjoxfQ==\"}");
+	sgh_message_free(m);
+	sgh_bytes_unref(put.body);
+}
+
+/*
+ * The content type of an upload is its user's. One that says JSON mode must not make the
+ * receiver read the upload as a request.
+ */
+static void an_upload_cannot_pose_as_a_request(void **state)
+{
+	static const char *const types[] = {
+		"application/vnd.sangraha+json",
+		"Application/Vnd.Sangraha+JSON; v=1",
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(types); i++) {
+		struct sgh_request put = full_put();
+		struct sgh_message *message = NULL;
+
+		put.content_type = types[i];
+		t_ok(sgh_request_message(&put, &message, &t_err));
+		assert_string_equal(message->content_type, "application/json");
+		sgh_message_free(message);
+		sgh_bytes_unref(put.body);
+	}
+}
+
+static void what_cannot_be_sent(void **state)
+{
+	struct sgh_request put = full_put();
+	struct sgh_message *message = NULL;
+	char text[257];
+
+	memset(text, 'x', sizeof(text));
+	text[256] = '\0';
+	put.reply_to = text;
+	t_fails(SANGRAHA_E_INVALID, sgh_request_message(&put, &message, &t_err));
+	put.verb = SGH_VERB_UNKNOWN;
+	t_fails(SANGRAHA_E_INVALID, sgh_request_message(&put, &message, &t_err));
+	assert_null(message);
+	sgh_bytes_unref(put.body);
+}
+
+/* ---- reading binary mode ---- */
+
+/* A small put as somebody else would write it. */
+static struct sgh_message *foreign(const char *type)
+{
+	struct sgh_message *message = sgh_message_new();
+
+	message->type = type;
+	message->message_id = ID;
+	message->reply_to = "replies";
+	message->correlation_id = "c";
+	return message;
+}
+
+/* Parse and free the message. */
+static struct sgh_request *read_and_free(struct sgh_message *message)
+{
+	struct sgh_request *request = NULL;
+
+	t_ok(sgh_request_parse(message, NULL, &request, NULL, &t_err));
+	sgh_message_free(message);
+	return request;
+}
+
+/* Refused, with what an answer needs; frees the message. */
+static void refused_as(int status, struct sgh_message *message, const char *why)
+{
+	struct sgh_request *request = NULL;
+	struct sgh_request *partial = NULL;
+
+	t_fails(status, sgh_request_parse(message, NULL, &request, &partial, &t_err));
+	t_says(why);
+	assert_null(request);
+	assert_string_equal(partial->reply_to, "replies");
+	assert_string_equal(partial->correlation_id, "c");
+	sgh_request_free(partial);
+	t_fails(status, sgh_request_parse(message, NULL, &request, NULL, NULL));
+	sgh_message_free(message);
+}
+
+static void refused(struct sgh_message *message, const char *why)
+{
+	refused_as(SANGRAHA_E_INVALID, message, why);
+}
+
+static void a_put_needs_one_id(void **state)
+{
+	struct sgh_message *message = foreign("sangraha.put.v1");
+	struct sgh_request *request = read_and_free(message);
+
+	assert_string_equal(request->object_id, ID);
+	assert_int_equal(request->size, -1);
+	assert_null(request->body);
+	sgh_request_free(request);
+	message = foreign("sangraha.put.v1");
+	message->message_id = NULL;
+	assert_true(sgh_message_add_text(message, "object-id", ID));
+	request = read_and_free(message);
+	assert_string_equal(request->operation_id, ID);
+	sgh_request_free(request);
+}
+
+static void numbers_may_be_text(void **state)
+{
+	struct sgh_message *message = foreign("sangraha.put.v1");
+	struct sgh_request *request;
+
+	assert_true(sgh_message_add_text(message, "size", "5"));
+	assert_true(sgh_message_add_text(message, "deadline", "1767323075678"));
+	assert_true(sgh_message_add_text(message, "fresh", "true"));
+	assert_true(sgh_message_add_text(message, "attempt", "0"));
+	assert_true(sgh_message_add_number(message, "resend", 1000));
+	request = read_and_free(message);
+	assert_int_equal(request->size, 5);
+	assert_true(request->deadline == 1767323075678);
+	assert_true(request->fresh);
+	assert_int_equal(request->resend, 1000);
+	sgh_request_free(request);
+}
+
+static void strange_headers_are_ignored(void **state)
+{
+	struct sgh_message *message = foreign("sangraha.list.v1");
+	struct sgh_request *request;
+
+	message->message_id = "any text at all";
+	assert_true(sgh_message_add_text(message, "colour", "blue"));
+	assert_true(sgh_message_add_number(message, "x-delivery-count", 1));
+	request = read_and_free(message);
+	assert_string_equal(request->operation_id, "any text at all");
+	assert_int_equal(request->limit, 0);
+	sgh_request_free(request);
+}
+
+/* What only serves people is left out when it is not valid. */
+static void bad_courtesies_are_left_out(void **state)
+{
+	struct sgh_message *message = foreign("sangraha.put.v1");
+	struct sgh_request *request;
+
+	assert_true(sgh_message_add_text(message, "request-id", "two words"));
+	assert_true(sgh_message_add_text(message, "traceparent", "a\nb"));
+	request = read_and_free(message);
+	assert_null(request->request_id);
+	assert_null(request->traceparent);
+	sgh_request_free(request);
+	message = foreign("sangraha.put.v1");
+	assert_true(sgh_message_add_number(message, "request-id", 5));
+	request = read_and_free(message);
+	assert_null(request->request_id);
+	sgh_request_free(request);
+}
+
+static void bad_texts_are_refused(void **state)
+{
+	static const struct {
+		const char *name;
+		const char *text;
+	} cases[] = {
+		{ "object-id", "0199F2C4-0000-7000-8000-0123456789AB" },
+		{ "object-id", "" },
+		{ "object-id", OTHER }, /* not the message_id */
+		{ "object-type", "Image" },
+		{ "object-type", "../meta" },
+		{ "object-type", "" },
+		{ "filename", "" },
+		{ "filename", "a/b" },
+		{ "filename", "a\nb" },
+		{ "filename", "\xff" },
+		{ "sha256", "abc" },
+		{ "sha256",
+		  "B94D27B9934D3E08A52E52D7DA7DABFAC484EFE37A5380EE9088F7ACE2EFCDE9" },
+		{ "cursor", "" },
+		{ "cursor", "ü" },
+		{ "created", "yesterday" },
+		{ "created", "1969-12-31T23:59:59Z" },
+		{ "size", "-1" },
+		{ "size", "1.5" },
+		{ "size", "" },
+		{ "size", " 1" },
+		{ "size", "99999999999999999999" },
+		{ "attempt", "1001" },
+		{ "resend", "-1" },
+		{ "limit", "0" },
+		{ "limit", "1001" },
+		{ "deadline", "-5" },
+		{ "published", "9999999999999999" },
+		{ "fresh", "yes" },
+		{ "meta-", "x" },
+		{ "meta-A", "x" },
+		{ "meta-a", "\xff" },
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(cases); i++) {
+		struct sgh_message *message = foreign("sangraha.put.v1");
+
+		assert_true(sgh_message_add_text(message, cases[i].name, cases[i].text));
+		refused(message,
+			strncmp(cases[i].name, "meta", 4) ? cases[i].name : "metadata");
+	}
+}
+
+static void bad_kinds_are_refused(void **state)
+{
+	static const char *const texts[] = { "object-id", "object-type", "filename",
+					     "sha256",    "created",     "meta-a" };
+	static const char *const numbers[] = { "size", "attempt", "deadline" };
+
+	for (size_t i = 0; i < SGH_COUNT(texts); i++) {
+		struct sgh_message *message = foreign("sangraha.put.v1");
+
+		assert_true(sgh_message_add_number(message, texts[i], 1));
+		refused(message, texts[i]);
+	}
+	for (size_t i = 0; i < SGH_COUNT(numbers); i++) {
+		struct sgh_message *message = foreign("sangraha.put.v1");
+
+		assert_true(sgh_message_add_bool(message, numbers[i], true));
+		refused(message, numbers[i]);
+	}
+}
+
+static void bad_properties_are_refused(void **state)
+{
+	struct sgh_message *message = foreign("sangraha.put.v1");
+
+	message->message_id = "not-an-id";
+	refused(message, "message_id");
+	message = foreign("sangraha.put.v1");
+	message->content_type = "image/png\r\nX: y";
+	refused(message, "content-type");
+	message = foreign(NULL);
+	refused(message, "type");
+}
+
+static void unknown_verbs_are_unsupported(void **state)
+{
+	static const char *const types[] = { "sangraha.put.v2",
+					     "sangraha.replace.v1",
+					     "",
+					     "sangraha.unknown.v1",
+					     "put",
+					     "sangraha.put.v1x" };
+
+	for (size_t i = 0; i < SGH_COUNT(types); i++)
+		refused_as(SANGRAHA_E_UNSUPPORTED, foreign(types[i]), "type");
+}
+
+static void the_partial_request_names_the_ids(void **state)
+{
+	struct sgh_message *message = foreign("sangraha.put.v2");
+	struct sgh_request *request = NULL;
+	struct sgh_request *partial = NULL;
+
+	assert_true(sgh_message_add_text(message, "object-id", ID));
+	assert_true(sgh_message_add_text(message, "object-type", "pdf"));
+	assert_true(sgh_message_add_text(message, "request-id", "r"));
+	t_fails(SANGRAHA_E_UNSUPPORTED,
+		sgh_request_parse(message, NULL, &request, &partial, &t_err));
+	assert_int_equal(partial->verb, SGH_VERB_UNKNOWN);
+	assert_string_equal(partial->operation_id, ID);
+	assert_string_equal(partial->object_id, ID);
+	assert_string_equal(partial->object_type, "pdf");
+	assert_string_equal(partial->request_id, "r");
+	sgh_request_free(partial);
+	sgh_message_free(message);
+}
+
+static void lacks(const char *type, const char *message_id, const char *object_type,
+		  const char *object_id, const char *what)
+{
+	struct sgh_message *message = foreign(type);
+
+	message->message_id = message_id;
+	assert_true(sgh_message_add_text(message, "object-type", object_type));
+	assert_true(sgh_message_add_text(message, "object-id", object_id));
+	if (what)
+		refused(message, what);
+	else
+		sgh_request_free(read_and_free(message));
+}
+
+static void each_verb_needs_its_headers(void **state)
+{
+	lacks("sangraha.put.v1", NULL, "json", NULL, "message_id");
+	lacks("sangraha.put-commit.v1", NULL, NULL, NULL, "message_id");
+	lacks("sangraha.delete.v1", NULL, "json", ID, "message_id");
+	lacks("sangraha.delete.v1", OTHER, NULL, ID, "object-type");
+	lacks("sangraha.delete.v1", OTHER, "json", NULL, "object-id");
+	lacks("sangraha.get.v1", NULL, NULL, ID, "object-type");
+	lacks("sangraha.get.v1", OTHER, "json", NULL, "object-id");
+	lacks("sangraha.stat.v1", OTHER, "json", NULL, "object-id");
+	lacks("sangraha.delete.v1", OTHER, "json", ID, NULL);
+	lacks("sangraha.get.v1", NULL, "json", ID, NULL);
+	lacks("sangraha.stat.v1", NULL, NULL, ID, NULL);
+	lacks("sangraha.list.v1", NULL, NULL, NULL, NULL);
+}
+
+/* ---- reading JSON mode ---- */
+
+static struct sgh_message *document(const char *json)
+{
+	struct sgh_message *message = sgh_message_new();
+
+	message->content_type = "application/vnd.sangraha+json; charset=utf-8";
+	message->reply_to = "replies";
+	message->correlation_id = "c";
+	message->body = t_bytes(json);
+	return message;
+}
+
+static void a_document_may_say_everything(void **state)
+{
+	struct sgh_message *message = document(
+		"{\"type\":\"sangraha.put.v1\",\"message_id\":\"" ID "\","
+		"\"reply_to\":\"elsewhere\",\"correlation_id\":\"d\",\"filename\":null,"
+		"\"meta_x-source\":\"till 4\",\"size\":\"2\",\"fresh\":false,"
+		"\"more\":{\"data\":[1]},\"data\":\"e\\/8=\"}");
+	struct sgh_request *request;
+
+	message->reply_to = message->correlation_id = NULL;
+	request = read_and_free(message);
+	assert_int_equal(request->verb, SGH_PUT);
+	assert_true(request->json);
+	assert_string_equal(request->reply_to, "elsewhere");
+	assert_string_equal(request->correlation_id, "d");
+	assert_null(request->filename);
+	assert_null(request->content_type);
+	assert_int_equal(request->size, 2);
+	assert_string_equal(request->meta[0].name, "x-source");
+	assert_string_equal(request->meta[0].value, "till 4");
+	t_same_bytes(request->body, "{\xff");
+	sgh_request_free(request);
+}
+
+static void properties_go_before_members(void **state)
+{
+	struct sgh_message *message =
+		document("{\"type\":\"sangraha.list.v1\",\"message_id\":\"" OTHER "\","
+			 "\"reply_to\":\"elsewhere\",\"correlation_id\":\"d\"}");
+	struct sgh_request *request;
+
+	message->type = "sangraha.put.v1";
+	message->message_id = ID;
+	request = read_and_free(message);
+	assert_int_equal(request->verb, SGH_PUT);
+	assert_string_equal(request->operation_id, ID);
+	assert_string_equal(request->reply_to, "replies");
+	assert_string_equal(request->correlation_id, "c");
+	sgh_request_free(request);
+}
+
+/* Only `attempt` is read from the headers of a JSON message. */
+static void a_retried_document_counts_in_its_header(void **state)
+{
+	struct sgh_message *message =
+		document("{\"type\":\"sangraha.put.v1\",\"message_id\":\"" ID
+			 "\",\"attempt\":1,\"resend\":1}");
+	struct sgh_message *copy = NULL;
+	struct sgh_request *request;
+
+	assert_true(sgh_message_add_number(message, "resend", 5));
+	t_ok(sgh_message_retry(message, 4, &copy, &t_err));
+	sgh_message_free(message);
+	request = read_and_free(copy);
+	assert_int_equal(request->attempt, 4);
+	assert_int_equal(request->resend, 1);
+	sgh_request_free(request);
+}
+
+#define PUT "{\"type\":\"sangraha.put.v1\",\"message_id\":\"" ID "\","
+
+static void bad_documents_are_refused(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "", "no JSON object" },
+		{ "[]", "no JSON object" },
+		{ PUT "}", "no JSON object" },
+		{ PUT "\"filename\":\"a\\u0000b\"}", "no JSON object" },
+		{ PUT "\"size\":1,\"size\":2}", "twice" },
+		{ PUT "\"size\":1.5}", "size" },
+		{ PUT "\"size\":9007199254740994}", "size" },
+		{ PUT "\"size\":-1}", "size" },
+		{ PUT "\"size\":true}", "size" },
+		{ PUT "\"object_id\":\"x\"}", "object_id" },
+		{ PUT "\"object_id\":5}", "object_id" },
+		{ PUT "\"object_type\":\"X\"}", "object_type" },
+		{ PUT "\"filename\":\"..\"}", "filename" },
+		{ PUT "\"content_type\":\"\\n\"}", "content_type" },
+		{ PUT "\"fresh\":\"maybe\"}", "fresh" },
+		{ PUT "\"fresh\":2}", "fresh" },
+		{ PUT "\"meta_A\":\"x\"}", "metadata" },
+		{ PUT "\"meta_a\":5}", "meta_a" },
+		{ PUT "\"data\":5}", "data" },
+		{ PUT "\"data\":{}}", "data" },
+		{ PUT "\"data\":\"e\"}", "data" },
+		{ PUT "\"data\":\"e_8=\"}", "data" },
+		{ PUT "\"data\":\"e\\n8=\"}", "data" },
+		{ PUT "\"data\":\"AAAA\\/\\/\"}", "data" },
+		{ "{\"message_id\":\"" ID "\"}", "type" },
+		{ "{\"type\":5,\"message_id\":\"" ID "\"}", "type" },
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(cases); i++)
+		refused(document(cases[i][0]), cases[i][1]);
+}
+
+static void a_long_member_is_no_property(void **state)
+{
+	char json[512];
+	struct sgh_message *message;
+	struct sgh_request *request = NULL;
+
+	snprintf(json, sizeof(json), PUT "\"reply_to\":\"%0300d\"}", 1);
+	message = document(json);
+	message->reply_to = NULL;
+	t_fails(SANGRAHA_E_INVALID,
+		sgh_request_parse(message, NULL, &request, NULL, &t_err));
+	t_says("reply_to");
+	sgh_message_free(message);
+}
+
+static void decoded_bytes_are_accounted_for(void **state)
+{
+	struct sgh_budget *budget = sgh_budget_new(1 << 20);
+	struct sgh_message *message = document(PUT "\"data\":\"AAAAAAAA\"}");
+	struct sgh_request *request = NULL;
+
+	t_ok(sgh_request_parse(message, budget, &request, NULL, &t_err));
+	assert_int_equal(request->body->length, 6);
+	assert_in_range(sgh_budget_used(budget), 6, 16);
+	sgh_request_free(request);
+	assert_int_equal(sgh_budget_used(budget), 0);
+	sgh_message_free(message);
+	message = document(PUT "\"data\":\"AAAA____\"}");
+	t_fails(SANGRAHA_E_INVALID,
+		sgh_request_parse(message, budget, &request, NULL, &t_err));
+	assert_int_equal(sgh_budget_used(budget), 0);
+	sgh_message_free(message);
+	sgh_budget_unref(budget);
+}
+
+static void reads_decode_no_body(void **state)
+{
+	struct sgh_message *message =
+		document("{\"type\":\"sangraha.list.v1\",\"data\":\"not base64\"}");
+	struct sgh_request *request = read_and_free(message);
+
+	assert_null(request->body);
+	sgh_request_free(request);
+}
+
+/* ---- damage ---- */
+
+/* Whatever the document, an answer is a request or a refusal, within bounds. */
+static void any_outcome(struct sgh_message *message)
+{
+	struct sgh_request *request = NULL;
+	struct sgh_request *partial = NULL;
+	int status = sgh_request_parse(message, NULL, &request, &partial, &t_err);
+
+	assert_true(status == 0 || status == SANGRAHA_E_INVALID ||
+		    status == SANGRAHA_E_UNSUPPORTED);
+	assert_int_equal(status == 0, request != NULL);
+	assert_int_equal(status != 0, partial != NULL);
+	sgh_request_free(request);
+	sgh_request_free(partial);
+	sgh_message_free(message);
+}
+
+static struct sgh_message *damaged(const struct sgh_message *whole, size_t length)
+{
+	struct sgh_message *message = document("");
+
+	sgh_bytes_unref(message->body);
+	message->body = sgh_bytes_copy(whole->body->data, length);
+	return message;
+}
+
+static void damaged_documents(void **state)
+{
+	struct sgh_request put = full_put();
+	struct sgh_message *whole = NULL;
+	unsigned seed = 1;
+
+	put.json = true;
+	t_ok(sgh_request_message(&put, &whole, &t_err));
+	for (size_t length = 0; length < whole->body->length; length++)
+		any_outcome(damaged(whole, length));
+	for (int i = 0; i < 20000; i++) {
+		struct sgh_message *message = damaged(whole, whole->body->length);
+
+		for (int n = i % 3; n >= 0; n--) {
+			seed = seed * 1103515245 + 12345;
+			message->body->data[(seed >> 8) % message->body->length] =
+				(unsigned char)(seed >> 24);
+		}
+		any_outcome(message);
+	}
+	sgh_message_free(whole);
+	sgh_bytes_unref(put.body);
+}
+
+/* Each header in turn is lost, or becomes of another kind, or of another text. */
+static void damaged_headers(void **state)
+{
+	struct sgh_request put = full_put();
+	size_t count = 1;
+
+	for (size_t i = 0; i < count * 4; i++) {
+		struct sgh_message *message = NULL;
+		struct sgh_header *header;
+
+		t_ok(sgh_request_message(&put, &message, &t_err));
+		count = message->header_count;
+		header = &message->headers[i / 4];
+		if (i % 4 == 0)
+			*header = message->headers[--message->header_count];
+		else if (i % 4 == 1)
+			*header = (struct sgh_header){ header->name, SGH_HEADER_TEXT,
+						       "\xff\x01", 0 };
+		else
+			*header = (struct sgh_header){ header->name,
+						       i % 4 == 2 ? SGH_HEADER_NUMBER
+								  : SGH_HEADER_BOOL,
+						       NULL, INT64_MIN };
+		any_outcome(message);
+	}
+	assert_true(count > 12);
+	sgh_bytes_unref(put.body);
+}
+
+static void verbs_have_names(void **state)
+{
+	assert_string_equal(sgh_verb_name(SGH_PUT_BEGIN), "put-begin");
+	assert_string_equal(sgh_verb_name(SGH_LIST), "list");
+	assert_string_equal(sgh_verb_name(SGH_VERB_UNKNOWN), "unknown");
+	assert_string_equal(sgh_verb_name((enum sgh_verb)99), "unknown");
+	sgh_request_free(NULL);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_full_put_comes_back),
+	cmocka_unit_test(a_bare_put_comes_back),
+	cmocka_unit_test(other_verbs_come_back),
+	cmocka_unit_test(the_most_metadata_comes_back),
+	cmocka_unit_test(bodies_of_all_lengths),
+	cmocka_unit_test(binary_mode_is_as_published),
+	cmocka_unit_test(json_mode_is_as_published),
+	cmocka_unit_test(an_upload_cannot_pose_as_a_request),
+	cmocka_unit_test(what_cannot_be_sent),
+	cmocka_unit_test(a_put_needs_one_id),
+	cmocka_unit_test(numbers_may_be_text),
+	cmocka_unit_test(strange_headers_are_ignored),
+	cmocka_unit_test(bad_courtesies_are_left_out),
+	cmocka_unit_test(bad_texts_are_refused),
+	cmocka_unit_test(bad_kinds_are_refused),
+	cmocka_unit_test(bad_properties_are_refused),
+	cmocka_unit_test(unknown_verbs_are_unsupported),
+	cmocka_unit_test(the_partial_request_names_the_ids),
+	cmocka_unit_test(each_verb_needs_its_headers),
+	cmocka_unit_test(a_document_may_say_everything),
+	cmocka_unit_test(properties_go_before_members),
+	cmocka_unit_test(a_retried_document_counts_in_its_header),
+	cmocka_unit_test(bad_documents_are_refused),
+	cmocka_unit_test(a_long_member_is_no_property),
+	cmocka_unit_test(decoded_bytes_are_accounted_for),
+	cmocka_unit_test(reads_decode_no_body),
+	cmocka_unit_test(damaged_documents),
+	cmocka_unit_test(damaged_headers),
+	cmocka_unit_test(verbs_have_names),
+};
+
+t_main(tests)
