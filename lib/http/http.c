@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -11,9 +12,18 @@
 #include "base/thread.h"
 #include "http/transfer.h"
 
+#define EVENTS_MAX 64
+
+/*
+ * The thread waits by epoll and tells curl which sockets are ready. curl_multi_poll()
+ * and curl_multi_perform() would do, but ask each connection by a poll() of its own, each
+ * time: measured, 27 of them for each small PUT on 64 connections.
+ */
 struct sgh_http {
 	pthread_t thread;
 	CURLM *multi;
+	int epoll;
+	int wake; /* eventfd, written when `state.woken` becomes true */
 	struct sgh_budget *budget;
 	unsigned connections;
 	unsigned requests_max;
@@ -32,6 +42,7 @@ struct sgh_http {
 	unsigned reading;     /* active readers, paused or not */
 	unsigned orphans;     /* free, but for a grant of memory that is on its way */
 	int64_t check_ms;     /* when the next time limit may pass */
+	int64_t timer_ms;     /* when curl wants to be called without an event */
 	unsigned slots_count; /* of which curl handles exist */
 	struct sgh_transfer *slots;
 
@@ -86,7 +97,7 @@ int sgh_http_submit(struct sgh_http *http, struct sgh_http_request *request,
 		return sgh_fail(err, SANGRAHA_E_OVERLOADED, 0,
 				"too many requests are in flight");
 	if (wake)
-		curl_multi_wakeup(http->multi);
+		sgh_wake(http->wake);
 	return 0;
 }
 
@@ -98,12 +109,12 @@ void sgh_http_granted(struct sgh_budget_waiter *waiter)
 
 	/*
 	 * Woken under the lock: once the thread has seen the grant, it may end, and the
-	 * multi handle with it.
+	 * descriptor with it.
 	 */
 	pthread_mutex_lock(&http->state.lock);
 	sgh_list_append(&http->state.granted, &transfer->granted_link);
 	if (!http->state.woken)
-		curl_multi_wakeup(http->multi);
+		sgh_wake(http->wake);
 	http->state.woken = true;
 	pthread_mutex_unlock(&http->state.lock);
 }
@@ -125,7 +136,7 @@ static void complete(struct sgh_http *http, struct sgh_http_request *request)
 	last = http->state.stop && !http->state.requests;
 	pthread_mutex_unlock(&http->state.lock);
 	if (last)
-		curl_multi_wakeup(http->multi);
+		sgh_wake(http->wake);
 }
 
 /*
@@ -341,9 +352,64 @@ static void collect(struct sgh_http *http)
 	}
 }
 
-static int poll_ms(const struct sgh_http *http)
+/* curl tells which events of a socket it wants to hear of. */
+static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *watched)
 {
-	int64_t left = http->check_ms - sgh_now_ms();
+	struct sgh_http *http = arg;
+	struct epoll_event event = { .data.fd = fd };
+
+	if (what == CURL_POLL_REMOVE) {
+		/* Fails when it is closed already, and then there is nothing to remove. */
+		epoll_ctl(http->epoll, EPOLL_CTL_DEL, fd, NULL);
+		return 0;
+	}
+	event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) |
+		       (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+	if (!watched)
+		curl_multi_assign(http->multi, fd, http);
+	return epoll_ctl(http->epoll, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd,
+			 &event);
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+	struct sgh_http *http = arg;
+
+	http->timer_ms = timeout_ms < 0 ? SGH_NEVER : sgh_now_ms() + timeout_ms;
+	return 0;
+}
+
+static void run_timer(struct sgh_http *http)
+{
+	int running;
+
+	if (sgh_now_ms() < http->timer_ms)
+		return;
+	http->timer_ms = SGH_NEVER;
+	curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+static void run_event(struct sgh_http *http, const struct epoll_event *event)
+{
+	int ready = 0;
+	int running;
+
+	if (event->data.fd == http->wake) {
+		sgh_wake_clear(http->wake);
+		return;
+	}
+	/* An error shows by reading or writing; what was received before is read first. */
+	if (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+		ready |= CURL_CSELECT_IN;
+	if (event->events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
+		ready |= CURL_CSELECT_OUT;
+	curl_multi_socket_action(http->multi, event->data.fd, ready, &running);
+}
+
+static int wait_ms(const struct sgh_http *http)
+{
+	int64_t until = http->check_ms < http->timer_ms ? http->check_ms : http->timer_ms;
+	int64_t left = until - sgh_now_ms();
 
 	return left < 0 ? 0 : left > 10000 ? 10000 : (int)left;
 }
@@ -351,17 +417,35 @@ static int poll_ms(const struct sgh_http *http)
 static void *run(void *arg)
 {
 	struct sgh_http *http = arg;
-	int running;
+	struct epoll_event events[EVENTS_MAX];
+	int count;
 
+	/* The wake-up is cleared before what it is about is taken over. */
 	while (!take_over(http)) {
-		start_waiting(http);
-		curl_multi_perform(http->multi, &running);
 		collect(http);
 		check_limits(http);
 		start_waiting(http);
-		curl_multi_poll(http->multi, NULL, 0, poll_ms(http), NULL);
+		run_timer(http);
+		collect(http);
+		count = epoll_wait(http->epoll, events, EVENTS_MAX, wait_ms(http));
+		for (int i = 0; i < count; i++)
+			run_event(http, &events[i]);
 	}
 	return NULL;
+}
+
+static bool make_multi(struct sgh_http *http)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = http->wake };
+
+	http->multi = curl_multi_init();
+	if (!http->multi || http->wake < 0 || http->epoll < 0)
+		return false;
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+	return epoll_ctl(http->epoll, EPOLL_CTL_ADD, http->wake, &event) == 0;
 }
 
 static bool make_slots(struct sgh_http *http, const struct sgh_http_options *options)
@@ -388,6 +472,10 @@ static void destroy(struct sgh_http *http)
 	free(http->slots);
 	if (http->multi)
 		curl_multi_cleanup(http->multi);
+	if (http->epoll >= 0)
+		close(http->epoll);
+	if (http->wake >= 0)
+		close(http->wake);
 	sgh_budget_unref(http->budget);
 	pthread_mutex_destroy(&http->state.lock);
 	free(http);
@@ -403,6 +491,9 @@ static struct sgh_http *http_alloc(const struct sgh_http_options *options)
 	http->requests_max = options->requests;
 	http->idle_timeout_ms = options->idle_timeout_ms;
 	http->check_ms = SGH_NEVER;
+	http->timer_ms = SGH_NEVER;
+	http->epoll = epoll_create1(EPOLL_CLOEXEC);
+	http->wake = sgh_wake_new();
 	if (options->budget)
 		http->budget = sgh_budget_ref(options->budget);
 	pthread_mutex_init(&http->state.lock, NULL);
@@ -413,8 +504,7 @@ static struct sgh_http *http_alloc(const struct sgh_http_options *options)
 	sgh_list_init(&http->state.submitted);
 	sgh_list_init(&http->state.granted);
 	pthread_once(&curl_once, curl_init);
-	http->multi = curl_multi_init();
-	if (http->multi && make_slots(http, options))
+	if (make_multi(http) && make_slots(http, options))
 		return http;
 	destroy(http);
 	return NULL;
@@ -458,7 +548,7 @@ void sgh_http_free(struct sgh_http *http)
 	http->state.stop = true;
 	http->state.woken = true;
 	pthread_mutex_unlock(&http->state.lock);
-	curl_multi_wakeup(http->multi);
+	sgh_wake(http->wake);
 	pthread_join(http->thread, NULL);
 	destroy(http);
 }
