@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/thread.h"
+#include "support/memory_store.h"
 #include "support/t.h"
 
 /*
@@ -13,12 +14,13 @@
  */
 struct backend {
 	const char *name;
-	const char *url_variable;
+	const char *url_variable; /* NULL: in memory */
 };
 
 static const struct backend backends[] = {
 	{ "minio", "SANGRAHA_TEST_MINIO_URL" },
 	{ "versitygw", "SANGRAHA_TEST_VERSITY_URL" },
+	{ "memory", NULL },
 };
 
 /* One store with buckets of its own, and one operation at a time in it. */
@@ -26,6 +28,7 @@ struct fixture {
 	const struct backend *backend;
 	struct sangraha_context *context;
 	struct sangraha_store *store;
+	struct script *script; /* of a store in memory */
 	struct sgh_store_op op;
 	struct sgh_bytes *body;
 	pthread_mutex_t lock;
@@ -161,10 +164,14 @@ static int set_up(void **state)
 	f->backend = backend;
 	pthread_mutex_init(&f->lock, NULL);
 	sgh_cond_init(&f->cond);
-	if (!getenv(backend->url_variable))
+	if (backend->url_variable && !getenv(backend->url_variable))
 		return 0;
 	f->context = t_context();
-	t_ok(open_store(f, backend, NULL));
+	f->script = script_new();
+	if (backend->url_variable)
+		t_ok(open_store(f, backend, NULL));
+	else
+		f->store = memory_store_new(f->context, f->script);
 	t_ok(make_bucket(f, "image"));
 	t_ok(make_bucket(f, "meta"));
 	return 0;
@@ -177,6 +184,7 @@ static int tear_down(void **state)
 	sgh_store_op_fini(&f->op);
 	sangraha_store_unref(f->store);
 	sangraha_context_unref(f->context);
+	script_free(f->script);
 	sgh_bytes_unref(f->body);
 	pthread_cond_destroy(&f->cond);
 	pthread_mutex_destroy(&f->lock);
@@ -429,6 +437,8 @@ static void wrong_credentials_are_refused(void **state)
 {
 	struct fixture *f = needed(state);
 
+	if (!f->backend->url_variable)
+		t_skip("this back end has no credentials");
 	sangraha_store_unref(sgh_take(f->store));
 	t_ok(open_store(f, f->backend, "not the secret"));
 	fresh(f, SGH_STORE_CHECK, NULL);

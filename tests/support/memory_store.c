@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/memory_store.h"
+
+#include <pthread.h>
+
+#include "base/error.h"
+#include "base/thread.h"
+#include "support/t.h"
+#include "wire/sha256.h"
+
+struct object {
+	struct sgh_list link; /* in bucket->objects, in the order of keys */
+	char *key;
+	struct sgh_bytes *body;
+	struct sgh_arena arena;
+	struct sgh_store_head head;
+};
+
+struct bucket {
+	struct sgh_list link;
+	struct sgh_list objects;
+	char name[64];
+};
+
+struct pending {
+	struct sgh_list link;
+	struct sgh_store_op *op;
+	struct script_step step;
+	char name[96];
+};
+
+struct memory_store {
+	struct sangraha_store base;
+	struct script *script;
+	pthread_t thread;
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t changed;
+		struct sgh_list pending;
+		struct sgh_list buckets;
+		bool stop;
+	} state;
+};
+
+static struct memory_store *memory_of(struct sangraha_store *store)
+{
+	return sgh_container_of(store, struct memory_store, base);
+}
+
+/* ---- what is stored ---- */
+
+static struct bucket *find_bucket(struct memory_store *store, const char *name)
+{
+	sgh_list_for_each (link, &store->state.buckets) {
+		struct bucket *bucket = sgh_list_entry(link, struct bucket, link);
+
+		if (strcmp(bucket->name, name) == 0)
+			return bucket;
+	}
+	return NULL;
+}
+
+/* The object of that key, or the link it would stand before in *ret_place. */
+static struct object *find_object(struct bucket *bucket, const char *key,
+				  struct sgh_list **ret_place)
+{
+	struct sgh_list *place = bucket->objects.next;
+
+	for (; place != &bucket->objects; place = place->next) {
+		struct object *object = sgh_list_entry(place, struct object, link);
+		int order = strcmp(object->key, key);
+
+		if (order == 0)
+			return object;
+		if (order > 0)
+			break;
+	}
+	if (ret_place)
+		*ret_place = place;
+	return NULL;
+}
+
+static void object_free(struct object *object)
+{
+	sgh_list_remove(&object->link);
+	sgh_bytes_unref(object->body);
+	sgh_arena_fini(&object->arena);
+	free(object->key);
+	free(object);
+}
+
+static void copy_head(struct sgh_arena *arena, struct sgh_store_head *to,
+		      const struct sgh_store_head *from)
+{
+	*to = *from;
+	to->content_type = sgh_arena_strdup(arena, from->content_type);
+	for (size_t i = 0; i < from->meta_count; i++) {
+		to->meta[i].name = sgh_arena_strdup(arena, from->meta[i].name);
+		to->meta[i].value = sgh_arena_strdup(arena, from->meta[i].value);
+	}
+}
+
+static void add_object(struct bucket *bucket, const struct sgh_store_op *op)
+{
+	struct object *object = calloc(1, sizeof(*object));
+	size_t length = op->body ? op->body->length : 0;
+	struct sgh_store_head head = {
+		.size = length,
+		.content_type =
+			op->content_type ? op->content_type : "application/octet-stream",
+		.modified_ms = sgh_time_ms(),
+		.meta_count = op->meta_count,
+	};
+	struct sgh_list *place = &bucket->objects;
+
+	for (size_t i = 0; i < op->meta_count; i++)
+		head.meta[i] = op->meta[i];
+	find_object(bucket, op->key, &place);
+	object->key = strdup(op->key);
+	object->body = sgh_bytes_copy(op->body ? op->body->data : (void *)"", length);
+	copy_head(&object->arena, &object->head, &head);
+	sgh_list_append(place, &object->link);
+}
+
+static void add_bucket(struct memory_store *store, const char *name)
+{
+	struct bucket *bucket = calloc(1, sizeof(*bucket));
+
+	snprintf(bucket->name, sizeof(bucket->name), "%s", name);
+	sgh_list_init(&bucket->objects);
+	sgh_list_append(&store->state.buckets, &bucket->link);
+}
+
+static void wipe_locked(struct memory_store *store)
+{
+	struct sgh_list *link;
+
+	while ((link = sgh_list_pop(&store->state.buckets))) {
+		struct bucket *bucket = sgh_list_entry(link, struct bucket, link);
+
+		while (!sgh_list_empty(&bucket->objects))
+			object_free(sgh_list_entry(bucket->objects.next, struct object,
+						   link));
+		free(bucket);
+	}
+}
+
+/* ---- the verbs ---- */
+
+static int not_found(struct sgh_store_op *op, const char *what)
+{
+	return sgh_fail(&op->err, SANGRAHA_E_NOT_FOUND, 404, "there is no such %s", what);
+}
+
+static int do_put(struct bucket *bucket, struct sgh_store_op *op)
+{
+	struct object *there = find_object(bucket, op->key, NULL);
+	char sha256[SANGRAHA_SHA256_SIZE];
+
+	if (op->sha256 &&
+	    (sgh_sha256_hex(op->body ? op->body->data : NULL,
+			    op->body ? op->body->length : 0, sha256, &op->err) ||
+	     strcmp(sha256, op->sha256) != 0))
+		return sgh_fail(&op->err, SANGRAHA_E_INTERNAL, 400,
+				"the body is not of its digest");
+	if (there && op->if_none_match)
+		return sgh_fail(&op->err, SANGRAHA_E_PRECONDITION, 412, "the key exists");
+	if (there)
+		object_free(there);
+	add_object(bucket, op);
+	return 0;
+}
+
+static int do_read(struct memory_store *store, struct object *object,
+		   struct sgh_store_op *op)
+{
+	struct sgh_budget *budget = store->base.context->budget;
+	size_t size = object->body->length;
+	size_t from = sgh_min((size_t)op->offset, size);
+	size_t length = sgh_min(op->max_length, size - from);
+
+	copy_head(&op->arena, &op->head, &object->head);
+	if (op->verb == SGH_STORE_HEAD)
+		return 0;
+	sgh_budget_force(budget, length);
+	op->data = sgh_bytes_new(budget, length);
+	sgh_bytes_append(op->data, object->body->data + from, length);
+	return 0;
+}
+
+static int do_list(struct bucket *bucket, struct sgh_store_op *op)
+{
+	size_t prefix = op->prefix ? strlen(op->prefix) : 0;
+
+	op->keys = sgh_arena_alloc(&op->arena, op->limit * sizeof(*op->keys));
+	sgh_list_for_each (link, &bucket->objects) {
+		struct object *object = sgh_list_entry(link, struct object, link);
+
+		if ((prefix && strncmp(object->key, op->prefix, prefix) != 0) ||
+		    (op->after && strcmp(object->key, op->after) <= 0))
+			continue;
+		op->more = op->key_count == op->limit;
+		if (op->more)
+			break;
+		op->keys[op->key_count++] = (struct sgh_store_key){
+			.key = sgh_arena_strdup(&op->arena, object->key),
+			.size = object->head.size,
+			.modified_ms = object->head.modified_ms,
+		};
+	}
+	return 0;
+}
+
+static int perform_locked(struct memory_store *store, struct sgh_store_op *op)
+{
+	struct bucket *bucket = find_bucket(store, op->bucket);
+	struct object *object;
+
+	if (op->verb == SGH_STORE_CHECK)
+		return 0;
+	if (op->verb == SGH_STORE_MAKE_BUCKET) {
+		if (!bucket)
+			add_bucket(store, op->bucket);
+		return 0;
+	}
+	if (!bucket)
+		return op->verb == SGH_STORE_DELETE ? 0 : not_found(op, "bucket");
+	if (op->verb == SGH_STORE_PUT)
+		return do_put(bucket, op);
+	if (op->verb == SGH_STORE_LIST)
+		return do_list(bucket, op);
+	object = find_object(bucket, op->key, NULL);
+	if (op->verb == SGH_STORE_DELETE) {
+		if (object)
+			object_free(object);
+		return 0;
+	}
+	return object ? do_read(store, object, op) : not_found(op, "key");
+}
+
+/* ---- operations ---- */
+
+static void name_op(struct pending *pending)
+{
+	static const char *const verbs[] = {
+		[SGH_STORE_PUT] = "put",     [SGH_STORE_GET] = "get",
+		[SGH_STORE_HEAD] = "head",   [SGH_STORE_DELETE] = "delete",
+		[SGH_STORE_LIST] = "list",   [SGH_STORE_MAKE_BUCKET] = "make-bucket",
+		[SGH_STORE_CHECK] = "check",
+	};
+	const struct sgh_store_op *op = pending->op;
+	size_t kind = op->key ? strcspn(op->key, "/") : 0;
+
+	if (op->verb == SGH_STORE_CHECK)
+		snprintf(pending->name, sizeof(pending->name), "check");
+	else
+		snprintf(pending->name, sizeof(pending->name), "%s%s %s%s%.*s",
+			 verbs[op->verb],
+			 op->verb == SGH_STORE_PUT && op->if_none_match ? "-new" : "",
+			 op->bucket, op->key && op->key[kind] ? "/" : "",
+			 op->key && op->key[kind] ? (int)kind : 0,
+			 op->key ? op->key : "");
+}
+
+static int lost(struct sgh_store_op *op, int status)
+{
+	sgh_store_op_fini(op);
+	return sgh_fail(&op->err, status, 0, "scripted: %s",
+			sangraha_status_name(status));
+}
+
+static void perform(struct memory_store *store, struct pending *pending)
+{
+	struct sgh_store_op *op = pending->op;
+	const struct script_step *step = &pending->step;
+	bool told = op->verb < SGH_STORE_MAKE_BUCKET;
+	int status = 0;
+
+	pthread_mutex_lock(&store->state.lock);
+	if (step->deed != SCRIPT_FAIL)
+		status = perform_locked(store, op);
+	if (step->deed != SCRIPT_GO)
+		op->status = lost(op, step->status);
+	else
+		op->status = status;
+	if (told && step->deed == SCRIPT_LOSE)
+		script_note(store->script, "%s: lost", pending->name);
+	else if (told)
+		script_note(store->script, "%s: %s", pending->name,
+			    sangraha_status_name(op->status));
+	pthread_mutex_unlock(&store->state.lock);
+	free(pending);
+	sgh_store_complete(&store->base, op);
+}
+
+static void expire(struct memory_store *store, struct pending *pending)
+{
+	struct sgh_store_op *op = pending->op;
+
+	script_leave(store->script, &pending->step);
+	script_note(store->script, "%s: timeout", pending->name);
+	free(pending);
+	op->status = sgh_fail(&op->err, SANGRAHA_E_TIMEOUT, 0, "the store took too long");
+	sgh_store_complete(&store->base, op);
+}
+
+/* The first that need not wait, taken out; *ret_late when its time is over. */
+static struct pending *next_locked(struct memory_store *store, int64_t *next_ms,
+				   bool *ret_late)
+{
+	sgh_list_for_each (link, &store->state.pending) {
+		struct pending *pending = sgh_list_entry(link, struct pending, link);
+
+		*ret_late = sgh_now_ms() >= pending->op->deadline_ms;
+		if (!*ret_late && script_waits(store->script, &pending->step, next_ms)) {
+			if (pending->op->deadline_ms < *next_ms)
+				*next_ms = pending->op->deadline_ms;
+			continue;
+		}
+		sgh_list_remove(&pending->link);
+		return pending;
+	}
+	return NULL;
+}
+
+static void *run(void *arg)
+{
+	struct memory_store *store = arg;
+
+	pthread_mutex_lock(&store->state.lock);
+	while (!store->state.stop || !sgh_list_empty(&store->state.pending)) {
+		int64_t next_ms = SGH_NEVER;
+		bool late = false;
+		struct pending *pending = next_locked(store, &next_ms, &late);
+
+		if (!pending) {
+			sgh_cond_wait_until(&store->state.changed, &store->state.lock,
+					    next_ms);
+			continue;
+		}
+		pthread_mutex_unlock(&store->state.lock);
+		if (late)
+			expire(store, pending);
+		else
+			perform(store, pending);
+		pthread_mutex_lock(&store->state.lock);
+	}
+	pthread_mutex_unlock(&store->state.lock);
+	return NULL;
+}
+
+static int submit(struct sangraha_store *base, struct sgh_store_op *op,
+		  struct sangraha_error *err)
+{
+	struct memory_store *store = memory_of(base);
+	struct pending *pending = calloc(1, sizeof(*pending));
+
+	if (!pending)
+		return sgh_fail_memory(err);
+	pending->op = op;
+	name_op(pending);
+	pthread_mutex_lock(&store->state.lock);
+	pending->step = script_next(store->script, pending->name);
+	sgh_list_append(&store->state.pending, &pending->link);
+	pthread_cond_signal(&store->state.changed);
+	pthread_mutex_unlock(&store->state.lock);
+	return 0;
+}
+
+/* ---- the life of the store ---- */
+
+static void wake(void *arg)
+{
+	struct memory_store *store = arg;
+
+	pthread_mutex_lock(&store->state.lock);
+	pthread_cond_signal(&store->state.changed);
+	pthread_mutex_unlock(&store->state.lock);
+}
+
+static void destroy(struct sangraha_store *base)
+{
+	struct memory_store *store = memory_of(base);
+
+	pthread_mutex_lock(&store->state.lock);
+	store->state.stop = true;
+	pthread_cond_signal(&store->state.changed);
+	pthread_mutex_unlock(&store->state.lock);
+	pthread_join(store->thread, NULL);
+	script_detach(store->script, store);
+	wipe_locked(store);
+	pthread_cond_destroy(&store->state.changed);
+	pthread_mutex_destroy(&store->state.lock);
+	sgh_store_fini(base);
+	free(store);
+}
+
+static const struct sgh_store_backend memory_backend = {
+	.schemes = "memory:",
+	.destroy = destroy,
+	.submit = submit,
+};
+
+struct sangraha_store *memory_store_new(struct sangraha_context *context,
+					struct script *script)
+{
+	struct memory_store *store = calloc(1, sizeof(*store));
+
+	assert_non_null(store);
+	sgh_store_init(&store->base, &memory_backend, context, NULL);
+	store->script = script;
+	pthread_mutex_init(&store->state.lock, NULL);
+	sgh_cond_init(&store->state.changed);
+	sgh_list_init(&store->state.pending);
+	sgh_list_init(&store->state.buckets);
+	script_attach(script, wake, store);
+	t_ok(sgh_thread_start(&store->thread, "memory-store", run, store, &t_err));
+	return &store->base;
+}
+
+/* ---- behind its back ---- */
+
+bool memory_store_has(struct sangraha_store *base, const char *bucket, const char *key)
+{
+	struct memory_store *store = memory_of(base);
+	struct bucket *in;
+	bool has;
+
+	pthread_mutex_lock(&store->state.lock);
+	in = find_bucket(store, bucket);
+	has = in && find_object(in, key, NULL);
+	pthread_mutex_unlock(&store->state.lock);
+	return has;
+}
+
+void memory_store_set(struct sangraha_store *base, const char *bucket, const char *key,
+		      const char *text)
+{
+	struct memory_store *store = memory_of(base);
+	struct sgh_bytes *body = t_bytes(text);
+	struct sgh_store_op op = { .key = key, .body = body };
+
+	pthread_mutex_lock(&store->state.lock);
+	if (!find_bucket(store, bucket))
+		add_bucket(store, bucket);
+	do_put(find_bucket(store, bucket), &op);
+	pthread_mutex_unlock(&store->state.lock);
+	sgh_bytes_unref(body);
+}
+
+void memory_store_remove(struct sangraha_store *base, const char *bucket, const char *key)
+{
+	struct memory_store *store = memory_of(base);
+	struct bucket *in;
+	struct object *object;
+
+	pthread_mutex_lock(&store->state.lock);
+	in = find_bucket(store, bucket);
+	object = in ? find_object(in, key, NULL) : NULL;
+	if (object)
+		object_free(object);
+	pthread_mutex_unlock(&store->state.lock);
+}
+
+int memory_store_count(struct sangraha_store *base, const char *bucket)
+{
+	struct memory_store *store = memory_of(base);
+	struct bucket *in;
+	int count = 0;
+
+	pthread_mutex_lock(&store->state.lock);
+	in = find_bucket(store, bucket);
+	if (in)
+		sgh_list_for_each (link, &in->objects)
+			count++;
+	pthread_mutex_unlock(&store->state.lock);
+	return in ? count : -1;
+}
+
+void memory_store_wipe(struct sangraha_store *base)
+{
+	struct memory_store *store = memory_of(base);
+
+	pthread_mutex_lock(&store->state.lock);
+	wipe_locked(store);
+	pthread_mutex_unlock(&store->state.lock);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SUPPORT_MEMORY_STORE_H
+#define SUPPORT_MEMORY_STORE_H
+
+#include "store/store.h"
+#include "support/script.h"
+
+/*
+ * A store in memory, behind the seam and its front end like any other: a thread that
+ * completes operations, in their order unless the script says otherwise.
+ *
+ * In script and journal an operation is its verb and place: "put image", "put-new image"
+ * when conditional, "get", "head", "delete", "list", "make-bucket image", "check"; of the
+ * bucket "meta" the kind of record too: "put-new meta/deleted". Checks and the making of
+ * buckets follow clocks, so the journal leaves them out.
+ */
+struct sangraha_store *memory_store_new(struct sangraha_context *context,
+					struct script *script);
+
+/* Behind the store's back. */
+bool memory_store_has(struct sangraha_store *store, const char *bucket, const char *key);
+void memory_store_set(struct sangraha_store *store, const char *bucket, const char *key,
+		      const char *text);
+void memory_store_remove(struct sangraha_store *store, const char *bucket,
+			 const char *key);
+/* How many keys a bucket has; -1 without that bucket. */
+int memory_store_count(struct sangraha_store *store, const char *bucket);
+/* Drop every bucket with what is in it. */
+void memory_store_wipe(struct sangraha_store *store);
+
+#endif
