@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "rest/connection.h"
+#include "rest/listen.h"
 #include "rest/request.h"
 
 /* Accepted in a row before the watch and the wake-up get a look in. */
@@ -62,9 +63,9 @@ static bool out_of_descriptors(void)
 	return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
 }
 
-static void accept_some(struct sangraha_rest *rest)
+static void accept_some(struct sangraha_rest *rest, int most)
 {
-	for (int i = 0; i < BATCH; i++) {
+	for (int i = 0; i < most; i++) {
 		if (accept_one(rest))
 			continue;
 		if (out_of_descriptors())
@@ -75,6 +76,8 @@ static void accept_some(struct sangraha_rest *rest)
 
 static void stop_listening(struct sangraha_rest *rest)
 {
+	/* Who was let into the kernel's queue would find the connection reset. */
+	accept_some(rest, SGH_BACKLOG);
 	pthread_mutex_lock(&rest->state.lock);
 	close(rest->listen_fd);
 	rest->listen_fd = -1;
@@ -101,7 +104,7 @@ static void *run(void *arg)
 		    __atomic_load_n(&rest->draining, __ATOMIC_SEQ_CST))
 			stop_listening(rest);
 		if (rest->listen_fd >= 0 && fds[1].revents)
-			accept_some(rest);
+			accept_some(rest, BATCH);
 		if (sgh_now_ms() - watched < interval)
 			continue;
 		watched = sgh_now_ms();

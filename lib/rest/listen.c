@@ -12,8 +12,6 @@
 #include "base/error.h"
 #include "base/util.h"
 
-#define BACKLOG 1024
-
 static int split(const char *address, char **ret_host, const char **ret_port,
 		 struct sangraha_error *err)
 {
@@ -72,7 +70,8 @@ static int bind_one(const struct addrinfo *info)
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+	if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 &&
+	    listen(fd, SGH_BACKLOG) == 0)
 		return fd;
 	yes = errno;
 	close(fd);

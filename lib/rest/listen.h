@@ -6,6 +6,9 @@
 
 #include <sangraha/error.h>
 
+/* Connections that wait to be accepted, at most. */
+#define SGH_BACKLOG 1024
+
 /*
  * Bind and listen at "host:port" or "[v6]:port"; an empty host is every address. The
  * socket is non-blocking and close-on-exec. With `loopback_only` an address that is not

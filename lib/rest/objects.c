@@ -75,7 +75,9 @@ static void answer_bytes(struct sgh_web_request *request, struct sangraha_result
 	sgh_answer_response(request, http, response);
 }
 
-static void get_finish(struct sgh_web_request *request, struct sangraha_result *result)
+static unsigned check_conditions(struct sgh_web_request *request,
+				 const struct sangraha_object *object,
+				 struct sgh_part *part)
 {
 	struct sgh_conditions conditions = {
 		.if_match = sgh_web_request_header(request, "If-Match"),
@@ -86,45 +88,71 @@ static void get_finish(struct sgh_web_request *request, struct sangraha_result *
 		.range = sgh_web_request_header(request, "Range"),
 		.if_range = sgh_web_request_header(request, "If-Range"),
 	};
-	struct sgh_part part = { 0 };
-	struct sangraha_object *object;
-	char content_range[80];
-	uint64_t size;
-	unsigned http;
 
+	return sgh_conditions_check(&conditions, sangraha_object_etag(object),
+				    sangraha_object_created_ms(object),
+				    sangraha_object_size(object), request->head, part);
+}
+
+static void refuse_range(struct sgh_web_request *request, unsigned long long size)
+{
+	snprintf(request->problem.content_range, sizeof(request->problem.content_range),
+		 "bytes */%llu", size);
+	sgh_problem_set_http(&request->problem, 416, SANGRAHA_E_INVALID,
+			     "The range begins past the object's end");
+}
+
+static void answer_range(struct sgh_web_request *request, struct sangraha_result *result,
+			 const struct sgh_part *part, unsigned long long size)
+{
+	char content_range[80];
+
+	snprintf(content_range, sizeof(content_range), "bytes %llu-%llu/%llu",
+		 (unsigned long long)part->first,
+		 (unsigned long long)(part->first + part->length - 1), size);
+	answer_bytes(request, result, 206, part);
+	sgh_answer_header(request, "Content-Range", content_range);
+}
+
+static void answer_object(struct sgh_web_request *request, struct sangraha_result *result,
+			  const struct sangraha_object *object)
+{
+	uint64_t size = sangraha_object_size(object);
+	struct sgh_part part = { .length = size };
+	unsigned http = check_conditions(request, object, &part);
+
+	if (http == 412) {
+		sgh_problem_set(&request->problem, SANGRAHA_E_PRECONDITION,
+				"The object is not the one that the condition names");
+		return;
+	}
+	if (http == 416) {
+		refuse_range(request, size);
+		return;
+	}
+	if (http == 304)
+		sgh_answer_empty(request, http);
+	else if (http == 206)
+		answer_range(request, result, &part, size);
+	else
+		answer_bytes(request, result, http, &part);
+	sgh_object_headers(request, object, http,
+			   sgh_uri_query(&request->uri, "download"));
+}
+
+static void get_finish(struct sgh_web_request *request, struct sangraha_result *result)
+{
+	struct sangraha_object *object;
+
+	/* A request is never too large here: it is the object that is, for this version. */
+	if (sangraha_result_status(result) == SANGRAHA_E_TOO_LARGE)
+		sgh_problem_set_http(&request->problem, 501, SANGRAHA_E_TOO_LARGE,
+				     "The object is too large to be sent through here");
 	if (!sgh_result_ok(request, result))
 		return;
 	/* The response takes the result, and with it what the object is borrowed from. */
 	object = sangraha_object_ref(sangraha_result_object(result));
-	size = sangraha_object_size(object);
-	http = sgh_conditions_check(&conditions, sangraha_object_etag(object),
-				    sangraha_object_created_ms(object), size,
-				    request->head, &part);
-	if (http == 200)
-		part.length = size;
-	snprintf(content_range, sizeof(content_range), "bytes %llu-%llu/%llu",
-		 (unsigned long long)part.first,
-		 (unsigned long long)(part.first + part.length - 1),
-		 (unsigned long long)size);
-	if (http == 412) {
-		sgh_problem_set(&request->problem, SANGRAHA_E_PRECONDITION,
-				"The object is not the one that the condition names");
-	} else if (http == 416) {
-		snprintf(request->problem.content_range,
-			 sizeof(request->problem.content_range), "bytes */%llu",
-			 (unsigned long long)size);
-		sgh_problem_set_http(&request->problem, 416, SANGRAHA_E_INVALID,
-				     "The range begins past the object's end");
-	} else {
-		if (http == 304)
-			sgh_answer_empty(request, http);
-		else
-			answer_bytes(request, result, http, &part);
-		if (http == 206)
-			sgh_answer_header(request, "Content-Range", content_range);
-		sgh_object_headers(request, object, http,
-				   sgh_uri_query(&request->uri, "download"));
-	}
+	answer_object(request, result, object);
 	sangraha_object_unref(object);
 }
 

@@ -37,6 +37,9 @@ static void set(struct sgh_problem *problem, unsigned http, int status,
 	problem->status = status;
 	/* A cut inside a character is mended by sgh_buf_json(). */
 	vsnprintf(problem->detail, sizeof(problem->detail), format, arguments);
+	/* The library's messages begin small, to stand behind a colon; this is a sentence. */
+	if (*problem->detail >= 'a' && *problem->detail <= 'z')
+		*problem->detail = (char)(*problem->detail - 'a' + 'A');
 }
 
 int sgh_problem_set(struct sgh_problem *problem, int status, const char *format, ...)

@@ -304,10 +304,8 @@ enum sgh_step sgh_put_start(struct sgh_web_request *request)
 
 	if (put->form && sgh_form_finish(request))
 		return SGH_STEP_ANSWER;
-	if (put->async) {
-		options.timeout_ms = ASYNC_TIMEOUT_MS;
-		put->until_ms = sgh_time_ms() + ASYNC_TIMEOUT_MS;
-	}
+	/* The time-out is the broker's to confirm in; the client knows the other one. */
+	put->until_ms = sgh_time_ms() + ASYNC_TIMEOUT_MS;
 	sgh_web_request_ref(request);
 	status = sangraha_upload_submit(sgh_take(put->upload), &options,
 					sgh_web_request_done, request, &err);

@@ -405,7 +405,7 @@ static void report(struct sgh_web_request *request, bool whole)
 		.level = route && route->flags & SGH_ROUTE_QUIET ? SANGRAHA_LOG_DEBUG
 								 : SANGRAHA_LOG_INFO,
 		.duration_us = sgh_now_us() - request->started_us,
-		.role = "orchestrator",
+		.role = request->rest->client ? "orchestrator" : "health",
 		.event = route ? route->event : "unknown route",
 		.request_id = request->correlation_id,
 		.operation_id = *request->operation_id ? request->operation_id : NULL,

@@ -298,6 +298,68 @@ static void the_other_roles_have_health_only(void **state)
 	sangraha_context_unref(web.context);
 }
 
+/* The last event, as one text. */
+struct heard {
+	pthread_mutex_t lock;
+	char text[512];
+};
+
+static void hear(void *arg, const struct sangraha_log_event *event)
+{
+	struct heard *heard = arg;
+
+	if (strcmp(event->role, "orchestrator") != 0)
+		return;
+	pthread_mutex_lock(&heard->lock);
+	snprintf(heard->text, sizeof(heard->text), "%d %s %s %s %s %s", event->level,
+		 event->event, event->outcome, event->request_id,
+		 event->object ? event->object : "-",
+		 event->operation_id ? event->operation_id : "-");
+	pthread_mutex_unlock(&heard->lock);
+}
+
+static bool was_heard(struct heard *heard, const char *text)
+{
+	bool same;
+
+	pthread_mutex_lock(&heard->lock);
+	same = strcmp(heard->text, text) == 0;
+	pthread_mutex_unlock(&heard->lock);
+	return same;
+}
+
+static void each_request_is_reported(void **state)
+{
+	struct heard heard = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct sangraha_context_options context = { .size = sizeof(context),
+						    .log = hear,
+						    .log_arg = &heard };
+	struct sangraha_rest_options options = { .size = sizeof(options),
+						 .listen = "127.0.0.1:0" };
+	struct web web = { .fake = fake_new() };
+	struct answer answer;
+
+	t_ok(sangraha_context_new(&context, &web.context, &t_err));
+	t_ok(sangraha_rest_start(web.context, web.fake, &options, &web.rest, &t_err));
+	web_answers(&web, SANGRAHA_E_NOT_FOUND);
+	answer = web_do(&web, "GET", WEB_OBJECT, "X-Correlation-ID: a\r\n", NULL, 0);
+	answer_free(&answer);
+	t_wait(was_heard(&heard,
+			 "3 GET /v1/objects/{type}/{id} not_found a image/" WEB_ID " -"));
+	web.object = web_object("image", "image/png", NULL);
+	web_answers_object(&web);
+	answer = web_post(&web, POST, "X-Correlation-ID: b\r\n", "x");
+	answer_free(&answer);
+	t_wait(was_heard(&heard, "3 POST /v1/objects ok b image/" WEB_ID " " WEB_ID));
+	answer = web_do(&web, "GET", "/nowhere", "X-Correlation-ID: c\r\n", NULL, 0);
+	answer_free(&answer);
+	t_wait(was_heard(&heard, "3 unknown route not_found c - -"));
+	sangraha_rest_free(web.rest);
+	sangraha_client_free(web.fake);
+	sangraha_object_unref(web.object);
+	sangraha_context_unref(web.context);
+}
+
 static void missing_arguments_are_invalid(void **state)
 {
 	struct sangraha_rest *rest = NULL;
@@ -322,6 +384,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_public_needs_a_token),
 	cmocka_unit_test(readiness_names_what_is_down),
 	cmocka_unit_test(the_other_roles_have_health_only),
+	cmocka_unit_test(each_request_is_reported),
 	cmocka_unit_test(missing_arguments_are_invalid),
 };
 
