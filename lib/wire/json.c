@@ -56,41 +56,51 @@ static struct sgh_json_raw *raw_of(const char *name, size_t length,
 	return NULL;
 }
 
+/* Copy one member, with null for a value that cJSON shall not see; false: no room. */
+static bool flatten_member(struct sgh_buf *flat, const char *name, size_t name_length,
+			   const char *value, size_t value_length, bool hidden)
+{
+	if (hidden) {
+		value = "null";
+		value_length = 4;
+	}
+	if (name_length + value_length + 4 > SGH_JSON_FLAT_MAX - flat->length)
+		return false;
+	sgh_buf_putc(flat, flat->length ? ',' : '{');
+	sgh_buf_append(flat, name, name_length);
+	sgh_buf_putc(flat, ':');
+	sgh_buf_append(flat, value, value_length);
+	return true;
+}
+
 /*
- * Copy the object's members into `flat`, with null for what cJSON shall not see. The
- * document was checked before, so that the steps cannot fail.
+ * Copy the object's members into `flat` and note the raw ones. The document was checked
+ * before, so that the steps cannot fail. False when there is too much of it.
  */
-static void flatten(const char *at, const char *end, struct sgh_json_raw *raws,
+static bool flatten(const char *at, const char *end, struct sgh_json_raw *raws,
 		    size_t count, struct sgh_buf *flat)
 {
-	char mark = '{';
-
 	at = sgh_json_skip_space(at + 1, end);
 	for (; *at != '}'; at += *at == ',') {
 		const char *name = sgh_json_skip_space(at, end);
 		const char *name_end = sgh_json_skip_string(name, end);
-		struct sgh_json_raw *raw;
-		const char *value;
+		const char *value = sgh_json_skip_space(name_end, end) + 1;
+		size_t length = (size_t)(name_end - name);
+		struct sgh_json_raw *raw = raw_of(name, length, raws, count);
 
-		raw = raw_of(name, (size_t)(name_end - name), raws, count);
-		value = sgh_json_skip_space(name_end, end) + 1;
 		value = sgh_json_skip_space(value, end);
 		at = sgh_json_skip_value(value, end, 1);
-		sgh_buf_putc(flat, mark);
-		sgh_buf_append(flat, name, (size_t)(name_end - name));
-		sgh_buf_putc(flat, ':');
 		if (raw && *value != 'n') {
 			raw->text = value;
 			raw->length = (size_t)(at - value);
 		}
-		if (raw || *value == '{' || *value == '[')
-			sgh_buf_puts(flat, "null");
-		else
-			sgh_buf_append(flat, value, (size_t)(at - value));
+		if (!flatten_member(flat, name, length, value, (size_t)(at - value),
+				    raw || *value == '{' || *value == '['))
+			return false;
 		at = sgh_json_skip_space(at, end);
-		mark = ',';
 	}
-	sgh_buf_puts(flat, mark == '{' ? "{}" : "}");
+	sgh_buf_puts(flat, flat->length ? "}" : "{}");
+	return true;
 }
 
 /* Members are few, so that comparing all with all costs nothing. */
@@ -122,9 +132,10 @@ int sgh_json_open(const void *text, size_t length, struct sgh_json_raw *raws,
 
 	if (!sgh_json_is(text, length, '{'))
 		return no_object(err);
-	flatten(sgh_json_skip_space(text, end), end, raws, raw_count, &flat);
-	if (flat.failed)
+	if (!flatten(sgh_json_skip_space(text, end), end, raws, raw_count, &flat))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "the document is too large");
+	if (flat.failed)
+		return sgh_fail_memory(err);
 	object = cJSON_ParseWithLengthOpts(flat.data, flat.length + 1, NULL, 1);
 	if (!object)
 		return sgh_fail_memory(err);
