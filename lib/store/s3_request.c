@@ -7,7 +7,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-#define LIST_TEXT_MAX (4 << 20)
+/* What a listing takes for each key, every byte of it encoded, and around the keys. */
+#define LIST_KEY_TEXT (3 * SGH_S3_KEY_MAX + 1024)
+#define LIST_TEXT     (16 << 10)
 #define QUERY_MAX     8
 
 /* A request that is being put together; running out of memory shows at the end. */
@@ -148,7 +150,7 @@ static void describe(struct draft *draft)
 		break;
 	case SGH_STORE_LIST:
 		list_query(draft);
-		http->max_text = LIST_TEXT_MAX;
+		http->max_text = self->op->limit * (size_t)LIST_KEY_TEXT + LIST_TEXT;
 		break;
 	case SGH_STORE_MAKE_BUCKET:
 		if (strcmp(self->s3->region, "us-east-1") != 0) {

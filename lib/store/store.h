@@ -65,7 +65,10 @@ struct sgh_store_op {
 	const char *after;   /* list: keys behind this one; NULL: from the first */
 	unsigned limit;      /* list: 1 to 1000 */
 	int64_t deadline_ms; /* monotonic */
-	/* Called exactly once, on the store's thread, with no lock held; must be short. */
+	/*
+	 * Called exactly once, on the store's thread, with no lock held; must be short and
+	 * must not drop the last reference to the store.
+	 */
 	void (*done)(struct sgh_store_op *op);
 	void *arg; /* the caller's own */
 
