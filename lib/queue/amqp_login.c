@@ -49,7 +49,7 @@ static bool send_start_ok(struct sgh_amqp_conn *conn, const struct sgh_amqp_url 
 		text_entry("product", "sangraha"),
 		text_entry("version", SANGRAHA_VERSION),
 		text_entry("platform", "C"),
-		text_entry("connection_name", name),
+		{ .key = amqp_cstring_bytes("connection_name") },
 		{ .key = amqp_cstring_bytes("capabilities") },
 	};
 	amqp_connection_start_ok_t method = {
