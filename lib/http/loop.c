@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/loop.h"
+
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/thread.h"
+
+#define EVENTS_MAX 64
+
+/* Give a request back. It may be gone, or submitted again, when this returns. */
+static void complete(struct sgh_http *http, struct sgh_http_request *request)
+{
+	bool last;
+
+	request->done(request);
+	pthread_mutex_lock(&http->state.lock);
+	http->state.requests--;
+	last = http->state.stop && !http->state.requests;
+	pthread_mutex_unlock(&http->state.lock);
+	if (last)
+		sgh_wake(http->wake);
+}
+
+/*
+ * Leave the line for memory. A grant that is on its way still comes: the transfer is an
+ * orphan until then and must not be used for another request.
+ */
+static bool leave_line(struct sgh_transfer *transfer)
+{
+	if (!transfer->paused ||
+	    sgh_budget_cancel(transfer->http->budget, &transfer->waiter))
+		return true;
+	transfer->http->orphans++;
+	return false;
+}
+
+/* `code` is ignored when the transfer was refused by us. */
+static void finish(struct sgh_transfer *transfer, CURLcode code)
+{
+	struct sgh_http *http = transfer->http;
+	struct sgh_http_request *request = transfer->request;
+	bool reusable;
+
+	sgh_transfer_result(transfer, code);
+	curl_multi_remove_handle(http->multi, transfer->easy);
+	reusable = leave_line(transfer);
+	if (transfer->reserved)
+		sgh_budget_release(http->budget, transfer->waiter.size);
+	if (!transfer->paused)
+		http->moving--;
+	http->reading -= request->want_data;
+	transfer->reserved = false;
+	transfer->paused = false;
+	transfer->request = NULL;
+	sgh_list_remove(&transfer->link);
+	if (reusable)
+		sgh_list_append(&http->free, &transfer->link);
+	complete(http, request);
+}
+
+static void expire(struct sgh_transfer *transfer, const char *why)
+{
+	transfer->refusal = why;
+	transfer->refusal_status = SANGRAHA_E_TIMEOUT;
+	finish(transfer, CURLE_OPERATION_TIMEDOUT);
+}
+
+static void expire_waiting(struct sgh_http *http, struct sgh_http_request *request)
+{
+	sgh_list_remove(&request->link);
+	request->unsent = true;
+	request->ours = true;
+	request->status =
+		sgh_fail(&request->err, SANGRAHA_E_TIMEOUT, 0,
+			 "the deadline passed while it waited for a free connection");
+	complete(http, request);
+}
+
+static void note_limit(struct sgh_http *http, int64_t at_ms)
+{
+	if (at_ms < http->check_ms)
+		http->check_ms = at_ms;
+}
+
+static void check_waiting(struct sgh_http *http, struct sgh_list *list, int64_t now)
+{
+	sgh_list_for_each_safe (link, list) {
+		struct sgh_http_request *request =
+			sgh_list_entry(link, struct sgh_http_request, link);
+
+		if (request->deadline_ms <= now)
+			expire_waiting(http, request);
+		else
+			note_limit(http, request->deadline_ms);
+	}
+}
+
+static void check_transfer(struct sgh_transfer *transfer, int64_t now)
+{
+	struct sgh_http *http = transfer->http;
+	int64_t deadline = transfer->request->deadline_ms;
+	int64_t idle;
+
+	/* A wait for our own memory is not the peer's silence. */
+	if (transfer->paused || sgh_transfer_moved(transfer))
+		transfer->moved_ms = now;
+	idle = transfer->moved_ms + http->idle_timeout_ms;
+	if (deadline <= now) {
+		transfer->request->ours = transfer->paused;
+		expire(transfer,
+		       transfer->paused
+			       ? "the deadline passed while it waited for memory"
+			       : "there was no complete answer before the deadline");
+	} else if (idle <= now) {
+		expire(transfer, "no byte moved for the idle time-out");
+	} else {
+		note_limit(http, deadline < idle ? deadline : idle);
+	}
+}
+
+/* Complete what is past a limit, and find out when the next one passes. */
+static void check_limits(struct sgh_http *http)
+{
+	int64_t now = sgh_now_ms();
+
+	if (now < http->check_ms)
+		return;
+	http->check_ms = SGH_NEVER;
+	sgh_list_for_each_safe (link, &http->active)
+		check_transfer(sgh_list_entry(link, struct sgh_transfer, link), now);
+	check_waiting(http, &http->readers, now);
+	check_waiting(http, &http->others, now);
+}
+
+static void resume(struct sgh_transfer *transfer)
+{
+	struct sgh_http *http = transfer->http;
+	CURLcode code;
+
+	if (!transfer->request) {
+		sgh_budget_release(http->budget, transfer->waiter.size);
+		http->orphans--;
+		sgh_list_append(&http->free, &transfer->link);
+		return;
+	}
+	transfer->reserved = true;
+	transfer->paused = false;
+	http->moving++;
+	transfer->moved_ms = sgh_now_ms();
+	note_limit(http, transfer->moved_ms + http->idle_timeout_ms);
+	/* Delivers what was held back before it returns, and may be refused by that. */
+	code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+	if (code)
+		finish(transfer, code);
+}
+
+/* Take over what other threads have left. Returns whether the thread may end. */
+static bool take_over(struct sgh_http *http)
+{
+	struct sgh_list submitted;
+	struct sgh_list granted;
+	struct sgh_list *link;
+	bool end;
+
+	sgh_list_init(&submitted);
+	sgh_list_init(&granted);
+	pthread_mutex_lock(&http->state.lock);
+	sgh_list_splice(&submitted, &http->state.submitted);
+	sgh_list_splice(&granted, &http->state.granted);
+	http->state.woken = false;
+	end = http->state.stop && !http->state.requests && !http->orphans;
+	pthread_mutex_unlock(&http->state.lock);
+	while ((link = sgh_list_pop(&granted)))
+		resume(sgh_list_entry(link, struct sgh_transfer, granted_link));
+	while ((link = sgh_list_pop(&submitted))) {
+		struct sgh_http_request *request =
+			sgh_list_entry(link, struct sgh_http_request, link);
+
+		note_limit(http, request->deadline_ms);
+		sgh_list_append(request->want_data ? &http->readers : &http->others,
+				link);
+	}
+	return end;
+}
+
+/* The next request that may start, oldest first; NULL: none. */
+static struct sgh_http_request *next_request(struct sgh_http *http)
+{
+	struct sgh_http_request *reader = NULL;
+	struct sgh_http_request *other = NULL;
+
+	if (!sgh_list_empty(&http->readers) && http->reading < http->connections)
+		reader =
+			sgh_list_entry(http->readers.next, struct sgh_http_request, link);
+	if (!sgh_list_empty(&http->others))
+		other = sgh_list_entry(http->others.next, struct sgh_http_request, link);
+	if (!reader || !other)
+		return reader ? reader : other;
+	return reader->sequence < other->sequence ? reader : other;
+}
+
+static void start_waiting(struct sgh_http *http)
+{
+	struct sgh_http_request *request;
+
+	while (http->moving < http->connections && !sgh_list_empty(&http->free) &&
+	       (request = next_request(http))) {
+		struct sgh_transfer *transfer = sgh_list_entry(sgh_list_pop(&http->free),
+							       struct sgh_transfer, link);
+
+		sgh_list_remove(&request->link);
+		sgh_list_append(&http->active, &transfer->link);
+		http->moving++;
+		http->reading += request->want_data;
+		sgh_transfer_begin(transfer, request);
+		note_limit(http, transfer->moved_ms + http->idle_timeout_ms);
+		if (curl_multi_add_handle(http->multi, transfer->easy))
+			finish(transfer, CURLE_OUT_OF_MEMORY);
+	}
+}
+
+static void collect(struct sgh_http *http)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(http->multi, &left))) {
+		struct sgh_transfer *transfer = NULL;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+		finish(transfer, message->data.result);
+	}
+}
+
+/* curl tells which events of a socket it wants to hear of. */
+static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *watched)
+{
+	struct sgh_http *http = arg;
+	struct epoll_event event = { .data.fd = fd };
+
+	if (what == CURL_POLL_REMOVE) {
+		/* Fails when it is closed already, and then there is nothing to remove. */
+		epoll_ctl(http->epoll, EPOLL_CTL_DEL, fd, NULL);
+		return 0;
+	}
+	event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) |
+		       (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+	if (!watched)
+		curl_multi_assign(http->multi, fd, http);
+	return epoll_ctl(http->epoll, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd,
+			 &event);
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+	struct sgh_http *http = arg;
+
+	http->timer_ms = timeout_ms < 0 ? SGH_NEVER : sgh_now_ms() + timeout_ms;
+	return 0;
+}
+
+static void run_timer(struct sgh_http *http)
+{
+	int running;
+
+	if (sgh_now_ms() < http->timer_ms)
+		return;
+	http->timer_ms = SGH_NEVER;
+	curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+static void run_event(struct sgh_http *http, const struct epoll_event *event)
+{
+	int ready = 0;
+	int running;
+
+	if (event->data.fd == http->wake) {
+		sgh_wake_clear(http->wake);
+		return;
+	}
+	/* An error shows by reading or writing; what was received before is read first. */
+	if (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+		ready |= CURL_CSELECT_IN;
+	if (event->events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
+		ready |= CURL_CSELECT_OUT;
+	curl_multi_socket_action(http->multi, event->data.fd, ready, &running);
+}
+
+static int wait_ms(const struct sgh_http *http)
+{
+	int64_t until = http->check_ms < http->timer_ms ? http->check_ms : http->timer_ms;
+	int64_t left = until - sgh_now_ms();
+
+	return left < 0 ? 0 : left > 10000 ? 10000 : (int)left;
+}
+
+void *sgh_http_run(void *arg)
+{
+	struct sgh_http *http = arg;
+	struct epoll_event events[EVENTS_MAX];
+	int count;
+
+	/* The wake-up is cleared before what it is about is taken over. */
+	while (!take_over(http)) {
+		collect(http);
+		check_limits(http);
+		start_waiting(http);
+		run_timer(http);
+		collect(http);
+		count = epoll_wait(http->epoll, events, EVENTS_MAX, wait_ms(http));
+		for (int i = 0; i < count; i++)
+			run_event(http, &events[i]);
+	}
+	return NULL;
+}
+
+bool sgh_http_watch(struct sgh_http *http)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = http->wake };
+
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+	return epoll_ctl(http->epoll, EPOLL_CTL_ADD, http->wake, &event) == 0;
+}
