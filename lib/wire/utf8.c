@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/utf8.h"
 
+#include <string.h>
+
 #include "wire/filename.h"
 
 size_t sgh_utf8_next(const void *text, size_t length, uint32_t *ret)
@@ -35,14 +37,30 @@ size_t sgh_utf8_next(const void *text, size_t length, uint32_t *ret)
 	return count;
 }
 
+/* How many bytes at the start are ASCII, in steps of eight: documents mostly are. */
+static size_t ascii_run(const unsigned char *text, size_t length)
+{
+	size_t run = 0;
+	uint64_t word;
+
+	for (; length - run >= sizeof(word); run += sizeof(word)) {
+		memcpy(&word, text + run, sizeof(word));
+		if (word & 0x8080808080808080u)
+			break;
+	}
+	return run;
+}
+
 bool sgh_utf8_valid(const void *text, size_t length)
 {
 	const unsigned char *at = text;
 	uint32_t point;
 
 	while (length > 0) {
-		size_t count = sgh_utf8_next(at, length, &point);
+		size_t count = ascii_run(at, length);
 
+		if (count == 0)
+			count = sgh_utf8_next(at, length, &point);
 		if (count == 0)
 			return false;
 		at += count;

@@ -90,6 +90,20 @@ static void refuses_what_is_no_utf8(void **state)
 	}
 }
 
+/* A bad byte is found wherever it stands, also behind and between long ASCII. */
+static void finds_a_bad_byte_anywhere(void **state)
+{
+	char text[40];
+
+	for (size_t length = 1; length <= sizeof(text); length++)
+		for (size_t i = 0; i < length; i++) {
+			memset(text, 'a', sizeof(text));
+			assert_true(sgh_utf8_valid(text, length));
+			text[i] = '\xbf';
+			assert_false(sgh_utf8_valid(text, length));
+		}
+}
+
 static void bounds_bytes_not_characters(void **state)
 {
 	char name[258];
@@ -153,6 +167,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(refuses_controls),
 	cmocka_unit_test(refuses_bidirectional_controls),
 	cmocka_unit_test(refuses_what_is_no_utf8),
+	cmocka_unit_test(finds_a_bad_byte_anywhere),
 	cmocka_unit_test(bounds_bytes_not_characters),
 	cmocka_unit_test(percent_decodes),
 	cmocka_unit_test(percent_refuses),
