@@ -12,6 +12,7 @@
 #include "signals.h"
 
 #define HEALTH_INTERVAL_MS 500
+#define RELEASE_SECONDS    1 /* for what is left to do after draining */
 
 unsigned sgh_program_number(const struct sgh_program *program, enum sgh_setting setting)
 {
@@ -227,10 +228,12 @@ unsigned sgh_program_wait(struct sgh_program *program,
 void sgh_program_drained(struct sgh_program *program, int status,
 			 const struct sangraha_error *err)
 {
-	if (status)
+	if (status) {
 		sgh_log(program->context, SANGRAHA_LOG_WARN, program->role, "stopped",
 			"%s", err->message);
-	else
-		sgh_log(program->context, SANGRAHA_LOG_INFO, program->role, "stopped",
-			"nothing is left in hand");
+		_exit(0);
+	}
+	sgh_log(program->context, SANGRAHA_LOG_INFO, program->role, "stopped",
+		"nothing is left in hand");
+	sgh_signals_end_within(RELEASE_SECONDS);
 }

@@ -46,7 +46,10 @@ unsigned sgh_program_wait(struct sgh_program *program,
 			  void (*health)(void *arg, struct sangraha_health *health),
 			  void *arg);
 
-/* Log how draining ended; `status` and `err` are what it returned. */
+/*
+ * Log how draining ended; `status` and `err` are what it returned. When something is left
+ * the process ends here, as releasing would wait for it: the broker delivers it again.
+ */
 void sgh_program_drained(struct sgh_program *program, int status,
 			 const struct sangraha_error *err);
 

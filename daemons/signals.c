@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 static sigset_t ending(void)
 {
@@ -30,6 +31,20 @@ int sgh_signals_wait(unsigned timeout_ms)
 	int number = sigtimedwait(&set, NULL, &timeout);
 
 	return number > 0 ? number : 0;
+}
+
+static void end(int number)
+{
+	(void)number;
+	_exit(0);
+}
+
+void sgh_signals_end_within(unsigned seconds)
+{
+	struct sigaction action = { .sa_handler = end };
+
+	sigaction(SIGALRM, &action, NULL);
+	alarm(seconds);
 }
 
 void sgh_signals_let_interrupt(void)

@@ -44,7 +44,8 @@ static void write_file(struct box *box, const char *text)
 static int load_as(struct box *box, enum sgh_role role, const char *args,
 		   const char *environment)
 {
-	char *argv[32] = { "program" }, *envp[32] = { NULL };
+	char name[] = "program";
+	char *argv[32] = { name }, *envp[32] = { NULL };
 	char *words = strdup(args), *variables = strdup(environment), *at = NULL;
 	int argc = 1, n = 0, status;
 

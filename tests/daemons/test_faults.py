@@ -115,9 +115,7 @@ def test_sigterm_finishes_what_is_in_hand(own_stack):
 def test_sigterm_ends_each_program(own_stack):
     all_three(own_stack)
     for daemon in (own_stack.orchestrator, own_stack.getter, own_stack.receiver):
-        began = time.monotonic()
-        assert daemon.terminate() == 0
-        assert time.monotonic() - began < 9
+        assert seconds_to_end(daemon) < 9
         assert any(line["event"] == "stopped" for line in daemon.log())
 
 
@@ -131,6 +129,40 @@ def test_sigterm_answers_the_request_that_waits(own_stack):
         own_stack.start("receiver", **HEARTBEAT)
         assert waiting.result(timeout=30).status_code == 201
         assert ending.result(timeout=30) == 0
+
+
+def test_sigterm_does_not_wait_for_a_stopped_store(own_stack, own_store):
+    rest = all_three(own_stack, drain_timeout=2)
+    own_store.pause()
+    with ThreadPoolExecutor() as pool:
+        try:
+            waiting = pool.submit(rest.post, b"[1]")
+            wait_for(lambda: 'sangraha_in_flight{role="receiver"} 1' in metrics(own_stack.receiver))
+            assert seconds_to_end(own_stack.receiver) < 4
+        finally:
+            own_store.resume()
+        own_stack.start("receiver", **HEARTBEAT)
+        assert waiting.result(timeout=40).status_code == 201
+
+
+def seconds_to_end(daemon):
+    began = time.monotonic()
+    assert daemon.terminate() == 0
+    return time.monotonic() - began
+
+
+def metrics(daemon):
+    return requests.get(f"{daemon.url}/metrics", timeout=10).text
+
+
+def test_sigterm_does_not_wait_for_a_stopped_broker(own_stack, own_broker):
+    all_three(own_stack, drain_timeout=2)
+    own_broker.pause()
+    try:
+        for daemon in (own_stack.orchestrator, own_stack.getter, own_stack.receiver):
+            assert seconds_to_end(daemon) < 4
+    finally:
+        own_broker.resume()
 
 
 # The broker
