@@ -265,6 +265,22 @@ static void one_connection_too_many_is_told_so(void **state)
 		close(fds[i]);
 }
 
+/* Pages of 1000 descriptions, asked for and not read: more than the kernel buffers. */
+static void who_does_not_read_is_cut(void **state)
+{
+	struct web *web = *state;
+	struct fake_answer fake = { .object = web->object, .count = 1000 };
+	int fd = web_connect(web);
+
+	fake_answer(web->fake, &fake);
+	for (int i = 0; i < 50; i++)
+		web_send(fd, "GET /v1/objects HTTP/1.1\r\nHost: x\r\n\r\n");
+	t_wait(fake_requests(web->fake) > 1);
+	t_ok(sangraha_rest_drain(web->rest, 10000, &t_err));
+	assert_true(fake_requests(web->fake) < 50);
+	close(fd);
+}
+
 static void an_idle_connection_is_closed(void **state)
 {
 	struct answer answer;
@@ -293,6 +309,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(two_opinions_on_the_length_are_refused),
 	CASE(line_ends_do_not_get_into_headers),
 	CASE(one_connection_too_many_is_told_so),
+	CASE(who_does_not_read_is_cut),
 	CASE(an_idle_connection_is_closed),
 };
 
