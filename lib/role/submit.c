@@ -87,9 +87,15 @@ static int set_meta(struct sgh_request *request, const char *const *names,
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"an object has at most %d pairs of metadata",
 				SGH_META_MAX);
+	if (count && (!names || !values))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"metadata is counted, but not there");
 	for (size_t i = 0; i < count; i++) {
 		struct sgh_pair *pair = &request->meta[i];
 
+		if (!names[i] || !values[i])
+			return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+					"a pair of metadata has no name or no value");
 		if (!keep(request, names[i], &pair->name) ||
 		    !keep(request, values[i], &pair->value))
 			return sgh_fail_memory(err);
