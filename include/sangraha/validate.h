@@ -98,7 +98,9 @@ int sangraha_validator_new(struct sangraha_types *types,
 void sangraha_validator_free(struct sangraha_validator *validator);
 
 /*
- * Look at the next bytes. SANGRAHA_E_UNSUPPORTED: not an allowed type, or not the one
+ * Look at the next bytes. The type is decided with the first 64 KiB, at once when the
+ * length is known to be more, else with the next byte or at the end; refusals do not come
+ * before that. SANGRAHA_E_UNSUPPORTED: not an allowed type, or not the one
  * that was declared or asserted. SANGRAHA_E_REJECTED: of that type, but it breaks its
  * rules. Both are final and the verdict says why; feeding on returns the same again.
  */

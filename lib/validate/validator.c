@@ -83,7 +83,8 @@ int sangraha_validator_new(struct sangraha_types *types,
 		sangraha_validator_free(v);
 		return status;
 	}
-	v->room = sgh_min(WINDOW, sgh_option(options, length, FIRST_ROOM));
+	v->length = sgh_option(options, length, 0);
+	v->room = v->length && v->length < WINDOW ? (size_t)v->length : FIRST_ROOM;
 	*ret = v;
 	return 0;
 }
@@ -117,14 +118,20 @@ static int grow(struct sangraha_validator *v, size_t wanted, struct sangraha_err
 	return 0;
 }
 
-/* Fill the window; decide as soon as there is more than it holds. */
+/* Whether an object of which `held` bytes and then more are here can be decided. */
+static bool enough(const struct sangraha_validator *v, size_t held, size_t more)
+{
+	return held == WINDOW && (more > 0 || v->length > WINDOW);
+}
+
+/* Fill the window; decide as soon as the object is known to be larger. */
 static int collect(struct sangraha_validator *v, const unsigned char *data, size_t length,
 		   struct sangraha_error *err)
 {
 	size_t part = sgh_min(length, WINDOW - v->held);
 	int status;
 
-	if (v->held == 0 && length > WINDOW) {
+	if (v->held == 0 && enough(v, part, length - part)) {
 		status = sgh_decide(v, data, WINDOW, false, err);
 	} else {
 		status = grow(v, v->held + part, err);
@@ -132,7 +139,7 @@ static int collect(struct sangraha_validator *v, const unsigned char *data, size
 			return status;
 		memcpy(v->window + v->held, data, part);
 		v->held += part;
-		if (part == length)
+		if (!enough(v, v->held, length - part))
 			return 0;
 		status = sgh_decide(v, v->window, v->held, false, err);
 	}

@@ -31,6 +31,8 @@ struct sangraha_validator {
 	const struct sgh_type *asserted_type; /* NULL: none, or no such type */
 	const struct sgh_type *declared_type; /* of verdict.declared */
 
+	uint64_t length; /* of the whole object; 0: not known */
+
 	/* The beginning of the object, while nothing is decided. */
 	unsigned char *window;
 	size_t held;

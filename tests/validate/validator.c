@@ -58,6 +58,23 @@ static void refuses_streams_early(void **state)
 	sangraha_validator_free(validator);
 }
 
+/* As a receiver does, which sees no more of a large object. */
+static void judges_beginnings(void **state)
+{
+	struct sangraha_validate_options options = { .size = sizeof(options),
+						     .declared = "image/png",
+						     .length = 100000 };
+	struct sangraha_validator *validator = NULL;
+	char text[65536];
+
+	memset(text, 'x', sizeof(text));
+	t_ok(sangraha_validator_new(t_types, &options, &validator, &t_err));
+	t_ok(sangraha_validator_feed(validator, text, 65535, &t_err));
+	t_fails(SANGRAHA_E_UNSUPPORTED,
+		sangraha_validator_feed(validator, text, 1, &t_err));
+	sangraha_validator_free(validator);
+}
+
 static void refuses_bad_arguments(void **state)
 {
 	struct sangraha_validate_options options = { .size = sizeof(options),
@@ -124,11 +141,9 @@ static void threads_share_a_registry(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(answers_are_final),
-	cmocka_unit_test(ends_once),
-	cmocka_unit_test(refuses_streams_early),
-	cmocka_unit_test(refuses_bad_arguments),
-	cmocka_unit_test(verdicts_are_copied),
+	cmocka_unit_test(answers_are_final),        cmocka_unit_test(ends_once),
+	cmocka_unit_test(refuses_streams_early),    cmocka_unit_test(judges_beginnings),
+	cmocka_unit_test(refuses_bad_arguments),    cmocka_unit_test(verdicts_are_copied),
 	cmocka_unit_test(threads_share_a_registry),
 };
 
