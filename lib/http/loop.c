@@ -214,9 +214,9 @@ static void start_waiting(struct sgh_http *http)
 		sgh_list_append(&http->active, &transfer->link);
 		http->moving++;
 		http->reading += request->want_data;
-		sgh_transfer_begin(transfer, request);
-		note_limit(http, transfer->moved_ms + http->idle_timeout_ms);
-		if (curl_multi_add_handle(http->multi, transfer->easy))
+		note_limit(http, sgh_now_ms() + http->idle_timeout_ms);
+		if (!sgh_transfer_begin(transfer, request) ||
+		    curl_multi_add_handle(http->multi, transfer->easy))
 			finish(transfer, CURLE_OUT_OF_MEMORY);
 	}
 }

@@ -187,7 +187,7 @@ void sgh_transfer_fini(struct sgh_transfer *transfer)
 }
 
 /* The list that curl wants, made of nodes that we have. It only reads it. */
-static void set_headers(struct sgh_transfer *transfer)
+static CURLcode set_headers(struct sgh_transfer *transfer)
 {
 	const struct sgh_http_request *request = transfer->request;
 	struct curl_slist *lines = transfer->lines;
@@ -198,37 +198,39 @@ static void set_headers(struct sgh_transfer *transfer)
 		lines[i] =
 			(struct curl_slist){ (char *)request->headers[i], &lines[i + 1] };
 	lines[request->header_count] = (struct curl_slist){ no_expect, NULL };
-	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, lines);
+	return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, lines);
 }
 
 /*
  * Bodies go out as "post fields", which curl sends from our memory, in one piece with the
  * header when they are small, and again by itself when a kept connection turns out dead.
  */
-static void set_method(struct sgh_transfer *transfer)
+static void set_body(CURL *easy, const struct sgh_bytes *body)
 {
-	const struct sgh_http_request *request = transfer->request;
-	const struct sgh_bytes *body = request->body;
-	CURL *easy = transfer->easy;
-
-	if (strcmp(request->method, "HEAD") == 0) {
-		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL);
-		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-		return;
-	}
-	if (strcmp(request->method, "PUT") == 0 || strcmp(request->method, "POST") == 0) {
-		curl_easy_setopt(easy, CURLOPT_POST, 1L);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-				 (curl_off_t)(body ? body->length : 0));
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
-				 body ? (const char *)body->data : "");
-	} else {
-		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-	}
-	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+	curl_easy_setopt(easy, CURLOPT_POST, 1L);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+			 (curl_off_t)(body ? body->length : 0));
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body ? (const char *)body->data : "");
 }
 
-void sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *request)
+static CURLcode set_method(struct sgh_transfer *transfer)
+{
+	const struct sgh_http_request *request = transfer->request;
+	const char *method = request->method;
+	CURL *easy = transfer->easy;
+
+	if (strcmp(method, "HEAD") == 0) {
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+		return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL);
+	}
+	if (strcmp(method, "PUT") == 0 || strcmp(method, "POST") == 0)
+		set_body(easy, request->body);
+	else
+		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+	return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
+bool sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *request)
 {
 	transfer->request = request;
 	transfer->curl_error[0] = '\0';
@@ -240,9 +242,9 @@ void sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *
 	transfer->final = false;
 	transfer->headers_done = false;
 	request->text.max = request->max_text ? request->max_text : SGH_HTTP_TEXT_MAX;
-	curl_easy_setopt(transfer->easy, CURLOPT_URL, request->url);
-	set_headers(transfer);
-	set_method(transfer);
+	/* Those that copy a text fail without memory, and curl would use a default. */
+	return !curl_easy_setopt(transfer->easy, CURLOPT_URL, request->url) &&
+	       !set_headers(transfer) && !set_method(transfer);
 }
 
 bool sgh_transfer_moved(struct sgh_transfer *transfer)

@@ -36,8 +36,8 @@ bool sgh_transfer_init(struct sgh_transfer *transfer, struct sgh_http *http,
 		       const struct sgh_http_options *options);
 void sgh_transfer_fini(struct sgh_transfer *transfer);
 
-/* Make the handle ready for a request. */
-void sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *request);
+/* Make the handle ready for a request; false without memory. */
+bool sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *request);
 
 /* Fill in status, err, code, unsent and data of the request. */
 void sgh_transfer_result(struct sgh_transfer *transfer, CURLcode code);
