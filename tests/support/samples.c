@@ -3,7 +3,7 @@
 
 #include "support/t.h"
 
-void t_put(struct t_sample *sample, const void *data, size_t length)
+void t_raw(struct t_sample *sample, const void *data, size_t length)
 {
 	assert_true(length <= sizeof(sample->data) - sample->length);
 	if (length)
@@ -11,9 +11,9 @@ void t_put(struct t_sample *sample, const void *data, size_t length)
 	sample->length += length;
 }
 
-void t_text(struct t_sample *sample, const char *text)
+void t_raw_text(struct t_sample *sample, const char *text)
 {
-	t_put(sample, text, strlen(text));
+	t_raw(sample, text, strlen(text));
 }
 
 void t_le(struct t_sample *sample, uint64_t number, size_t size)
@@ -21,7 +21,7 @@ void t_le(struct t_sample *sample, uint64_t number, size_t size)
 	for (size_t i = 0; i < size; i++) {
 		unsigned char byte = (unsigned char)(number >> 8 * i);
 
-		t_put(sample, &byte, 1);
+		t_raw(sample, &byte, 1);
 	}
 }
 
@@ -30,7 +30,7 @@ void t_be(struct t_sample *sample, uint64_t number, size_t size)
 	while (size-- > 0) {
 		unsigned char byte = (unsigned char)(number >> 8 * size);
 
-		t_put(sample, &byte, 1);
+		t_raw(sample, &byte, 1);
 	}
 }
 
@@ -49,7 +49,7 @@ static uint32_t crc(const unsigned char *data, size_t length)
 
 void t_png_signature(struct t_sample *sample)
 {
-	t_put(sample, "\x89PNG\r\n\x1a\n", 8);
+	t_raw(sample, "\x89PNG\r\n\x1a\n", 8);
 }
 
 void t_png_chunk(struct t_sample *sample, const char *type, const void *data,
@@ -59,8 +59,8 @@ void t_png_chunk(struct t_sample *sample, const char *type, const void *data,
 
 	t_be(sample, length, 4);
 	start = sample->length;
-	t_text(sample, type);
-	t_put(sample, data, length);
+	t_raw_text(sample, type);
+	t_raw(sample, data, length);
 	t_be(sample, crc(sample->data + start, 4 + length), 4);
 }
 
@@ -95,7 +95,7 @@ void t_jpeg_segment(struct t_sample *sample, int code, const void *data, size_t 
 	t_be(sample, 0xff, 1);
 	t_be(sample, (uint64_t)code, 1);
 	t_be(sample, length + 2, 2);
-	t_put(sample, data, length);
+	t_raw(sample, data, length);
 }
 
 void t_jpeg_frame(struct t_sample *sample, unsigned width, unsigned height)
@@ -105,60 +105,60 @@ void t_jpeg_frame(struct t_sample *sample, unsigned width, unsigned height)
 	t_be(&data, 8, 1);
 	t_be(&data, height, 2);
 	t_be(&data, width, 2);
-	t_put(&data, "\x01\x01\x11\x00", 4);
+	t_raw(&data, "\x01\x01\x11\x00", 4);
 	t_jpeg_segment(sample, 0xc0, data.data, data.length);
 }
 
 void t_jpeg_scan(struct t_sample *sample)
 {
 	t_jpeg_segment(sample, 0xda, "\x01\x01\x00\x00\x3f\x00", 6);
-	t_put(sample, "\x12\xff\x00\x34\xff\xd0\x56", 7);
+	t_raw(sample, "\x12\xff\x00\x34\xff\xd0\x56", 7);
 }
 
 void t_jpeg(struct t_sample *sample)
 {
-	t_put(sample, "\xff\xd8", 2);
+	t_raw(sample, "\xff\xd8", 2);
 	t_jpeg_segment(sample, 0xe0, "JFIF\0\x01\x01\0\0\x01\0\x01\0\0", 14);
 	t_jpeg_frame(sample, 3, 2);
 	t_jpeg_scan(sample);
-	t_put(sample, "\xff\xff\xd9", 3);
+	t_raw(sample, "\xff\xff\xd9", 3);
 }
 
 void t_gif_header(struct t_sample *sample, unsigned width, unsigned height)
 {
-	t_text(sample, "GIF89a");
+	t_raw_text(sample, "GIF89a");
 	t_le(sample, width, 2);
 	t_le(sample, height, 2);
-	t_put(sample, "\x80\0\0\0\0\0\xff\xff\xff", 9);
+	t_raw(sample, "\x80\0\0\0\0\0\xff\xff\xff", 9);
 }
 
 void t_gif_image(struct t_sample *sample, unsigned width, unsigned height)
 {
-	t_put(sample, "\x2c\0\0\0\0", 5);
+	t_raw(sample, "\x2c\0\0\0\0", 5);
 	t_le(sample, width, 2);
 	t_le(sample, height, 2);
-	t_put(sample, "\0\x02\x02\x44\x01\0", 6);
+	t_raw(sample, "\0\x02\x02\x44\x01\0", 6);
 }
 
 void t_gif(struct t_sample *sample)
 {
 	t_gif_header(sample, 3, 2);
-	t_put(sample, "\x21\xf9\x04\0\x0a\0\0\0", 8);
+	t_raw(sample, "\x21\xf9\x04\0\x0a\0\0\0", 8);
 	t_gif_image(sample, 3, 2);
-	t_text(sample, ";");
+	t_raw_text(sample, ";");
 }
 
 void t_webp_begin(struct t_sample *sample)
 {
-	t_put(sample, "RIFF\0\0\0\0WEBP", 12);
+	t_raw(sample, "RIFF\0\0\0\0WEBP", 12);
 }
 
 void t_webp_chunk(struct t_sample *sample, const char *type, const void *data,
 		  size_t length)
 {
-	t_text(sample, type);
+	t_raw_text(sample, type);
 	t_le(sample, length, 4);
-	t_put(sample, data, length);
+	t_raw(sample, data, length);
 	t_le(sample, 0, length % 2);
 }
 
@@ -221,15 +221,15 @@ void t_pdf(struct t_sample *sample)
 	char xref[256] = "xref\n0 4\n0000000000 65535 f \n";
 	char tail[128];
 
-	t_text(sample, "%PDF-1.7\n%\xe2\xe3\xcf\xd3\n");
+	t_raw_text(sample, "%PDF-1.7\n%\xe2\xe3\xcf\xd3\n");
 	for (size_t i = 0; i < SGH_COUNT(objects); i++) {
 		snprintf(xref + strlen(xref), sizeof(xref) - strlen(xref),
 			 "%010zu 00000 n \n", sample->length);
-		t_text(sample, objects[i]);
+		t_raw_text(sample, objects[i]);
 	}
 	snprintf(tail, sizeof(tail),
 		 "trailer\n<</Size 4/Root 1 0 R>>\nstartxref\n%zu\n%%%%EOF\n",
 		 sample->length);
-	t_text(sample, xref);
-	t_text(sample, tail);
+	t_raw_text(sample, xref);
+	t_raw_text(sample, tail);
 }

@@ -14,8 +14,8 @@ struct t_sample {
 	unsigned char data[4096];
 };
 
-void t_put(struct t_sample *sample, const void *data, size_t length);
-void t_text(struct t_sample *sample, const char *text);
+void t_raw(struct t_sample *sample, const void *data, size_t length);
+void t_raw_text(struct t_sample *sample, const char *text);
 /* `size` bytes of a number, big or little end first. */
 void t_be(struct t_sample *sample, uint64_t number, size_t size);
 void t_le(struct t_sample *sample, uint64_t number, size_t size);

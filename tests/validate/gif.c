@@ -23,7 +23,7 @@ static void counts_frames_and_what_follows(void **state)
 	t_gif_header(&gif, 10, 10);
 	for (int i = 0; i < 4; i++)
 		t_gif_image(&gif, 10, 10);
-	t_text(&gif, ";--");
+	t_raw_text(&gif, ";--");
 	t_ok(t_judge_sample(NULL, &gif));
 	t_accepted("image", "image/gif",
 		   "{\"width\":10,\"height\":10,\"frames\":4,\"trailing\":2}");
@@ -70,10 +70,10 @@ static void checks_blocks(void **state)
 	struct t_sample none = { 0 }, block = { 0 }, codes = { 0 };
 
 	t_gif_header(&none, 3, 2);
-	t_text(&none, ";");
+	t_raw_text(&none, ";");
 	refused(&none, "gif.order", 19);
 	t_gif_header(&block, 3, 2);
-	t_text(&block, "x");
+	t_raw_text(&block, "x");
 	refused(&block, "gif.block", 19);
 	t_gif_header(&codes, 3, 2);
 	t_gif_image(&codes, 3, 2);

@@ -9,7 +9,7 @@ static void refused(const struct t_sample *jpeg, const char *rule, int64_t offse
 
 static void begin(struct t_sample *jpeg)
 {
-	t_put(jpeg, "\xff\xd8", 2);
+	t_raw(jpeg, "\xff\xd8", 2);
 }
 
 static void accepts(void **state)
@@ -28,7 +28,7 @@ static void reports_what_follows(void **state)
 	struct t_sample jpeg = { 0 };
 
 	t_jpeg(&jpeg);
-	t_text(&jpeg, "xyz");
+	t_raw_text(&jpeg, "xyz");
 	t_ok(t_judge_sample(NULL, &jpeg));
 	t_accepted("image", "image/jpeg",
 		   "{\"width\":3,\"height\":2,\"frames\":1,\"trailing\":3}");
@@ -48,7 +48,7 @@ static void four_bytes_are_no_image(void **state)
 {
 	struct t_sample jpeg = { 0 };
 
-	t_put(&jpeg, "\xff\xd8\xff\xe0", 4);
+	t_raw(&jpeg, "\xff\xd8\xff\xe0", 4);
 	refused(&jpeg, "jpeg.end", 4);
 }
 
@@ -83,7 +83,7 @@ static void checks_the_order(void **state)
 	refused(&scan, "jpeg.order", 3);
 	begin(&none);
 	t_jpeg_frame(&none, 3, 2);
-	t_put(&none, "\xff\xd9", 2);
+	t_raw(&none, "\xff\xd9", 2);
 	refused(&none, "jpeg.order", 16);
 }
 
@@ -93,10 +93,10 @@ static void checks_segments(void **state)
 
 	begin(&marker);
 	t_jpeg_segment(&marker, 0xe0, "x", 1);
-	t_text(&marker, "x");
+	t_raw_text(&marker, "x");
 	refused(&marker, "jpeg.marker", 7);
 	begin(&shorter);
-	t_put(&shorter, "\xff\xe0\x00\x01", 4);
+	t_raw(&shorter, "\xff\xe0\x00\x01", 4);
 	refused(&shorter, "jpeg.length", 4);
 	begin(&components);
 	t_jpeg_frame(&components, 3, 2);
@@ -116,7 +116,7 @@ static void skips_what_segments_hold(void **state)
 	t_jpeg_segment(&jpeg, 0xc4, "x", 1);
 	t_jpeg_scan(&jpeg);
 	refused(&jpeg, "jpeg.end", (int64_t)jpeg.length);
-	t_put(&jpeg, "\xff\xd9", 2);
+	t_raw(&jpeg, "\xff\xd9", 2);
 	t_ok(t_judge_sample("image/jpeg", &jpeg));
 }
 

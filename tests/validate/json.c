@@ -92,7 +92,7 @@ static void accepts_every_character(void **state)
 
 		if (c >= 0xd800 && c < 0xe000)
 			continue;
-		t_text(&text, "\"");
+		t_raw_text(&text, "\"");
 		if (c < 0x800) {
 			t_be(&text, 0xc080 | c >> 6 << 8 | (c & 0x3f), 2);
 		} else if (c < 0x10000) {
@@ -105,7 +105,7 @@ static void accepts_every_character(void **state)
 				     (c >> 6 & 0x3f) << 8 | (c & 0x3f),
 			     4);
 		}
-		t_text(&text, "\"");
+		t_raw_text(&text, "\"");
 		t_ok(t_judge_sample("application/json", &text));
 	}
 }
@@ -167,8 +167,9 @@ static void survives_changes(void **state)
 {
 	struct t_sample text = { 0 };
 
-	t_text(&text, "{\"name\":\"caf\xc3\xa9 \\u00e9\",\"list\":[1,-2.5e3,true,null],"
-		      "\"deep\":[[[{\"x\":{}}]]]}");
+	t_raw_text(&text,
+		   "{\"name\":\"caf\xc3\xa9 \\u00e9\",\"list\":[1,-2.5e3,true,null],"
+		   "\"deep\":[[[{\"x\":{}}]]]}");
 	t_ok(t_judge_sample("application/json", &text));
 	t_mutate(&text, "application/json", 3000);
 }

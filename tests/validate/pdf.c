@@ -10,9 +10,9 @@ static void refused(const struct t_sample *pdf, const char *rule, int64_t offset
 /* %PDF-1.4, some bytes, and an end of the case's own. */
 static void made(struct t_sample *pdf, const char *middle, const char *end)
 {
-	t_text(pdf, "%PDF-1.4\n");
-	t_text(pdf, middle);
-	t_text(pdf, end);
+	t_raw_text(pdf, "%PDF-1.4\n");
+	t_raw_text(pdf, middle);
+	t_raw_text(pdf, end);
 }
 
 static void accepts(void **state)
@@ -84,9 +84,9 @@ static void limits_what_follows(void **state)
 	memset(junk, 'x', sizeof(junk));
 	junk[1024] = '\0';
 	made(&pdf, "xref\n", "startxref\n9\n%%EOF");
-	t_text(&pdf, junk);
+	t_raw_text(&pdf, junk);
 	t_ok(t_judge_sample("application/pdf", &pdf));
-	t_text(&pdf, "x");
+	t_raw_text(&pdf, "x");
 	refused(&pdf, "pdf.end", (int64_t)pdf.length);
 }
 

@@ -30,7 +30,7 @@ static void reports_what_follows(void **state)
 	struct t_sample png = { 0 };
 
 	t_png(&png);
-	t_text(&png, "junk!");
+	t_raw_text(&png, "junk!");
 	t_ok(t_judge_sample(NULL, &png));
 	t_accepted("image", "image/png",
 		   "{\"width\":3,\"height\":2,\"frames\":1,\"trailing\":5}");

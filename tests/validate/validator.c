@@ -119,7 +119,7 @@ static void *judge_all(void *arg)
 	t_png(&samples[0]);
 	t_webp(&samples[1]);
 	t_pdf(&samples[2]);
-	t_text(&samples[3], "\"a text that libmagic is asked about\"");
+	t_raw_text(&samples[3], "\"a text that libmagic is asked about\"");
 	for (int i = 0; i < 200; i++)
 		*ret_failed |= sangraha_validate(t_types, &options, samples[i % 4].data,
 						 samples[i % 4].length, NULL, NULL);

@@ -14,7 +14,7 @@ static void lossy(struct t_sample *webp, unsigned width, unsigned height)
 {
 	struct t_sample data = { 0 };
 
-	t_put(&data, "\x10\0\0\x9d\x01\x2a", 6);
+	t_raw(&data, "\x10\0\0\x9d\x01\x2a", 6);
 	t_le(&data, width, 2);
 	t_le(&data, height, 2);
 	t_webp_chunk(webp, "VP8 ", data.data, data.length);
@@ -43,7 +43,7 @@ static void accepts_lossy(void **state)
 	t_webp_begin(&webp);
 	lossy(&webp, 5 | 0x4000, 4);
 	t_webp_end(&webp);
-	t_text(&webp, "more");
+	t_raw_text(&webp, "more");
 	t_ok(t_judge_sample("image/webp", &webp));
 	t_accepted("image", "image/webp",
 		   "{\"width\":5,\"height\":4,\"frames\":1,\"trailing\":4}");
@@ -158,7 +158,7 @@ static void checks_lengths(void **state)
 	chunk.data[16] = 200;
 	refused(&chunk, "webp.length", 16);
 	t_webp(&rest);
-	t_text(&rest, "abcd");
+	t_raw_text(&rest, "abcd");
 	t_webp_end(&rest);
 	refused(&rest, "webp.length", 28);
 }
