@@ -63,7 +63,10 @@ unsigned sangraha_rest_port(const struct sangraha_rest *rest);
 int sangraha_rest_drain(struct sangraha_rest *rest, unsigned timeout_ms,
 			struct sangraha_error *err);
 
-/* Stop and release; NULL is accepted. Since: 0.1 */
+/*
+ * Stop and release; NULL is accepted. Requests that still wait for an answer are told 503,
+ * for a quarter of a second at most; bodies that still arrive are cut. Since: 0.1
+ */
 void sangraha_rest_free(struct sangraha_rest *rest);
 
 #ifdef __cplusplus

@@ -109,7 +109,7 @@ static void *run(void *arg)
 			continue;
 		watched = sgh_now_ms();
 		sgh_connection_watch(rest);
-		sgh_web_request_watch(rest, false);
+		sgh_web_request_watch(rest, watched, false);
 	}
 	return NULL;
 }

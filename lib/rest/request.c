@@ -98,10 +98,8 @@ void sgh_web_request_wake(void *arg)
 	pthread_mutex_unlock(&request->async.lock);
 }
 
-void sgh_web_request_watch(struct sangraha_rest *rest, bool all)
+void sgh_web_request_watch(struct sangraha_rest *rest, int64_t now, bool all)
 {
-	int64_t now = sgh_now_ms();
-
 	pthread_mutex_lock(&rest->state.lock);
 	sgh_list_for_each (link, &rest->state.requests) {
 		struct sgh_web_request *request =
@@ -350,8 +348,12 @@ static void finish(struct sgh_web_request *request)
 	}
 	snprintf(request->problem.operation, sizeof(request->problem.operation), "%s",
 		 request->operation_id);
-	sgh_problem_set(&request->problem, SANGRAHA_E_TIMEOUT,
-			"No answer came within the time limit");
+	if (__atomic_load_n(&request->rest->closing, __ATOMIC_RELAXED))
+		sgh_problem_set(&request->problem, SANGRAHA_E_UNAVAILABLE,
+				"The server stops before an answer came");
+	else
+		sgh_problem_set(&request->problem, SANGRAHA_E_TIMEOUT,
+				"No answer came within the time limit");
 }
 
 static enum MHD_Result respond(struct sgh_web_request *request)

@@ -99,8 +99,11 @@ void sgh_web_request_done(void *request, struct sangraha_result *result);
 /* A paused upload can go on; any thread. */
 void sgh_web_request_wake(void *request);
 
-/* Wake those that wait: all of them (`all`), or those whose time is over. */
-void sgh_web_request_watch(struct sangraha_rest *rest, bool all);
+/*
+ * Wake those that wait for an answer and should have had it by `now` (monotonic): they
+ * are told so instead. `all`: and those that wait for anything else.
+ */
+void sgh_web_request_watch(struct sangraha_rest *rest, int64_t now, bool all);
 
 /* A header of the request, the first of that name; NULL when absent. */
 const char *sgh_web_request_header(const struct sgh_web_request *request,

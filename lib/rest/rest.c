@@ -23,6 +23,7 @@
 #define HEALTH_CONNECTIONS  64
 /* Of one connection: the header of a request, the header of its answer, read buffer. */
 #define CONNECTION_MEMORY (32 << 10)
+#define FAREWELL_MS       250
 
 static int copy_options(struct sangraha_rest *rest,
 			const struct sangraha_rest_options *options,
@@ -214,6 +215,21 @@ int sangraha_rest_drain(struct sangraha_rest *rest, unsigned timeout_ms,
 	return 0;
 }
 
+/* Requests that have waited in vain get an answer, if it can be written quickly. */
+static void tell_those_that_wait(struct sangraha_rest *rest)
+{
+	int64_t until = sgh_now_ms() + FAREWELL_MS;
+
+	__atomic_store_n(&rest->closing, true, __ATOMIC_RELAXED);
+	sgh_acceptor_stop_listening(rest);
+	sgh_web_request_watch(rest, SGH_NEVER, false);
+	pthread_mutex_lock(&rest->state.lock);
+	while (rest->state.in_flight)
+		if (!sgh_cond_wait_until(&rest->state.idle, &rest->state.lock, until))
+			break;
+	pthread_mutex_unlock(&rest->state.lock);
+}
+
 /*
  * MHD aborts when it is stopped with a connection suspended. After `stopping` is set none
  * is suspended any more, and sgh_web_request_watch() wakes those that are.
@@ -222,9 +238,11 @@ void sangraha_rest_free(struct sangraha_rest *rest)
 {
 	if (!rest)
 		return;
+	if (rest->accepting)
+		tell_those_that_wait(rest);
 	sgh_acceptor_stop(rest);
 	if (rest->daemon) {
-		sgh_web_request_watch(rest, true);
+		sgh_web_request_watch(rest, SGH_NEVER, true);
 		MHD_stop_daemon(rest->daemon);
 	}
 	if (rest->listen_fd >= 0)

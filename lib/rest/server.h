@@ -43,6 +43,7 @@ struct sangraha_rest {
 	bool accepting; /* the thread was started */
 
 	bool draining; /* atomic: no new connections, each answer is the last */
+	bool closing;  /* atomic: who waits for an answer is told that there is none */
 	bool stopping; /* atomic: nothing waits any more */
 
 	struct {

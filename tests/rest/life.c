@@ -104,6 +104,7 @@ static void a_client_without_an_answer_is_504(void **state)
 static void stopping_ends_what_waits(void **state)
 {
 	struct web *web = one_thread(0);
+	struct answer answer;
 	int fd = web_connect(web);
 	int other = web_connect(web);
 
@@ -115,6 +116,10 @@ static void stopping_ends_what_waits(void **state)
 	t_wait(fake_in_flight(web->fake) == 1 && fake_uploads_open(web->fake) == 1);
 	sangraha_rest_free(web->rest);
 	web->rest = NULL;
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 503);
+	assert_contains(answer.body, "stops");
+	answer_free(&answer);
 	assert_true(web_closed(fd));
 	assert_true(web_closed(other));
 	close(fd);
