@@ -159,6 +159,8 @@ struct t_proxy {
 	bool stalled;
 	bool cut;
 	unsigned accepted;
+	const void *greeting;
+	size_t greeting_size;
 	int pairs[PAIRS_MAX][2]; /* client, server; -1 */
 };
 
@@ -186,6 +188,8 @@ static void proxy_accept(struct t_proxy *proxy)
 		proxy->pairs[i][0] = fd;
 		proxy->pairs[i][1] = proxy->target ? dial(proxy->target) : -1;
 		proxy->accepted++;
+		if (proxy->greeting_size > 0)
+			send(fd, proxy->greeting, proxy->greeting_size, MSG_NOSIGNAL);
 		return;
 	}
 }
@@ -273,6 +277,17 @@ struct t_proxy *t_proxy_new(unsigned target_port)
 	getsockname(proxy->listener, (struct sockaddr *)&address, &length);
 	proxy->port = ntohs(address.sin_port);
 	assert_int_equal(pthread_create(&proxy->thread, NULL, proxy_run, proxy), 0);
+	return proxy;
+}
+
+struct t_proxy *t_proxy_saying(const void *data, size_t size)
+{
+	struct t_proxy *proxy = t_proxy_new(0);
+
+	pthread_mutex_lock(&proxy->lock);
+	proxy->greeting = data;
+	proxy->greeting_size = size;
+	pthread_mutex_unlock(&proxy->lock);
 	return proxy;
 }
 

@@ -39,6 +39,8 @@ void t_amqp_publish(const char *url, const char *queue, const char *body,
  */
 struct t_proxy;
 struct t_proxy *t_proxy_new(unsigned target_port);
+/* One that says `size` bytes to whoever comes, and nothing after. */
+struct t_proxy *t_proxy_saying(const void *data, size_t size);
 unsigned t_proxy_port(const struct t_proxy *proxy);
 void t_proxy_stall(struct t_proxy *proxy, bool stalled); /* read no more, keep open */
 void t_proxy_cut(struct t_proxy *proxy); /* close what is open; new ones are accepted */
