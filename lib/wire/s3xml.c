@@ -28,6 +28,7 @@ struct walk {
 	size_t length;
 	bool cut; /* the text was longer */
 	bool bad; /* refused: a DTD, or too deep */
+	bool no_memory;
 	/* Called at the end of each element, with its text. */
 	void (*element)(struct walk *walk);
 	/* Called at the start of each element; may be NULL. */
@@ -110,8 +111,10 @@ static const char *walk_run(struct walk *walk, const void *data, size_t length)
 	if (length > INT_MAX)
 		return "too large";
 	walk->parser = XML_ParserCreate(NULL);
-	if (!walk->parser)
+	if (!walk->parser) {
+		walk->no_memory = true;
 		return "out of memory";
+	}
 	XML_SetUserData(walk->parser, walk);
 	XML_SetStartDoctypeDeclHandler(walk->parser, on_doctype);
 	XML_SetElementHandler(walk->parser, on_start, on_end);
@@ -119,6 +122,7 @@ static const char *walk_run(struct walk *walk, const void *data, size_t length)
 	if (XML_Parse(walk->parser, data, (int)length, 1) != XML_STATUS_OK)
 		problem = walk->bad ? "refused"
 				    : XML_ErrorString(XML_GetErrorCode(walk->parser));
+	walk->no_memory |= XML_GetErrorCode(walk->parser) == XML_ERROR_NO_MEMORY;
 	XML_ParserFree(walk->parser);
 	return problem;
 }
@@ -179,7 +183,6 @@ struct list_walk {
 	bool encoded;
 	bool found;
 	const char *problem;
-	bool no_memory;
 };
 
 static void problem(struct list_walk *self, const char *text)
@@ -223,7 +226,7 @@ static void key_element(struct list_walk *self, struct sgh_s3_key *key)
 
 	if (at(walk, "ListBucketResult", "Contents", "Key")) {
 		key->key = sgh_arena_text(self->arena, walk->text, walk->length);
-		self->no_memory |= !key->key;
+		walk->no_memory |= !key->key;
 		if (walk->cut || !key->key)
 			problem(self, "a key is too long");
 	} else if (at(walk, "ListBucketResult", "Contents", "Size")) {
@@ -313,7 +316,7 @@ int sgh_s3xml_list(const void *data, size_t length, size_t max_keys,
 	if (!self.list.keys)
 		return sgh_fail_memory(err);
 	wrong = walk_run(&self.walk, data, length);
-	if (self.no_memory)
+	if (self.walk.no_memory)
 		return sgh_fail_memory(err);
 	if (self.problem)
 		wrong = self.problem;

@@ -12,6 +12,8 @@
 
 #define ALGORITHM     "AWS4-HMAC-SHA256"
 #define PRESIGN_PAIRS 5
+#define SECRET_MAX    1000
+#define PATH_MAX_     2048 /* bytes, that is a bucket and a key with room to spare */
 
 void sgh_sigv4_work_fini(struct sgh_sigv4_work *work)
 {
@@ -53,11 +55,13 @@ int sgh_sigv4_derive(const struct sgh_sigv4_scope *scope,
 	const char *steps[] = { scope->region, scope->service, "aws4_request" };
 	int rc;
 
+	if (strlen(scope->secret_key) > SECRET_MAX)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "the secret key is too long");
 	memcpy(key.day, date, sizeof(key.day) - 1);
 	sgh_buf_puts(&secret, "AWS4");
 	sgh_buf_puts(&secret, scope->secret_key);
 	if (secret.failed)
-		rc = sgh_fail(err, SANGRAHA_E_INVALID, 0, "the secret key is too long");
+		rc = sgh_fail_memory(err);
 	else
 		rc = sgh_hmac_sha256(secret.data, secret.length, key.day,
 				     sizeof(key.day) - 1, key.key, err);
@@ -126,16 +130,12 @@ static size_t normalise(const char *path, char *out)
 
 static void write_path(struct sgh_buf *buf, const struct sgh_sigv4_request *request)
 {
-	char plain[2048];
-	size_t length = strlen(request->path);
+	char plain[PATH_MAX_];
 
-	if (!request->normalise) {
-		sgh_uri_encode(buf, request->path, length, true);
-	} else if (length >= sizeof(plain)) {
-		buf->failed = true;
-	} else {
+	if (request->normalise)
 		sgh_uri_encode(buf, plain, normalise(request->path, plain), true);
-	}
+	else
+		sgh_uri_encode(buf, request->path, strlen(request->path), true);
 }
 
 /* Order by what compare() says, equal ones staying in their order: few, so by insertion. */
@@ -288,8 +288,7 @@ static int write_signature(const struct sgh_sigv4_scope *scope,
 	int rc;
 
 	if (work_failed(work))
-		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-				"the request is too large to sign");
+		return sgh_fail_memory(err);
 	rc = sgh_sha256_hex(work->canonical.data, work->canonical.length, hash, err);
 	if (rc)
 		return rc;
@@ -311,6 +310,9 @@ static int check(const struct sgh_sigv4_request *request, struct sangraha_error 
 	if (request->path[0] != '/')
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"the path of a request to sign begins with a slash");
+	if (strlen(request->path) >= PATH_MAX_)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"the path of a request to sign is too long");
 	if (request->header_count > SGH_SIGV4_PAIRS_MAX ||
 	    request->query_count > SGH_SIGV4_PAIRS_MAX)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
