@@ -10,16 +10,18 @@
 /*
  * A page of descriptions: list the keys of one type after another until the page is full,
  * HEAD each of them, and look whether anything follows, so that the last page has no
- * cursor. The cursor is the reference of the last key that was looked at.
+ * cursor. The cursor is the reference of the last id that was taken.
  */
 
+#define KEY_SIZE 1025 /* the longest key and its NUL; others put things there too */
+
 struct page {
-	size_t type;      /* index of the type being listed */
-	bool only;        /* no other type is wanted */
-	size_t limit;     /* descriptions at most */
-	size_t key_count; /* keys taken so far; some may turn out to be gone */
-	char after[SANGRAHA_ID_SIZE];
-	char cursor[SANGRAHA_REFERENCE_SIZE]; /* the last key that was taken */
+	size_t type;          /* index of the type being listed */
+	bool only;            /* no other type is wanted */
+	size_t limit;         /* descriptions at most */
+	size_t key_count;     /* keys taken so far; some may turn out to be gone */
+	char after[KEY_SIZE]; /* the last key that was looked at */
+	char cursor[SANGRAHA_REFERENCE_SIZE]; /* the last id that was taken */
 	struct sgh_type_info info;
 	struct sgh_store_op *heads;
 	char (*ids)[SANGRAHA_ID_SIZE];
@@ -128,10 +130,10 @@ static void describe(struct sgh_task *task)
 		page->head_count++;
 	}
 	page->key_count += page->head_count;
+	snprintf(page->after, sizeof(page->after), "%s", task->op.keys[count - 1].key);
 	if (page->head_count) {
-		memcpy(page->after, page->ids[page->head_count - 1], SANGRAHA_ID_SIZE);
 		snprintf(page->cursor, sizeof(page->cursor), "%s/%s", page->info.name,
-			 page->after);
+			 page->ids[page->head_count - 1]);
 		sgh_task_run(task, page->heads, page->head_count, described);
 	} else {
 		described(task);

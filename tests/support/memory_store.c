@@ -433,18 +433,25 @@ bool memory_store_has(struct sangraha_store *base, const char *bucket, const cha
 	return has;
 }
 
+void memory_store_put(struct sangraha_store *base, const struct sgh_store_op *op)
+{
+	struct memory_store *store = memory_of(base);
+	struct sgh_store_op copy = *op;
+
+	pthread_mutex_lock(&store->state.lock);
+	if (!find_bucket(store, op->bucket))
+		add_bucket(store, op->bucket);
+	do_put(find_bucket(store, op->bucket), &copy);
+	pthread_mutex_unlock(&store->state.lock);
+}
+
 void memory_store_set(struct sangraha_store *base, const char *bucket, const char *key,
 		      const char *text)
 {
-	struct memory_store *store = memory_of(base);
 	struct sgh_bytes *body = t_bytes(text);
-	struct sgh_store_op op = { .key = key, .body = body };
+	struct sgh_store_op op = { .bucket = bucket, .key = key, .body = body };
 
-	pthread_mutex_lock(&store->state.lock);
-	if (!find_bucket(store, bucket))
-		add_bucket(store, bucket);
-	do_put(find_bucket(store, bucket), &op);
-	pthread_mutex_unlock(&store->state.lock);
+	memory_store_put(base, &op);
 	sgh_bytes_unref(body);
 }
 

@@ -19,6 +19,8 @@ struct sangraha_store *memory_store_new(struct sangraha_context *context,
 
 /* Behind the store's back. */
 bool memory_store_has(struct sangraha_store *store, const char *bucket, const char *key);
+/* A put of everything that the operation says; makes the bucket. */
+void memory_store_put(struct sangraha_store *store, const struct sgh_store_op *op);
 void memory_store_set(struct sangraha_store *store, const char *bucket, const char *key,
 		      const char *text);
 void memory_store_remove(struct sangraha_store *store, const char *bucket,

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/roles.h"
+
+/* Pages that join up exactly, whatever the store holds. */
+
+#define BODY "{\"a\":1}"
+#define PDF  "%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
+
+/* Objects of ours behind the receiver's back: what a list needs is their description. */
+static void store(struct t_roles *f, const char *type, unsigned n)
+{
+	struct sgh_object_parts parts = {
+		.id = t_id(n),
+		.type = type,
+		.content_type = "application/json",
+		.sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a"
+			  "08",
+		.created_ms = 1,
+	};
+	struct sangraha_object *object = NULL;
+	struct sgh_arena arena = { 0 };
+	struct sgh_store_op op = { .verb = SGH_STORE_PUT,
+				   .bucket = type,
+				   .key = t_id(n) };
+	struct sgh_pair meta[SGH_STORE_META_MAX];
+
+	t_ok(sgh_object_new(&parts, &object, &t_err));
+	t_ok(sgh_object_to_meta(object, &arena, meta, &op.meta_count, &t_err));
+	op.meta = meta;
+	memory_store_put(f->store, &op);
+	sangraha_object_unref(object);
+	sgh_arena_fini(&arena);
+}
+
+static void store_many(struct t_roles *f, const char *type, unsigned from, unsigned count)
+{
+	for (unsigned n = from; n < from + count; n++)
+		store(f, type, n);
+}
+
+static struct sgh_reply *page(struct t_roles *f, const char *type, unsigned limit,
+			      const char *cursor)
+{
+	struct sgh_request *request = t_request(SGH_LIST, type, NULL);
+
+	request->limit = limit;
+	request->cursor = cursor;
+	t_send(f, request);
+	return t_answer(f, 0);
+}
+
+/* Walk all pages: "json/1 json/2 | pdf/3" for two pages. */
+static void pages(struct t_roles *f, const char *type, unsigned limit, const char *wanted)
+{
+	sgh_autobuf struct sgh_buf seen = SGH_BUF_INIT(4096);
+	sgh_autofree char *cursor = NULL;
+	unsigned count = 0;
+
+	do {
+		struct sgh_reply *reply = page(f, type, limit, cursor);
+
+		if (count++)
+			sgh_buf_puts(&seen, " |");
+		for (size_t i = 0; i < reply->object_count; i++)
+			sgh_buf_printf(&seen, "%s%s/%d", seen.length ? " " : "",
+				       sangraha_object_type(reply->objects[i]),
+				       atoi(sangraha_object_id(reply->objects[i]) + 24));
+		free(cursor);
+		cursor = reply->next_cursor ? strdup(reply->next_cursor) : NULL;
+		sgh_reply_free(reply);
+	} while (cursor && count < 20);
+	assert_string_equal(sgh_buf_text(&seen), wanted);
+}
+
+static void nothing_is_one_empty_page(void **state)
+{
+	pages(*state, NULL, 10, "");
+	pages(*state, "json", 10, "");
+}
+
+static void one_page_has_no_cursor(void **state)
+{
+	store_many(*state, "json", 1, 3);
+	pages(*state, "json", 4, "json/1 json/2 json/3");
+}
+
+static void an_exact_page_has_no_cursor(void **state)
+{
+	store_many(*state, "json", 1, 3);
+	pages(*state, "json", 3, "json/1 json/2 json/3");
+	pages(*state, NULL, 3, "json/1 json/2 json/3");
+}
+
+static void pages_join_up(void **state)
+{
+	store_many(*state, "json", 1, 5);
+	pages(*state, "json", 2, "json/1 json/2 | json/3 json/4 | json/5");
+	pages(*state, "json", 1, "json/1 | json/2 | json/3 | json/4 | json/5");
+}
+
+static void pages_join_up_across_types(void **state)
+{
+	store_many(*state, "json", 1, 2);
+	store_many(*state, "image", 3, 1);
+	store_many(*state, "pdf", 4, 2);
+	pages(*state, NULL, 10, "json/1 json/2 image/3 pdf/4 pdf/5");
+	pages(*state, NULL, 1, "json/1 | json/2 | image/3 | pdf/4 | pdf/5");
+	pages(*state, NULL, 2, "json/1 json/2 | image/3 pdf/4 | pdf/5");
+	pages(*state, NULL, 3, "json/1 json/2 image/3 | pdf/4 pdf/5");
+	pages(*state, NULL, 5, "json/1 json/2 image/3 pdf/4 pdf/5");
+}
+
+static void an_empty_type_between_is_passed(void **state)
+{
+	store_many(*state, "json", 1, 2);
+	store_many(*state, "pdf", 3, 1);
+	pages(*state, NULL, 2, "json/1 json/2 | pdf/3");
+	pages(*state, NULL, 1, "json/1 | json/2 | pdf/3");
+}
+
+static void ids_of_one_type_do_not_order_another(void **state)
+{
+	store_many(*state, "json", 5, 2);
+	store_many(*state, "pdf", 1, 2);
+	pages(*state, NULL, 1, "json/5 | json/6 | pdf/1 | pdf/2");
+}
+
+static void without_a_limit_there_are_a_hundred(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_reply *reply;
+
+	store_many(f, "json", 1, 101);
+	reply = page(f, NULL, 0, NULL);
+	assert_int_equal(reply->object_count, 100);
+	assert_non_null(reply->next_cursor);
+	sgh_reply_free(reply);
+	reply = page(f, NULL, 1000, NULL);
+	assert_int_equal(reply->object_count, 101);
+	assert_null(reply->next_cursor);
+	sgh_reply_free(reply);
+}
+
+static void deleted_in_between_is_left_out(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_reply *reply;
+
+	store_many(f, "json", 1, 3);
+	script_fail(f->script, "head json", 2, SANGRAHA_E_NOT_FOUND);
+	reply = page(f, "json", 3, NULL);
+	assert_int_equal(reply->object_count, 2);
+	assert_null(reply->next_cursor);
+	sgh_reply_free(reply);
+}
+
+static void a_cursor_outlives_its_object(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_reply *first;
+	struct sgh_reply *second;
+
+	store_many(f, "json", 1, 3);
+	first = page(f, "json", 2, NULL);
+	memory_store_remove(f->store, "json", t_id(2));
+	second = page(f, "json", 2, first->next_cursor);
+	assert_int_equal(second->object_count, 1);
+	assert_string_equal(sangraha_object_id(second->objects[0]), t_id(3));
+	sgh_reply_free(first);
+	sgh_reply_free(second);
+}
+
+/* Keys of others, before, between and behind ours, do not stop a walk. */
+static void foreign_keys_are_passed(void **state)
+{
+	struct t_roles *f = *state;
+
+	store_many(f, "json", 1, 3);
+	memory_store_set(f->store, "json", "0", "x");
+	memory_store_set(f->store, "json", "00", "x");
+	memory_store_set(f->store, "json", "0199f2c4-0000-7000-8000-000000000002x", "x");
+	memory_store_set(f->store, "json", "zz1", "x");
+	memory_store_set(f->store, "json", "zz2", "x");
+	memory_store_set(f->store, "json", "zz3", "x");
+	store_many(f, "pdf", 4, 1);
+	pages(f, NULL, 10, "json/1 json/2 json/3 pdf/4");
+	pages(f, NULL, 1, "json/1 | json/2 | json/3 | pdf/4");
+	pages(f, NULL, 2, "json/1 json/2 | json/3 pdf/4");
+}
+
+static void an_object_that_is_not_ours_is_left_out(void **state)
+{
+	struct t_roles *f = *state;
+
+	store_many(f, "json", 1, 1);
+	memory_store_set(f->store, "json", t_id(2), "x");
+	pages(f, "json", 1, "json/1 |");
+	pages(f, "json", 10, "json/1");
+}
+
+static void a_description_that_fails_fails_the_page(void **state)
+{
+	struct t_roles *f = *state;
+
+	store_many(f, "json", 1, 40);
+	script_fail(f->script, "head json", 35, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_request(SGH_LIST, NULL, NULL));
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+}
+
+static void a_bucket_that_is_not_made_yet_is_empty(void **state)
+{
+	struct t_roles *f = *state;
+
+	memory_store_wipe(f->store);
+	store_many(f, "pdf", 1, 1);
+	pages(f, NULL, 10, "pdf/1");
+}
+
+static void refused(struct t_roles *f, const char *type, const char *cursor)
+{
+	struct sgh_request *request = t_request(SGH_LIST, type, NULL);
+
+	request->cursor = cursor;
+	t_send(f, request);
+	t_answers(f, SANGRAHA_E_INVALID);
+}
+
+static void a_bad_cursor_is_invalid(void **state)
+{
+	struct t_roles *f = *state;
+
+	refused(f, NULL, "json");
+	refused(f, NULL, "json/1");
+	refused(f, NULL, "film/0199f2c4-0000-7000-8000-000000000001");
+	refused(f, "json", "pdf/0199f2c4-0000-7000-8000-000000000001");
+	refused(f, "film", NULL);
+}
+
+#define CASE(function) \
+	cmocka_unit_test_setup_teardown(function, t_getter_begin, t_roles_end)
+
+static const struct CMUnitTest tests[] = {
+	CASE(nothing_is_one_empty_page),
+	CASE(one_page_has_no_cursor),
+	CASE(an_exact_page_has_no_cursor),
+	CASE(pages_join_up),
+	CASE(pages_join_up_across_types),
+	CASE(an_empty_type_between_is_passed),
+	CASE(ids_of_one_type_do_not_order_another),
+	CASE(without_a_limit_there_are_a_hundred),
+	CASE(deleted_in_between_is_left_out),
+	CASE(a_cursor_outlives_its_object),
+	CASE(foreign_keys_are_passed),
+	CASE(an_object_that_is_not_ours_is_left_out),
+	CASE(a_description_that_fails_fails_the_page),
+	CASE(a_bucket_that_is_not_made_yet_is_empty),
+	CASE(a_bad_cursor_is_invalid),
+};
+
+t_main(tests)

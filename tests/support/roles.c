@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/roles.h"
+
+#include "base/error.h"
+#include "base/id.h"
+
+/* ---- set-up and tear-down ---- */
+
+static void declare(struct t_roles *f, unsigned speed)
+{
+	f->broker = memory_broker_new(true, speed);
+	memory_broker_declare(f->broker, T_REPLIES, NULL, NULL);
+	memory_broker_declare(f->broker, T_EVENTS, SANGRAHA_EVENT_EXCHANGE, NULL);
+}
+
+int t_roles_begin(void **state)
+{
+	struct t_roles *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	*state = f;
+	f->context = t_context();
+	f->script = script_new();
+	f->store = memory_store_new(f->context, f->script);
+	declare(f, 1000);
+	f->queue = memory_queue_new(f->context, f->broker, f->script);
+	return 0;
+}
+
+void t_roles_speed(struct t_roles *f, unsigned speed)
+{
+	sangraha_queue_unref(f->queue);
+	memory_broker_unref(f->broker);
+	declare(f, speed);
+	f->queue = memory_queue_new(f->context, f->broker, f->script);
+}
+
+int t_roles_end(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_clear(f->script);
+	sangraha_client_free(f->client);
+	sangraha_receiver_free(f->receiver);
+	sangraha_getter_free(f->getter);
+	if (f->client_queue)
+		sangraha_queue_unref(f->client_queue);
+	sangraha_queue_unref(f->queue);
+	sangraha_store_unref(f->store);
+	memory_broker_unref(f->broker);
+	/* Whatever a body was reserved for is over. */
+	assert_int_equal(sgh_budget_used(f->context->budget), 0);
+	sangraha_context_unref(f->context);
+	script_free(f->script);
+	free(f);
+	return 0;
+}
+
+int t_receiver_begin(void **state)
+{
+	t_roles_begin(state);
+	t_start_receiver(*state, NULL);
+	return 0;
+}
+
+int t_getter_begin(void **state)
+{
+	t_receiver_begin(state);
+	t_start_getter(*state, NULL);
+	return 0;
+}
+
+/* ---- roles ---- */
+
+bool t_writes(struct t_roles *f)
+{
+	struct sangraha_health health = { .size = sizeof(health) };
+
+	sangraha_receiver_health(f->receiver, &health);
+	return health.writes == SANGRAHA_HEALTH_OK;
+}
+
+static bool reads(struct t_roles *f)
+{
+	struct sangraha_health health = { .size = sizeof(health) };
+
+	sangraha_getter_health(f->getter, &health);
+	return health.reads == SANGRAHA_HEALTH_OK;
+}
+
+void t_start_receiver(struct t_roles *f, const struct sangraha_receiver_options *options)
+{
+	t_ok(sangraha_receiver_start(f->context, f->queue, f->store, options,
+				     &f->receiver, &t_err));
+	t_wait(t_writes(f));
+	script_forget(f->script);
+}
+
+void t_start_getter(struct t_roles *f, const struct sangraha_getter_options *options)
+{
+	t_ok(sangraha_getter_start(f->context, f->queue, f->store, options, &f->getter,
+				   &t_err));
+	t_wait(reads(f));
+	script_forget(f->script);
+}
+
+void t_start_client(struct t_roles *f, const struct sangraha_client_options *options)
+{
+	f->client_queue = memory_queue_new(f->context, f->broker, f->script);
+	t_ok(sangraha_client_new(f->context, f->client_queue, options, &f->client,
+				 &t_err));
+	script_forget(f->script);
+}
+
+/* ---- requests ---- */
+
+const char *t_id(unsigned n)
+{
+	static char ids[16][SANGRAHA_ID_SIZE];
+	static unsigned next;
+	char *id = ids[next++ % SGH_COUNT(ids)];
+
+	snprintf(id, SANGRAHA_ID_SIZE, "0199f2c4-0000-7000-8000-%012u", n);
+	return id;
+}
+
+static const char *keep(struct sgh_request *request, const char *text)
+{
+	return text ? sgh_arena_strdup(&request->arena, text) : NULL;
+}
+
+struct sgh_request *t_request(enum sgh_verb verb, const char *type, const char *id)
+{
+	struct sgh_request *request = sgh_request_new();
+	char minted[SANGRAHA_ID_SIZE];
+
+	assert_non_null(request);
+	sgh_id_random(minted);
+	request->verb = verb;
+	request->object_type = keep(request, type);
+	request->object_id = keep(request, id);
+	request->operation_id = keep(request, verb < SGH_DELETE ? id : minted);
+	request->correlation_id = "c-1";
+	request->request_id = "r-1";
+	request->reply_to = T_REPLIES;
+	request->published = sgh_time_ms();
+	request->deadline = sgh_time_ms() + 30000;
+	request->fresh = verb == SGH_PUT;
+	request->persistent = verb == SGH_PUT || verb == SGH_DELETE;
+	return request;
+}
+
+struct sgh_request *t_put(const char *id, const char *body)
+{
+	struct sgh_request *request = t_request(SGH_PUT, NULL, id);
+
+	request->body = t_bytes(body);
+	request->content_type = "application/json";
+	request->created_ms = sgh_time_ms();
+	return request;
+}
+
+void t_send_again(struct t_roles *f, struct sgh_request *request, unsigned deliveries)
+{
+	const char *queue = request->verb >= SGH_GET ? T_READ : T_WRITE;
+	struct sgh_message *message = NULL;
+
+	t_ok(sgh_request_message(request, &message, &t_err));
+	memory_broker_put_again(f->broker, queue, message, deliveries);
+	sgh_request_free(request);
+}
+
+void t_send(struct t_roles *f, struct sgh_request *request)
+{
+	t_send_again(f, request, 0);
+}
+
+/* ---- answers ---- */
+
+struct sgh_reply *t_answer_(struct t_roles *f, int status, const char *file, int line)
+{
+	struct sgh_message *message = memory_broker_take(f->broker, T_REPLIES);
+	struct sgh_reply *reply = NULL;
+
+	t_ok(sgh_reply_parse(message, NULL, &reply, &t_err));
+	sgh_message_free(message);
+	sgh_fail(&t_err, reply->status, 0, "%s", reply->message ? reply->message : "");
+	t_status_(status, reply->status, "the answer", file, line);
+	return reply;
+}
+
+void t_done_(struct t_roles *f, int status, const char *file, int line)
+{
+	sgh_reply_free(t_answer_(f, status, file, line));
+	t_wait(script_count(f->script, "ack ") == 1);
+	script_forget(f->script);
+}
+
+char *t_text(const struct sgh_message *message)
+{
+	const struct sgh_bytes *body = message->body;
+	char *text =
+		strndup(body ? (const char *)body->data : "", body ? body->length : 0);
+
+	assert_non_null(text);
+	return text;
+}
