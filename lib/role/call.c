@@ -33,7 +33,6 @@ struct call {
 		/* guarded by client->state.lock */
 		bool settled;
 		bool publishing;
-		bool armed;
 		int64_t published_ms;
 		int64_t resend_ms; /* when to send again; SGH_NEVER: not planned */
 	} state;
@@ -126,18 +125,21 @@ static void end_late(struct call *call)
 
 /* ---- sending ---- */
 
+/* Each time that the timer stands or fires has a reference of its own. */
 static void arm_locked(struct call *call)
 {
+	struct sgh_timers *timers = call->client->timers;
 	int64_t at = call->deadline_ms;
 
 	if (call->state.settled)
 		return;
 	if (call->state.resend_ms < at)
 		at = call->state.resend_ms;
-	if (!sgh_timer_arm(call->client->timers, &call->timer, at) || call->state.armed)
-		return;
-	call->state.armed = true;
-	call_ref(call);
+	if (!sgh_timer_cancel(timers, &call->timer))
+		call_ref(call);
+	/* Not the last one: an open call has one too. */
+	if (!sgh_timer_arm(timers, &call->timer, at))
+		call_unref(call);
 }
 
 /* Plan to send again: not too soon, and not for ever. */
@@ -220,7 +222,6 @@ static void fire(struct sgh_timer *timer)
 	bool again;
 
 	pthread_mutex_lock(&client->state.lock);
-	call->state.armed = false;
 	again = !late && !call->state.settled && !call->state.publishing &&
 		now >= call->state.resend_ms;
 	if (again) {
@@ -316,7 +317,7 @@ static struct call *call_new(struct sangraha_client *client, struct sgh_request 
 }
 
 /* Put a call into the table, unless there are too many. */
-static int enter(struct call *call, struct sangraha_error *err)
+static int enter(struct call *call, unsigned timeout_ms, struct sangraha_error *err)
 {
 	struct sangraha_client *client = call->client;
 	int status = 0;
@@ -333,6 +334,7 @@ static int enter(struct call *call, struct sangraha_error *err)
 		sgh_list_append(chain(client, call->correlation_id), &call->link);
 		client->state.call_count++;
 		call->state.publishing = true;
+		plan_locked(call, call->state.published_ms + timeout_ms / 2);
 	}
 	pthread_mutex_unlock(&client->state.lock);
 	return status;
@@ -355,7 +357,7 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 	call->state.published_ms = now;
 	request->deadline =
 		sgh_time_ms() + (request->reply_to ? timeout_ms : SGH_ASYNC_MS);
-	status = enter(call, err);
+	status = enter(call, timeout_ms, err);
 	if (status) {
 		call_unref(call);
 		return status;
@@ -364,12 +366,10 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 	call_ref(call);
 	status = publish(call, err);
 	pthread_mutex_lock(&client->state.lock);
-	if (status) {
+	if (status)
 		ours = settle_locked(call);
-	} else {
-		plan_locked(call, now + timeout_ms / 2);
+	else
 		arm_locked(call);
-	}
 	pthread_mutex_unlock(&client->state.lock);
 	if (ours) {
 		sgh_tally_end(&client->tally, request->verb, status,

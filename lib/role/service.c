@@ -20,8 +20,8 @@ static void tick(struct sgh_timer *timer);
 
 /* ---- deliveries ---- */
 
-/* Consume. Runs once, on the thread that found the service prepared. */
-static void open_consumer(struct sgh_service *service)
+/* Consume. Nobody else does so meanwhile: at the start, or while preparing. */
+static int open_consumer(struct sgh_service *service, struct sangraha_error *err)
 {
 	struct sgh_consumer_options options = {
 		.queue = service->kind->queue,
@@ -33,26 +33,30 @@ static void open_consumer(struct sgh_service *service)
 		.arg = service,
 	};
 	struct sgh_consumer *consumer = NULL;
-	struct sangraha_error err;
+	int status = sgh_consumer_new(service->queue, &options, &consumer, err);
 
-	if (sgh_consumer_new(service->queue, &options, &consumer, &err)) {
-		sgh_log(service->context, SANGRAHA_LOG_ERROR, service->kind->role,
-			"consume", "%s", err.message);
-		return;
-	}
+	if (status)
+		return status;
 	pthread_mutex_lock(&service->state.lock);
 	service->state.consumer = consumer;
 	if (service->state.draining)
 		sgh_consumer_pause(consumer);
 	pthread_mutex_unlock(&service->state.lock);
+	return 0;
 }
 
-void sgh_service_enter(struct sgh_service *service, struct sgh_task *task)
+bool sgh_service_enter(struct sgh_service *service, struct sgh_task *task)
 {
+	bool enter;
+
 	pthread_mutex_lock(&service->state.lock);
-	sgh_list_append(&service->state.tasks, &task->link);
-	service->state.task_count++;
+	enter = !service->state.draining;
+	if (enter) {
+		sgh_list_append(&service->state.tasks, &task->link);
+		service->state.task_count++;
+	}
 	pthread_mutex_unlock(&service->state.lock);
+	return enter;
 }
 
 void sgh_service_leave(struct sgh_service *service, struct sgh_task *task)
@@ -88,29 +92,38 @@ bool sgh_service_stopping(struct sgh_service *service)
 
 static void bucket_done(struct sgh_store_op *op);
 
-/* One less to wait for; the last one decides. */
+/*
+ * One less to wait for; the last one decides. As soon as it has said that it is no longer
+ * preparing, the service may go.
+ */
 static void bucket_ended(struct sgh_service *service, int status,
 			 const struct sangraha_error *err)
 {
+	struct sangraha_error why;
 	bool last;
-	bool open = false;
+	bool open;
 
+	if (status)
+		sgh_log(service->context, SANGRAHA_LOG_DEBUG, service->kind->role,
+			"make-bucket", "%s", err->message);
 	pthread_mutex_lock(&service->state.lock);
 	if (status)
 		service->state.buckets_failed = status;
 	last = --service->state.buckets_left == 0;
-	if (last) {
-		service->state.preparing = false;
-		service->state.prepared = !service->state.buckets_failed;
-		open = service->state.prepared && !service->state.consumer;
-	}
+	open = last && !service->state.buckets_failed && !service->state.consumer;
+	pthread_mutex_unlock(&service->state.lock);
+	if (!last)
+		return;
+	if (open && open_consumer(service, &why))
+		sgh_log(service->context, SANGRAHA_LOG_ERROR, service->kind->role,
+			"consume", "%s", why.message);
+	pthread_mutex_lock(&service->state.lock);
+	service->state.preparing = false;
+	/* Without a consumer the next tick begins again. */
+	service->state.prepared =
+		!service->state.buckets_failed && service->state.consumer;
 	pthread_cond_broadcast(&service->state.changed);
 	pthread_mutex_unlock(&service->state.lock);
-	if (status)
-		sgh_log(service->context, SANGRAHA_LOG_DEBUG, service->kind->role,
-			"make-bucket", "%s", err->message);
-	if (open)
-		open_consumer(service);
 }
 
 static void bucket_done(struct sgh_store_op *op)
@@ -167,6 +180,7 @@ void sgh_service_prepare_again(struct sgh_service *service)
 
 /* ---- the watch ---- */
 
+/* As soon as it has said that it is no longer checking, the service may go. */
 static void check_done(struct sgh_store_op *op)
 {
 	struct sgh_service *service = op->arg;
@@ -175,8 +189,6 @@ static void check_done(struct sgh_store_op *op)
 	pthread_mutex_lock(&service->state.lock);
 	changed = service->state.store_ok != (op->status == 0);
 	service->state.store_ok = op->status == 0;
-	service->state.checking = false;
-	pthread_cond_broadcast(&service->state.changed);
 	pthread_mutex_unlock(&service->state.lock);
 	if (changed)
 		sgh_log(service->context,
@@ -184,6 +196,10 @@ static void check_done(struct sgh_store_op *op)
 			service->kind->role, "store",
 			op->status ? "the store does not serve: %s" : "the store serves",
 			op->err.message);
+	pthread_mutex_lock(&service->state.lock);
+	service->state.checking = false;
+	pthread_cond_broadcast(&service->state.changed);
+	pthread_mutex_unlock(&service->state.lock);
 }
 
 static void check_store(struct sgh_service *service)
@@ -322,40 +338,46 @@ int sgh_service_start(struct sgh_service *service, const struct sgh_service_kind
 	if (status)
 		return status;
 	if (!kind->makes_buckets)
-		open_consumer(service);
+		status = open_consumer(service, err);
+	if (status)
+		return status;
 	if (!sgh_timer_arm(service->timers, &service->tick, sgh_now_ms()))
 		return sgh_fail_memory(err);
 	return 0;
 }
 
-static bool wait_until_idle(struct sgh_service *service, int64_t until_ms)
+/* How many tasks are left then. */
+static size_t wait_until_idle(struct sgh_service *service, int64_t until_ms)
 {
-	bool idle;
+	size_t left;
 
 	pthread_mutex_lock(&service->state.lock);
 	while (service->state.task_count &&
 	       sgh_cond_wait_until(&service->state.changed, &service->state.lock,
 				   until_ms))
 		;
-	idle = service->state.task_count == 0;
+	left = service->state.task_count;
 	pthread_mutex_unlock(&service->state.lock);
-	return idle;
+	return left;
 }
 
 int sgh_service_drain(struct sgh_service *service, unsigned timeout_ms,
 		      struct sangraha_error *err)
 {
+	size_t left;
+
 	pthread_mutex_lock(&service->state.lock);
 	service->state.draining = true;
 	if (service->state.consumer)
 		sgh_consumer_pause(service->state.consumer);
 	pthread_mutex_unlock(&service->state.lock);
-	if (wait_until_idle(service, sgh_now_ms() + timeout_ms))
+	left = wait_until_idle(service, sgh_now_ms() + timeout_ms);
+	if (!left)
 		return 0;
 	return sgh_fail(err, SANGRAHA_E_TIMEOUT, 0,
 			"%zu requests were still in hand after %u ms; the queue delivers "
 			"them again",
-			service->state.task_count, timeout_ms);
+			left, timeout_ms);
 }
 
 /* Tasks that wait to publish again are abandoned; a step under way is waited for. */

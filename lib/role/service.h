@@ -32,6 +32,11 @@ struct sgh_service_kind {
 	 */
 	void (*begin)(struct sgh_task *task);
 	bool on_worker;
+	/*
+	 * A task is in the dead-letter queue, and its request can be told: make that known,
+	 * then sgh_task_finish(). NULL: nothing to do.
+	 */
+	void (*buried)(struct sgh_task *task);
 };
 
 struct sgh_service_options {
@@ -90,8 +95,11 @@ void sgh_service_fini(struct sgh_service *service);
 /* The store lost its buckets: make them again before anything else. */
 void sgh_service_prepare_again(struct sgh_service *service);
 
-/* For tasks: counted in, counted out; stopping means: give up what would wait. */
-void sgh_service_enter(struct sgh_service *service, struct sgh_task *task);
+/*
+ * For tasks: counted in, unless it drains already; counted out; stopping means: give up
+ * what would wait.
+ */
+bool sgh_service_enter(struct sgh_service *service, struct sgh_task *task);
 void sgh_service_leave(struct sgh_service *service, struct sgh_task *task);
 bool sgh_service_draining(struct sgh_service *service);
 bool sgh_service_stopping(struct sgh_service *service);

@@ -132,8 +132,9 @@ void sgh_task_deliver(void *arg, struct sgh_delivery *delivery)
 		sgh_delivery_reject(delivery);
 		return;
 	}
-	task = sgh_service_draining(service) ? NULL : calloc(1, sizeof(*task));
-	if (!task) {
+	task = calloc(1, sizeof(*task));
+	if (!task || !sgh_service_enter(service, task)) {
+		free(task);
 		sgh_delivery_return(delivery);
 		return;
 	}
@@ -143,7 +144,6 @@ void sgh_task_deliver(void *arg, struct sgh_delivery *delivery)
 	task->deadline_ms = SGH_NEVER;
 	task->job.run = on_worker;
 	sgh_tally_begin(&service->tally);
-	sgh_service_enter(service, task);
 	if (service->kind->on_worker && !late_by_header(delivery->message))
 		sgh_pool_submit(service->pool, &task->job);
 	else
