@@ -23,10 +23,10 @@
  */
 
 /* A fast write that took longer than this may have crossed a delete. */
-#define QUICK_MS        1000
-#define RECORD_MAX      4096
-#define REFUSED_KEPT_MS (24 * 3600 * 1000LL)
-#define TYPES_MAX       64
+#define QUICK_MS       1000
+#define RECORD_MAX     4096
+#define FAILED_KEPT_MS (24 * 3600 * 1000LL)
+#define TYPES_MAX      64
 
 struct put {
 	struct sgh_type_info type;
@@ -102,6 +102,15 @@ static void removed(struct sgh_task *task)
 			      "the id was deleted and cannot be written again");
 }
 
+/* The id was deleted: nothing may stand under it, whoever wrote it. */
+static void take_back(struct sgh_task *task)
+{
+	struct put *put = task->state;
+
+	sgh_task_op(task, SGH_STORE_DELETE, put->type.bucket, task->request->object_id);
+	sgh_task_run_one(task, removed);
+}
+
 static void looked_after(struct sgh_task *task)
 {
 	struct put *put = task->state;
@@ -111,9 +120,7 @@ static void looked_after(struct sgh_task *task)
 	} else if (task->op.status) {
 		sgh_task_retry(task, &task->op.err);
 	} else {
-		sgh_task_op(task, SGH_STORE_DELETE, put->type.bucket,
-			    task->request->object_id);
-		sgh_task_run_one(task, removed);
+		take_back(task);
 	}
 }
 
@@ -173,11 +180,6 @@ static void written(struct sgh_task *task)
 	if (task->op.status == SANGRAHA_E_PRECONDITION) {
 		sgh_task_op(task, SGH_STORE_HEAD, put->type.bucket, request->object_id);
 		sgh_task_run_one(task, compared);
-	} else if (task->op.status == SANGRAHA_E_NOT_FOUND) {
-		/* The bucket is gone: somebody emptied the store. */
-		sgh_service_prepare_again(task->service);
-		task->op.err.status = SANGRAHA_E_UNAVAILABLE;
-		sgh_task_retry(task, &task->op.err);
 	} else if (task->op.status) {
 		sgh_task_retry(task, &task->op.err);
 	} else if (put->sure || !quick) {
@@ -243,29 +245,39 @@ static void claimed(struct sgh_task *task)
 	}
 }
 
-/* Write the record `operation/<id>`, unless there is one. */
-static void write_operation(struct sgh_task *task, struct sgh_record *record,
-			    void (*then)(struct sgh_task *task))
+/* Write the record `operation/<id>`, unless there is one. Takes the task unless it fails. */
+static int write_operation(struct sgh_task *task, struct sgh_record *record,
+			   void (*then)(struct sgh_task *task),
+			   struct sangraha_error *err)
 {
 	struct put *put = task->state;
-	struct sangraha_error err;
 	struct sgh_store_op *op;
+	int status;
 
 	record->operation_id = task->request->operation_id;
 	record->type = put->type.name;
-	record->sha256 = put->sha256;
+	record->sha256 = put->sha256[0] ? put->sha256 : NULL;
 	record->created_ms = sgh_time_ms();
 	sgh_bytes_unref(sgh_take(put->record));
-	if (sgh_record_write(record, &put->record, &err)) {
-		sgh_task_retry(task, &err);
-		return;
-	}
+	status = sgh_record_write(record, &put->record, err);
+	if (status)
+		return status;
 	sgh_record_key_operation(put->record_key, task->request->object_id);
 	op = sgh_task_op(task, SGH_STORE_PUT, "meta", put->record_key);
 	op->body = put->record;
 	op->content_type = "application/json";
 	op->if_none_match = true;
 	sgh_task_run_one(task, then);
+	return 0;
+}
+
+static void claim(struct sgh_task *task)
+{
+	struct sgh_record record = { .offset = -1 };
+	struct sangraha_error err;
+
+	if (write_operation(task, &record, claimed, &err))
+		sgh_task_retry(task, &err);
 }
 
 /* ---- looks: tombstones, and the id under other types ---- */
@@ -273,8 +285,9 @@ static void write_operation(struct sgh_task *task, struct sgh_record *record,
 static void looked(struct sgh_task *task)
 {
 	struct put *put = task->state;
-	struct sgh_record record = { .offset = -1 };
+	char buried[SGH_RECORD_KEY_SIZE];
 
+	sgh_record_key_deleted(buried, put->type.name, task->request->object_id);
 	for (size_t i = 0; i < put->look_count; i++) {
 		struct sgh_store_op *op = &put->looks[i];
 
@@ -282,6 +295,9 @@ static void looked(struct sgh_task *task)
 			continue;
 		if (op->status)
 			sgh_task_retry(task, &op->err);
+		else if (sgh_streq(op->key, buried))
+			/* An earlier try may have ended before it could take back. */
+			take_back(task);
 		else if (i < put->tombstone_count)
 			sgh_task_fail(task, SANGRAHA_E_GONE,
 				      "the id was deleted and cannot be written again");
@@ -292,7 +308,7 @@ static void looked(struct sgh_task *task)
 	}
 	/* Version 5 is what a key derives; two types cannot see each other's bucket. */
 	if (sgh_id_version(task->request->object_id) == 5)
-		write_operation(task, &record, claimed);
+		claim(task);
 	else
 		write_object(task);
 }
@@ -330,12 +346,30 @@ static void look(struct sgh_task *task)
 	sgh_task_run(task, put->looks, n, looked);
 }
 
-/* ---- refused ---- */
+/* ---- refused, or dead ---- */
 
-static void refusal_recorded(struct sgh_task *task)
+/* Only a convenience failed if it did: the answer is the same. */
+static void failure_recorded(struct sgh_task *task)
 {
-	/* Only a convenience failed if it did: the answer is the same. */
 	sgh_task_finish(task);
+}
+
+/* Record what the reply says: whoever does not wait for it asks for the operation. */
+static void record_failure(struct sgh_task *task, int status)
+{
+	const struct sgh_reply *reply = task->reply;
+	struct sgh_record record = {
+		.code = sangraha_status_name(status),
+		.message = reply->message,
+		.declared = reply->declared,
+		.detected = reply->detected,
+		.rule = reply->rule,
+		.offset = reply->offset,
+		.expires_ms = sgh_time_ms() + FAILED_KEPT_MS,
+	};
+
+	if (write_operation(task, &record, failure_recorded, NULL))
+		sgh_task_finish(task);
 }
 
 static void refuse(struct sgh_task *task, const struct sangraha_error *err)
@@ -343,7 +377,6 @@ static void refuse(struct sgh_task *task, const struct sangraha_error *err)
 	struct put *put = task->state;
 	const struct sangraha_verdict *verdict = put->verdict;
 	struct sgh_reply *reply = sgh_task_reply(task);
-	struct sgh_record record = { .offset = -1 };
 	struct sangraha_error ignored;
 
 	if (!reply) {
@@ -365,14 +398,7 @@ static void refuse(struct sgh_task *task, const struct sangraha_error *err)
 		sgh_task_abandon(task);
 		return;
 	}
-	record.code = sangraha_status_name(reply->status);
-	record.message = reply->message;
-	record.declared = reply->declared;
-	record.detected = reply->detected;
-	record.rule = reply->rule;
-	record.offset = reply->offset;
-	record.expires_ms = sgh_time_ms() + REFUSED_KEPT_MS;
-	write_operation(task, &record, refusal_recorded);
+	record_failure(task, reply->status);
 }
 
 /* ---- check ---- */
@@ -493,9 +519,31 @@ static bool certainly_new(const struct sgh_task *task)
 	       !request->resend;
 }
 
+/* The state of a task that has none yet; NULL without memory. */
+static struct put *put_new(struct sgh_task *task)
+{
+	task->state = calloc(1, sizeof(struct put));
+	task->state_free = task->state ? put_free : NULL;
+	return task->state;
+}
+
+void sgh_put_buried(struct sgh_task *task)
+{
+	int status = task->reply ? task->reply->status : 0;
+
+	/* It will not pass any more: a record that said so would be asked again. */
+	if (sgh_status_passing(status))
+		status = SANGRAHA_E_INTERNAL;
+	/* One that was not even begun has no state. */
+	if (status && (task->state || put_new(task)))
+		record_failure(task, status);
+	else
+		sgh_task_finish(task);
+}
+
 void sgh_put_begin(struct sgh_task *task)
 {
-	struct put *put = calloc(1, sizeof(*put));
+	struct put *put = put_new(task);
 	struct sangraha_error err;
 	int status;
 
@@ -503,8 +551,6 @@ void sgh_put_begin(struct sgh_task *task)
 		sgh_task_abandon(task);
 		return;
 	}
-	task->state = put;
-	task->state_free = put_free;
 	status = check_digest(task, &err);
 	if (!status)
 		status = validate(task, &err);

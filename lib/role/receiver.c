@@ -22,6 +22,14 @@ static void begin(struct sgh_task *task)
 	}
 }
 
+static void buried(struct sgh_task *task)
+{
+	if (task->request->verb == SGH_PUT && task->request->object_id)
+		sgh_put_buried(task);
+	else
+		sgh_task_finish(task);
+}
+
 static const struct sgh_service_kind receiver_kind = {
 	.role = "receiver",
 	.queue = SANGRAHA_WRITE_QUEUE,
@@ -29,6 +37,7 @@ static const struct sgh_service_kind receiver_kind = {
 	.makes_buckets = true,
 	.begin = begin,
 	.on_worker = true,
+	.buried = buried,
 };
 
 int sangraha_receiver_start(struct sangraha_context *context,

@@ -16,6 +16,9 @@ struct sangraha_receiver {
 /* Begin a put: validate, then store. README.md tells the steps. */
 void sgh_put_begin(struct sgh_task *task);
 
+/* A put is in the dead-letter queue: record that, then finish. */
+void sgh_put_buried(struct sgh_task *task);
+
 /* Begin a delete: tombstone, then remove. */
 void sgh_delete_begin(struct sgh_task *task);
 

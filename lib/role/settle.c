@@ -13,8 +13,9 @@
  * stops and the delivery goes back.
  */
 
-#define PUBLISH_MS 10000
-#define AGAIN_MS   500
+#define PUBLISH_MS  10000
+#define AGAIN_MS    500
+#define PATIENCE_MS 60000 /* with the reply of a request that has no deadline */
 
 /* One event of the log, one count of the metrics; then the task is gone. */
 static void leave(struct sgh_task *task, const char *outcome, int status)
@@ -49,22 +50,27 @@ static void leave(struct sgh_task *task, const char *outcome, int status)
 	sgh_task_free(task);
 }
 
+static void replied(struct sgh_task *task);
 static void publish_again(struct sgh_timer *timer);
 static void publish_done(struct sgh_publish *publish, int status,
 			 const struct sangraha_error *err);
 
 /*
  * Whether nothing is lost by going on without this one: an answer or an event that the
- * broker will never take, or the answer to a read that nobody waits for any more.
+ * broker will never take; or, when nobody waits for it any more, the answer to a read,
+ * and one whose queue is full - that queue is the requester's, and must not hold us up.
  */
 static bool may_skip(const struct sgh_task *task, int status)
 {
 	bool reads = task->request && task->request->verb >= SGH_GET;
+	bool full = task->published == replied && status == SANGRAHA_E_OVERLOADED;
+	int64_t until = task->deadline_ms == SGH_NEVER
+				? task->started_us / 1000 + PATIENCE_MS
+				: task->deadline_ms;
 
 	if (task->publish.mandatory)
 		return false;
-	return !sgh_status_passing(status) ||
-	       (reads && sgh_now_ms() >= task->deadline_ms);
+	return !sgh_status_passing(status) || ((reads || full) && sgh_now_ms() >= until);
 }
 
 static void publish_failed(struct sgh_task *task, int status,
@@ -210,7 +216,10 @@ void sgh_task_fail_with(struct sgh_task *task, const struct sangraha_error *err)
 	struct sgh_reply *answer = sgh_task_reply(task);
 
 	if (answer) {
-		answer->status = err->status;
+		/* Credentials are a matter between us and the store. */
+		answer->status = err->status == SANGRAHA_E_UNAUTHORIZED
+					 ? SANGRAHA_E_UNAVAILABLE
+					 : err->status;
 		answer->message = sgh_arena_strdup(&answer->arena, err->message);
 	}
 	sgh_task_finish(task);
@@ -280,7 +289,10 @@ void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)
 						      : task->deadline_ms - sgh_now_ms();
 	struct sangraha_error answer = *err;
 
-	if (err->status == SANGRAHA_E_TIMEOUT || err->status == SANGRAHA_E_OVERLOADED)
+	/* What a write does not find is its bucket: somebody emptied the store. */
+	if (err->status == SANGRAHA_E_NOT_FOUND)
+		sgh_service_prepare_again(task->service);
+	if (err->status != SANGRAHA_E_INTERNAL)
 		answer.status = SANGRAHA_E_UNAVAILABLE;
 	if (waiting && (breaker_open || left <= delays[0].ms)) {
 		sgh_task_fail_with(task, &answer);
@@ -308,6 +320,14 @@ static bool add_last_words(struct sgh_message *copy, const struct sgh_task *task
 	       sgh_message_add_text(copy, "dead-time", now);
 }
 
+static void buried(struct sgh_task *task)
+{
+	if (task->request && task->service->kind->buried)
+		task->service->kind->buried(task);
+	else
+		sgh_task_finish(task);
+}
+
 void sgh_task_dead_letter(struct sgh_task *task, const char *reason,
 			  const struct sangraha_error *err)
 {
@@ -327,5 +347,5 @@ void sgh_task_dead_letter(struct sgh_task *task, const char *reason,
 		return;
 	}
 	publish(task, copy, SANGRAHA_DEAD_LETTER_EXCHANGE,
-		task->service->kind->dead_letters, true, true, sgh_task_finish);
+		task->service->kind->dead_letters, true, true, buried);
 }

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/roles.h"
+#include "wire/record.h"
+
+/* How a write ends when something fails: retries, dead letters, what is published again. */
+
+#define BODY  "{\"a\":1}"
+#define DELAY "publish object_write_queue.delay."
+
+static struct sgh_request *async_put(const char *id)
+{
+	struct sgh_request *request = t_put(id, BODY);
+
+	request->reply_to = NULL;
+	request->deadline = sgh_time_ms() + 86400000;
+	return request;
+}
+
+static const char *header(const struct sgh_message *message, const char *name)
+{
+	const char *text = sgh_message_text(message, name);
+
+	return text ? text : "";
+}
+
+static int64_t number(const struct sgh_message *message, const char *name)
+{
+	const struct sgh_header *there = sgh_message_header(message, name);
+
+	return there && there->kind == SGH_HEADER_NUMBER ? there->number : -1;
+}
+
+/* ---- retries ---- */
+
+static void a_failure_that_passes_is_tried_again(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "put json", 1, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_put(t_id(1), BODY));
+	t_journal(f->script, "put json: unavailable\n" DELAY "1s: ok\n"
+			     "ack object_write_queue: ok\n" T_LOOKED "put-new json: ok\n"
+			     "head meta/deleted: not_found\n" T_FINISHED);
+	t_answers(f, 0);
+}
+
+static void a_lost_answer_has_one_effect(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_reply *reply;
+
+	script_lose(f->script, "put json", 1, SANGRAHA_E_TIMEOUT);
+	t_send(f, t_put(t_id(1), BODY));
+	t_journal(f->script,
+		  "put json: lost\n" DELAY "1s: ok\n"
+		  "ack object_write_queue: ok\n" T_LOOKED "put-new json: precondition\n"
+		  "head json: ok\n" T_FINISHED);
+	reply = t_answer(f, 0);
+	assert_false(reply->replayed);
+	sgh_reply_free(reply);
+	assert_int_equal(memory_store_count(f->store, "json"), 1);
+}
+
+static void no_time_is_left(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_put(t_id(1), BODY);
+
+	script_fail(f->script, "put json", 1, SANGRAHA_E_UNAVAILABLE);
+	request->deadline = sgh_time_ms() + 900;
+	t_send(f, request);
+	t_journal(f->script, "put json: unavailable\n" T_SAID);
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+}
+
+static void the_store_is_known_to_be_away(void **state)
+{
+	struct t_roles *f = *state;
+
+	for (int i = 0; i < 5; i++)
+		sgh_breaker_failure(&f->store->breaker);
+	t_send(f, t_put(t_id(1), BODY));
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+	assert_int_equal(script_count(f->script, DELAY), 0);
+}
+
+/* Whoever waits hears nothing of what is ours: credentials, conditions. */
+static void refused_credentials_are_our_trouble(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_put(t_id(1), BODY);
+
+	script_fail(f->script, "put json", 1, SANGRAHA_E_UNAUTHORIZED);
+	request->deadline = sgh_time_ms() + 900;
+	t_send(f, request);
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+}
+
+static void a_copy_that_cannot_be_sent_is_sent_again(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "put json", 1, SANGRAHA_E_UNAVAILABLE);
+	script_fail(f->script, DELAY "1s", 1, SANGRAHA_E_OVERLOADED);
+	t_send(f, t_put(t_id(1), BODY));
+	t_answers(f, 0);
+	assert_int_equal(script_count(f->script, DELAY "1s: overloaded"), 1);
+	assert_int_equal(script_count(f->script, DELAY "1s: ok"), 1);
+	t_wait(script_count(f->script, "ack ") == 2);
+}
+
+/* ---- dead letters ---- */
+
+static void out_of_retries_is_a_dead_letter(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_message *message;
+
+	script_fail(f->script, "put", 0, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, async_put(t_id(1)));
+	message = memory_broker_take(f->broker, T_DEAD);
+	assert_string_equal(header(message, "dead-reason"), "out of retries");
+	assert_int_equal(number(message, "dead-attempts"), 6);
+	assert_non_null(strstr(header(message, "dead-error"), "scripted"));
+	assert_int_equal(strlen(header(message, "dead-time")), 24);
+	assert_null(sgh_message_header(message, "x-first-death-queue"));
+	assert_string_equal(message->message_id, t_id(1));
+	t_same_bytes(message->body, BODY);
+	sgh_message_free(message);
+	assert_int_equal(memory_broker_dropped(f->broker), 0);
+}
+
+static void each_retry_waits_longer(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "put", 0, SANGRAHA_E_INTERNAL);
+	t_send(f, async_put(t_id(1)));
+	sgh_message_free(memory_broker_take(f->broker, T_DEAD));
+	assert_int_equal(script_count(f->script, DELAY), 5);
+	assert_int_equal(script_count(f->script, DELAY "1s: ok"), 1);
+	assert_int_equal(script_count(f->script, DELAY "5s: ok"), 1);
+	assert_int_equal(script_count(f->script, DELAY "15s: ok"), 1);
+	assert_int_equal(script_count(f->script, DELAY "60s: ok"), 1);
+	assert_int_equal(script_count(f->script, DELAY "300s: ok"), 1);
+}
+
+static void a_retry_past_the_deadline_is_not_made(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = async_put(t_id(1));
+
+	script_fail(f->script, "put", 0, SANGRAHA_E_INTERNAL);
+	request->deadline = sgh_time_ms() + 4000;
+	t_send(f, request);
+	sgh_message_free(memory_broker_take(f->broker, T_DEAD));
+	assert_int_equal(script_count(f->script, DELAY), 1);
+}
+
+static void unreadable_is_a_dead_letter(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_message *message = sgh_message_new();
+
+	message->type = "sangraha.put.v1";
+	message->message_id = "no-uuid";
+	message->reply_to = T_REPLIES;
+	message->correlation_id = "c-1";
+	memory_broker_put(f->broker, T_WRITE, message);
+	t_journal(f->script, "publish object_write_queue.dlq: ok\n" T_SAID);
+	t_answers(f, SANGRAHA_E_INVALID);
+	message = memory_broker_take(f->broker, T_DEAD);
+	assert_string_equal(header(message, "dead-reason"), "unreadable");
+	assert_int_equal(number(message, "dead-attempts"), 1);
+	sgh_message_free(message);
+}
+
+static void an_unknown_request_is_no_dead_letter(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_message *message = sgh_message_new();
+
+	message->type = "sangraha.fold.v1";
+	message->reply_to = T_REPLIES;
+	memory_broker_put(f->broker, T_WRITE, message);
+	t_journal(f->script, T_SAID);
+	t_answers(f, SANGRAHA_E_UNSUPPORTED);
+}
+
+static void what_comes_later_is_unsupported(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_send(f, t_request(SGH_PUT_BEGIN, NULL, t_id(1)));
+	t_answers(f, SANGRAHA_E_UNSUPPORTED);
+}
+
+static void delivered_too_often_is_a_dead_letter(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_message *message;
+
+	t_send_again(f, t_put(t_id(1), BODY), 21);
+	message = memory_broker_take(f->broker, T_DEAD);
+	assert_string_equal(header(message, "dead-reason"), "delivered too often");
+	sgh_message_free(message);
+	t_answers(f, SANGRAHA_E_INTERNAL);
+	assert_int_equal(memory_store_count(f->store, "json"), 0);
+}
+
+static void a_dead_letter_is_recorded(void **state)
+{
+	struct t_roles *f = *state;
+	char key[SGH_RECORD_KEY_SIZE];
+
+	t_send_again(f, t_put(t_id(1), BODY), 21);
+	t_journal(f->script, "publish object_write_queue.dlq: ok\n"
+			     "put-new meta/operation: ok\n" T_SAID);
+	sgh_record_key_operation(key, t_id(1));
+	assert_true(memory_store_has(f->store, "meta", key));
+}
+
+static void a_dead_letter_is_confirmed_first(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_lose(f->script, "publish " T_DEAD, 1, SANGRAHA_E_UNAVAILABLE);
+	t_send_again(f, t_put(t_id(1), BODY), 21);
+	t_journal(f->script, "publish object_write_queue.dlq: lost\n"
+			     "publish object_write_queue.dlq: ok\n"
+			     "put-new meta/operation: ok\n" T_SAID);
+}
+
+static void too_large_to_read_is_rejected(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_put(t_id(1), BODY);
+
+	sgh_bytes_unref(request->body);
+	request->body = sgh_bytes_new(NULL, 8 << 20);
+	request->body->length = 8 << 20;
+	memset(request->body->data, ' ', 8 << 20);
+	t_send(f, request);
+	t_journal(f->script, "reject object_write_queue: ok\n");
+	sgh_message_free(memory_broker_take(f->broker, T_DEAD));
+}
+
+/* ---- late ---- */
+
+static void late_is_a_timeout_without_the_store(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_put(t_id(1), BODY);
+
+	request->deadline = sgh_time_ms() - 1;
+	t_send(f, request);
+	t_journal(f->script, T_SAID);
+	t_answers(f, SANGRAHA_E_TIMEOUT);
+}
+
+static void late_in_json_mode_too(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_put(t_id(1), BODY);
+
+	request->json = true;
+	request->deadline = sgh_time_ms() - 1;
+	t_send(f, request);
+	t_journal(f->script, T_SAID);
+	t_answers(f, SANGRAHA_E_TIMEOUT);
+}
+
+/* The deadline passes while the store works: what was sent is finished. */
+static void begun_is_finished(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_put(t_id(1), BODY);
+
+	script_hold(f->script, "put json", 1);
+	request->deadline = sgh_time_ms() + 150;
+	t_send(f, request);
+	t_wait(script_holding(f->script));
+	t_wait(sgh_time_ms() > request->deadline);
+	script_release(f->script);
+	t_answers(f, 0);
+}
+
+/* ---- what cannot be published ---- */
+
+static void an_event_is_confirmed_before_the_reply(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_lose(f->script, "publish sangraha.object", 1, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_put(t_id(1), BODY));
+	t_journal(f->script, "put json: ok\n"
+			     "publish sangraha.object.created: lost\n" T_FINISHED);
+	t_answers(f, 0);
+}
+
+static void the_same_event_has_the_same_id(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_message *first;
+	struct sgh_message *second;
+
+	script_lose(f->script, "publish sangraha.object", 1, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_put(t_id(1), BODY));
+	first = memory_broker_take(f->broker, T_EVENTS);
+	second = memory_broker_take(f->broker, T_EVENTS);
+	assert_string_equal(first->message_id, second->message_id);
+	sgh_message_free(first);
+	sgh_message_free(second);
+	t_answers(f, 0);
+}
+
+static void a_reply_is_confirmed_before_the_acknowledgement(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "publish replies", 1, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_put(t_id(1), BODY));
+	t_journal(f->script, "put json: ok\n"
+			     "publish sangraha.object.created: ok\n"
+			     "publish replies: unavailable\n" T_SAID);
+	t_answers(f, 0);
+}
+
+static void a_reply_that_nobody_takes_is_given_up(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "publish replies", 0, SANGRAHA_E_INVALID);
+	t_send(f, t_put(t_id(1), BODY));
+	t_journal(f->script, "put json: ok\n"
+			     "publish sangraha.object.created: ok\n"
+			     "publish replies: invalid\n"
+			     "ack object_write_queue: ok\n");
+}
+
+/* A requester's queue that is full must not hold a receiver up for ever. */
+static void a_full_reply_queue_is_given_up_in_time(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_put(t_id(1), BODY);
+
+	script_fail(f->script, "publish replies", 0, SANGRAHA_E_OVERLOADED);
+	request->deadline = sgh_time_ms() + 300;
+	t_send(f, request);
+	t_wait(script_count(f->script, "ack ") == 1);
+	assert_int_equal(script_count(f->script, "publish replies: overloaded"), 2);
+}
+
+/* ---- the connection goes ---- */
+
+static void a_lost_connection_means_a_redelivery(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_hold(f->script, "put json", 1);
+	t_send(f, t_put(t_id(1), BODY));
+	t_wait(script_holding(f->script));
+	memory_queue_disconnect(f->queue);
+	memory_queue_connect(f->queue);
+	t_wait(script_count(f->script, "head pdf: not_found") == 1);
+	script_release(f->script);
+	/* Both runs answer: the first cannot be acknowledged any more. */
+	t_answers(f, 0);
+	t_answers(f, 0);
+	t_wait(script_count(f->script, "ack object_write_queue: ok") == 1);
+	assert_int_equal(script_count(f->script, "ack object_write_queue: stale"), 1);
+	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 0);
+}
+
+#define CASE(function) \
+	cmocka_unit_test_setup_teardown(function, t_receiver_begin, t_roles_end)
+
+static const struct CMUnitTest tests[] = {
+	CASE(a_failure_that_passes_is_tried_again),
+	CASE(a_lost_answer_has_one_effect),
+	CASE(no_time_is_left),
+	CASE(the_store_is_known_to_be_away),
+	CASE(refused_credentials_are_our_trouble),
+	CASE(a_copy_that_cannot_be_sent_is_sent_again),
+	CASE(out_of_retries_is_a_dead_letter),
+	CASE(each_retry_waits_longer),
+	CASE(a_retry_past_the_deadline_is_not_made),
+	CASE(unreadable_is_a_dead_letter),
+	CASE(an_unknown_request_is_no_dead_letter),
+	CASE(what_comes_later_is_unsupported),
+	CASE(delivered_too_often_is_a_dead_letter),
+	CASE(a_dead_letter_is_recorded),
+	CASE(a_dead_letter_is_confirmed_first),
+	CASE(too_large_to_read_is_rejected),
+	CASE(late_is_a_timeout_without_the_store),
+	CASE(late_in_json_mode_too),
+	CASE(begun_is_finished),
+	CASE(an_event_is_confirmed_before_the_reply),
+	CASE(the_same_event_has_the_same_id),
+	CASE(a_reply_is_confirmed_before_the_acknowledgement),
+	CASE(a_reply_that_nobody_takes_is_given_up),
+	CASE(a_full_reply_queue_is_given_up_in_time),
+	CASE(a_lost_connection_means_a_redelivery),
+};
+
+t_main(tests)
