@@ -239,25 +239,42 @@ void sgh_amqp_publisher_frame(struct sgh_amqp_conn *conn, const amqp_frame_t *fr
 		return_header(publisher, frame);
 }
 
-void sgh_amqp_publisher_blocked(struct sgh_amqp_conn *conn, const char *reason)
+/* True when that is news. */
+static bool set_blocked(struct sgh_amqp_publisher *publisher, const char *reason)
 {
-	struct sgh_amqp_publisher *publisher = sgh_amqp_publisher_of(conn);
-	int64_t now = sgh_now_ms();
+	struct sgh_amqp_conn *conn = &publisher->conn;
 
 	if ((reason != NULL) == (publisher->blocked_ms != 0))
-		return;
-	publisher->blocked_ms = reason ? now : 0;
+		return false;
+	publisher->blocked_ms = reason ? sgh_now_ms() : 0;
 	pthread_mutex_lock(&publisher->s.lock);
 	publisher->s.blocked_ms = publisher->blocked_ms;
 	snprintf(publisher->s.blocked, sizeof(publisher->s.blocked), "%s",
 		 reason ? reason : "");
 	pthread_mutex_unlock(&publisher->s.lock);
+	/* Whoever waits until messages can be published waits there. */
 	pthread_mutex_lock(&conn->s.lock);
 	pthread_cond_broadcast(&conn->s.cond);
 	pthread_mutex_unlock(&conn->s.lock);
-	sgh_log(conn->settings->context, reason ? SANGRAHA_LOG_WARN : SANGRAHA_LOG_INFO,
-		"queue", reason ? "blocked" : "unblocked",
-		reason ? "the broker blocks publishers: %s"
-		       : "the broker takes messages again%s",
-		reason ? reason : "");
+	return true;
+}
+
+void sgh_amqp_publisher_blocked(struct sgh_amqp_conn *conn, const char *reason)
+{
+	struct sangraha_context *context = conn->settings->context;
+
+	if (!set_blocked(sgh_amqp_publisher_of(conn), reason))
+		return;
+	sgh_amqp_expect_reading(conn, reason == NULL);
+	if (reason)
+		sgh_log(context, SANGRAHA_LOG_WARN, "queue", "blocked",
+			"the broker blocks publishers: %s", reason);
+	else
+		sgh_log(context, SANGRAHA_LOG_INFO, "queue", "unblocked",
+			"the broker takes messages again");
+}
+
+void sgh_amqp_publisher_forget_blocked(struct sgh_amqp_publisher *publisher)
+{
+	set_blocked(publisher, NULL);
 }

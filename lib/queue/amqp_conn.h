@@ -158,6 +158,8 @@ void sgh_amqp_away(struct sgh_amqp_conn *conn, bool away);
 /* amqp_connect.c: a socket to the broker in conn->state and conn->fd. */
 int sgh_amqp_connect(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
 		     struct sangraha_error *err);
+/* Whether a peer that reads nothing for long is a dead one. */
+void sgh_amqp_expect_reading(struct sgh_amqp_conn *conn, bool expect);
 /* amqp_login.c: from a fresh socket to an open connection. */
 int sgh_amqp_login(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
 		   struct sangraha_error *err);

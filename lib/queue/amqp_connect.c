@@ -50,6 +50,15 @@ static void tune_socket(struct sgh_amqp_conn *conn, int fd)
 	conn->send_buffer = (size_t)size;
 }
 
+/*
+ * A broker that blocks publishers leaves what they have sent unread, and the kernel would
+ * take that for a host that is gone.
+ */
+void sgh_amqp_expect_reading(struct sgh_amqp_conn *conn, bool expect)
+{
+	set_number(conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, expect ? DEAD_MS : 0);
+}
+
 static int connect_failed(struct sangraha_error *err, int errnum)
 {
 	return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, errnum, "%s", strerror(errnum));

@@ -188,8 +188,7 @@ static void on_lost(struct sgh_amqp_conn *conn, const struct sangraha_error *err
 
 	sgh_metric_set(publisher->gauge, 2);
 	publisher->probing = false;
-	if (publisher->blocked_ms)
-		sgh_amqp_publisher_blocked(conn, NULL);
+	sgh_amqp_publisher_forget_blocked(publisher);
 	sgh_amqp_unwrite(publisher);
 	sgh_amqp_end_sent(publisher, err, false);
 	if (probe)

@@ -97,6 +97,8 @@ void sgh_amqp_note(struct sgh_amqp_publisher *publisher, int64_t deadline_ms);
 
 void sgh_amqp_publisher_frame(struct sgh_amqp_conn *conn, const amqp_frame_t *frame);
 void sgh_amqp_publisher_blocked(struct sgh_amqp_conn *conn, const char *reason);
+/* The connection that was blocked is gone. */
+void sgh_amqp_publisher_forget_blocked(struct sgh_amqp_publisher *publisher);
 /* What was written in part waits again; what was sent ends, and `blame` finds whose fault. */
 void sgh_amqp_unwrite(struct sgh_amqp_publisher *publisher);
 void sgh_amqp_end_sent(struct sgh_amqp_publisher *publisher,

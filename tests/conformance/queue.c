@@ -627,6 +627,26 @@ static void what_was_in_hand_is_redelivered_after_a_cut(void **state)
 	t_proxy_free(proxy);
 }
 
+static void a_pause_lasts_over_a_cut(void **state)
+{
+	struct fixture *f = begin(state);
+	struct t_proxy *proxy = go_through_proxy(f, 0);
+	struct sgh_consumer *consumer = consume(f);
+	unsigned accepted = t_proxy_accepted(proxy);
+
+	sgh_consumer_pause(consumer);
+	t_wait(t_inbox_attached(&f->inbox) == 0);
+	t_proxy_cut(proxy);
+	t_wait(t_proxy_accepted(proxy) == accepted + 2);
+	t_ok(sangraha_queue_wait_ready(f->queue, 5000, &t_err));
+	t_publish(f->queue, WRITE, "x");
+	assert_int_equal(t_messages(f->queue, WRITE), 1);
+	sgh_consumer_resume(consumer);
+	sgh_delivery_ack(t_inbox_next(&f->inbox));
+	sgh_consumer_free(consumer);
+	t_proxy_free(proxy);
+}
+
 static void a_response_queue_keeps_its_name_over_a_cut(void **state)
 {
 	struct fixture *f = begin(state);
@@ -978,6 +998,34 @@ static void a_probe_counts(void **state)
 	assert_int_equal(t_messages(f->queue, WRITE), 1);
 }
 
+static void late(struct sgh_queue_probe *probe, int status,
+		 const struct sangraha_error *err)
+{
+	__atomic_store_n(&probe->messages, (uint64_t)-status, __ATOMIC_SEQ_CST);
+}
+
+static void a_probe_ends_by_its_deadline(void **state)
+{
+	struct fixture *f = begin(state);
+	struct t_proxy *proxy = go_through_proxy(f, 0);
+	int64_t before = sgh_now_ms();
+	struct sgh_queue_probe probes[2] = {
+		{ .queue = WRITE, .deadline_ms = before + 200, .done = late },
+		{ .queue = DEAD, .deadline_ms = before + 300, .done = late },
+	};
+
+	t_proxy_stall(proxy, true);
+	for (int i = 0; i < 2; i++)
+		t_ok(sgh_queue_probe(f->queue, &probes[i], &t_err));
+	for (int i = 0; i < 2; i++)
+		t_wait(__atomic_load_n(&probes[i].messages, __ATOMIC_SEQ_CST) ==
+		       -SANGRAHA_E_TIMEOUT);
+	assert_true(sgh_now_ms() - before < 1000);
+	t_proxy_stall(proxy, false);
+	assert_int_equal(t_messages(f->queue, WRITE), 0);
+	t_proxy_free(proxy);
+}
+
 /* ---- inside callbacks ---- */
 
 struct chain {
@@ -1156,6 +1204,8 @@ static const struct {
 	CASE(an_unknown_authority_is_refused),
 	CASE(another_queue_of_that_name_is_said_and_used),
 	CASE(a_probe_counts),
+	CASE(a_probe_ends_by_its_deadline),
+	CASE(a_pause_lasts_over_a_cut),
 	CASE(publishing_from_done),
 	CASE(the_last_reference_may_go_in_done),
 	CASE(a_strange_message_is_delivered),
