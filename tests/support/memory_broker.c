@@ -307,6 +307,18 @@ int memory_broker_count(struct memory_broker *broker, const char *queue)
 	return count;
 }
 
+unsigned memory_broker_consumers(struct memory_broker *broker, const char *queue)
+{
+	struct memory_bin *bin;
+	unsigned consumers;
+
+	pthread_mutex_lock(&broker->lock);
+	bin = memory_bin_locked(broker, queue);
+	consumers = bin ? bin->consumers : 0;
+	pthread_mutex_unlock(&broker->lock);
+	return consumers;
+}
+
 struct sgh_message *memory_broker_take(struct memory_broker *broker, const char *queue)
 {
 	struct memory_item *item;

@@ -27,6 +27,8 @@ void memory_broker_declare(struct memory_broker *broker, const char *queue,
 void memory_broker_delete(struct memory_broker *broker, const char *queue);
 /* How many messages are ready; -1 without that queue. */
 int memory_broker_count(struct memory_broker *broker, const char *queue);
+/* How many consumers are attached to it. */
+unsigned memory_broker_consumers(struct memory_broker *broker, const char *queue);
 /* Take the first message away, waiting for it; yours. Fails the case after 10 s. */
 struct sgh_message *memory_broker_take(struct memory_broker *broker, const char *queue);
 /* Put a message, which is taken, at the end of a queue. */

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+
+#include "support/roles.h"
+
+/* The life of a role: start, drain, end; the store goes and comes. */
+
+#define BODY "{\"a\":1}"
+
+/* A veto that waits until it is let go. */
+struct gate {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int waiting;
+	bool open;
+};
+
+#define GATE_INIT                                                                       \
+	{                                                                               \
+		.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, \
+	}
+
+static int wait_at(void *arg, const struct sangraha_object *object, const void *data,
+		   size_t length, struct sangraha_error *err)
+{
+	struct gate *gate = arg;
+
+	pthread_mutex_lock(&gate->lock);
+	gate->waiting++;
+	while (!gate->open)
+		pthread_cond_wait(&gate->changed, &gate->lock);
+	gate->waiting--;
+	pthread_mutex_unlock(&gate->lock);
+	return 0;
+}
+
+static int waiting_at(struct gate *gate)
+{
+	int waiting;
+
+	pthread_mutex_lock(&gate->lock);
+	waiting = gate->waiting;
+	pthread_mutex_unlock(&gate->lock);
+	return waiting;
+}
+
+static void open_gate(struct gate *gate)
+{
+	pthread_mutex_lock(&gate->lock);
+	gate->open = true;
+	pthread_cond_broadcast(&gate->changed);
+	pthread_mutex_unlock(&gate->lock);
+}
+
+static int drain(struct t_roles *f, unsigned timeout_ms)
+{
+	return sangraha_receiver_drain(f->receiver, timeout_ms, &t_err);
+}
+
+/* ---- start ---- */
+
+static void buckets_are_made(void **state)
+{
+	struct t_roles *f = *state;
+
+	assert_int_equal(memory_store_count(f->store, "json"), 0);
+	assert_int_equal(memory_store_count(f->store, "image"), 0);
+	assert_int_equal(memory_store_count(f->store, "pdf"), 0);
+	assert_int_equal(memory_store_count(f->store, "meta"), 0);
+}
+
+static void nothing_is_taken_before_the_buckets_are_there(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "make-bucket pdf", 0, SANGRAHA_E_UNAVAILABLE);
+	t_ok(sangraha_receiver_start(f->context, f->queue, f->store, NULL, &f->receiver,
+				     &t_err));
+	t_send(f, t_put(t_id(1), BODY));
+	t_wait(memory_store_count(f->store, "meta") == 0);
+	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 1);
+	assert_false(t_writes(f));
+	script_clear(f->script);
+	t_answers(f, 0);
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+	struct sangraha_receiver_options options = {
+		.size = sizeof(options),
+		.inline_limit = 8 << 20,
+	};
+	struct t_roles *f = *state;
+
+	t_fails(SANGRAHA_E_INVALID,
+		sangraha_receiver_start(f->context, f->queue, f->store, &options,
+					&f->receiver, &t_err));
+	t_says("inline limit");
+	t_fails(SANGRAHA_E_INVALID, sangraha_receiver_start(f->context, NULL, f->store,
+							    NULL, &f->receiver, &t_err));
+	t_fails(SANGRAHA_E_INVALID, sangraha_getter_start(f->context, f->queue, NULL,
+							  NULL, &f->getter, &t_err));
+	sangraha_receiver_free(NULL);
+	sangraha_getter_free(NULL);
+}
+
+/* The end may come at any point of the beginning. */
+static void start_and_end_at_once(void **state)
+{
+	struct t_roles *f = *state;
+
+	for (int i = 0; i < 30; i++) {
+		t_ok(sangraha_receiver_start(f->context, f->queue, f->store, NULL,
+					     &f->receiver, &t_err));
+		t_ok(sangraha_getter_start(f->context, f->queue, f->store, NULL,
+					   &f->getter, &t_err));
+		for (int j = 0; j < i % 4; j++)
+			t_pause();
+		sangraha_receiver_free(sgh_take(f->receiver));
+		sangraha_getter_free(sgh_take(f->getter));
+	}
+}
+
+/* ---- drain ---- */
+
+static void in_flight_is_finished_and_the_rest_returned(void **state)
+{
+	struct gate gate = GATE_INIT;
+	struct sangraha_receiver_options options = {
+		.size = sizeof(options),
+		.workers = 1,
+		.veto = wait_at,
+		.veto_arg = &gate,
+	};
+	struct t_roles *f = *state;
+
+	t_start_receiver(f, &options);
+	t_send(f, t_put(t_id(1), BODY));
+	t_send(f, t_put(t_id(2), BODY));
+	t_wait(waiting_at(&gate) == 1 && !memory_broker_count(f->broker, T_WRITE));
+	t_fails(SANGRAHA_E_TIMEOUT, drain(f, 1));
+	open_gate(&gate);
+	t_ok(drain(f, 10000));
+	t_answers(f, 0);
+	assert_true(memory_store_has(f->store, "json", t_id(1)));
+	assert_int_equal(memory_store_count(f->store, "json"), 1);
+	assert_int_equal(script_count(f->script, "return object_write_queue: ok"), 1);
+	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 1);
+}
+
+static void drained_takes_nothing_new(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_ok(drain(f, 1000));
+	t_send(f, t_put(t_id(1), BODY));
+	t_wait(memory_broker_consumers(f->broker, T_WRITE) == 0);
+	assert_false(t_writes(f));
+	assert_int_equal(memory_store_count(f->store, "json"), 0);
+	t_ok(drain(f, 1000));
+}
+
+static void an_end_without_drain_finishes_too(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_delay(f->script, "put json", 1, 50);
+	t_send(f, t_put(t_id(1), BODY));
+	t_wait(!memory_broker_count(f->broker, T_WRITE));
+	sangraha_receiver_free(sgh_take(f->receiver));
+	t_journal(f->script, "put json: ok\n" T_FINISHED);
+}
+
+static void what_cannot_be_said_goes_back_at_the_end(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "publish", 0, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_put(t_id(1), BODY));
+	t_wait(script_count(f->script, "publish sangraha.object.created") == 1);
+	sangraha_receiver_free(sgh_take(f->receiver));
+	assert_int_equal(script_count(f->script, "return object_write_queue: ok"), 1);
+	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 1);
+}
+
+static void another_goes_on_where_one_ended(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "publish", 0, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_put(t_id(1), BODY));
+	t_wait(script_count(f->script, "publish sangraha.object.created") == 1);
+	sangraha_receiver_free(sgh_take(f->receiver));
+	script_clear(f->script);
+	t_start_receiver(f, NULL);
+	t_answers(f, 0);
+	assert_int_equal(memory_store_count(f->store, "json"), 1);
+}
+
+/* ---- the store goes ---- */
+
+/* Make the breaker believe it has been open for long. */
+static void break_since(struct t_roles *f, int64_t ms)
+{
+	struct sgh_breaker *breaker = &f->store->breaker;
+
+	for (int i = 0; i < 5; i++)
+		sgh_breaker_failure(breaker);
+	pthread_mutex_lock(&breaker->state.lock);
+	breaker->state.opened_ms -= ms;
+	pthread_mutex_unlock(&breaker->state.lock);
+}
+
+static void without_a_store_nothing_is_taken(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "check", 0, SANGRAHA_E_UNAVAILABLE);
+	break_since(f, 5000);
+	t_wait(memory_broker_consumers(f->broker, T_WRITE) == 0);
+	t_send(f, t_put(t_id(1), BODY));
+	assert_false(t_writes(f));
+	script_clear(f->script);
+	t_answers(f, 0);
+	t_wait(t_writes(f));
+}
+
+static void a_short_failure_pauses_nothing(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "check", 0, SANGRAHA_E_UNAVAILABLE);
+	break_since(f, 1000);
+	t_wait(!t_writes(f));
+	t_send(f, t_put(t_id(1), BODY));
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+	assert_int_equal(memory_broker_consumers(f->broker, T_WRITE), 1);
+}
+
+static void lost_buckets_are_made_again(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_roles_speed(f, 2);
+	t_start_receiver(f, NULL);
+	memory_store_wipe(f->store);
+	t_send(f, t_put(t_id(1), BODY));
+	t_answers(f, 0);
+	assert_true(memory_store_has(f->store, "json", t_id(1)));
+}
+
+static void a_lost_meta_bucket_is_made_again(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_roles_speed(f, 2);
+	t_start_receiver(f, NULL);
+	t_puts(f, 0, t_id(1), BODY);
+	memory_store_wipe(f->store);
+	memory_store_set(f->store, "json", t_id(1), BODY);
+	t_send(f, t_request(SGH_DELETE, "json", t_id(1)));
+	t_answers(f, 0);
+	assert_int_equal(memory_store_count(f->store, "meta"), 1);
+}
+
+/* ---- many ---- */
+
+static void many_at_once_with_trouble(void **state)
+{
+	enum { COUNT = 300 };
+	struct t_roles *f = *state;
+
+	t_start_getter(f, NULL);
+	for (unsigned n = 0; n < 10; n++) {
+		script_lose(f->script, "put", 7 * n + 3, SANGRAHA_E_TIMEOUT);
+		script_fail(f->script, "publish", 31 * n + 5, SANGRAHA_E_UNAVAILABLE);
+	}
+	for (unsigned n = 0; n < COUNT; n++)
+		t_send_again(f, t_put(t_id(n), BODY), n % 3 == 0);
+	for (unsigned n = 0; n < COUNT; n++)
+		t_answers(f, 0);
+	assert_int_equal(memory_store_count(f->store, "json"), COUNT);
+	for (unsigned n = 0; n < COUNT; n++)
+		t_send(f, t_request(SGH_GET, "json", t_id(n)));
+	for (unsigned n = 0; n < COUNT; n++)
+		t_answers(f, 0);
+}
+
+static void two_share_the_work(void **state)
+{
+	struct t_roles *f = *state;
+	struct sangraha_queue *queue = memory_queue_new(f->context, f->broker, f->script);
+	struct sangraha_receiver *second = NULL;
+
+	t_ok(sangraha_receiver_start(f->context, queue, f->store, NULL, &second, &t_err));
+	t_wait(memory_broker_consumers(f->broker, T_WRITE) == 2);
+	for (unsigned n = 0; n < 100; n++)
+		t_send(f, t_put(t_id(n), BODY));
+	/* One of the two loses its connection with its hands full. */
+	memory_queue_disconnect(queue);
+	for (unsigned n = 0; n < 100; n++)
+		t_answers(f, 0);
+	memory_queue_connect(queue);
+	assert_int_equal(memory_store_count(f->store, "json"), 100);
+	sangraha_receiver_free(second);
+	sangraha_queue_unref(queue);
+}
+
+#define BARE(function) \
+	cmocka_unit_test_setup_teardown(function, t_roles_begin, t_roles_end)
+#define CASE(function) \
+	cmocka_unit_test_setup_teardown(function, t_receiver_begin, t_roles_end)
+
+static const struct CMUnitTest tests[] = {
+	CASE(buckets_are_made),
+	BARE(nothing_is_taken_before_the_buckets_are_there),
+	BARE(what_cannot_be_is_refused),
+	BARE(start_and_end_at_once),
+	BARE(in_flight_is_finished_and_the_rest_returned),
+	CASE(drained_takes_nothing_new),
+	CASE(an_end_without_drain_finishes_too),
+	CASE(what_cannot_be_said_goes_back_at_the_end),
+	CASE(another_goes_on_where_one_ended),
+	CASE(without_a_store_nothing_is_taken),
+	CASE(a_short_failure_pauses_nothing),
+	BARE(lost_buckets_are_made_again),
+	BARE(a_lost_meta_bucket_is_made_again),
+	CASE(many_at_once_with_trouble),
+	CASE(two_share_the_work),
+};
+
+t_main(tests)
