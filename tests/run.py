@@ -49,7 +49,7 @@ class Build:
 
 
 ASAN = {
-    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:"
+    "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:"
     # cmocka would catch the signal and hide the stack.
     "handle_segv=2:handle_sigbus=2:handle_sigfpe=2:handle_sigill=2:allocator_may_return_null=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
