@@ -237,7 +237,9 @@ static void fire(struct sgh_timer *timer)
 	if (late) {
 		end_late(call);
 	} else if (again && publish(call, NULL)) {
+		/* What could not be sent does not count as sent. */
 		pthread_mutex_lock(&client->state.lock);
+		call->request->resend--;
 		plan_locked(call, now);
 		arm_locked(call);
 		pthread_mutex_unlock(&client->state.lock);

@@ -187,8 +187,10 @@ static void check_done(struct sgh_store_op *op)
 	bool changed;
 
 	pthread_mutex_lock(&service->state.lock);
-	changed = service->state.store_ok != (op->status == 0);
+	changed = service->state.store_ok != (op->status == 0) ||
+		  !service->state.store_seen;
 	service->state.store_ok = op->status == 0;
+	service->state.store_seen = true;
 	pthread_mutex_unlock(&service->state.lock);
 	if (changed)
 		sgh_log(service->context,

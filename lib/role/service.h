@@ -74,6 +74,7 @@ struct sgh_service {
 		bool prepared;
 		bool checking;
 		bool store_ok;
+		bool store_seen; /* it was asked once, and the answer logged */
 		bool paused;
 		bool draining;
 		bool stopping;

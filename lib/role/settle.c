@@ -84,6 +84,11 @@ static void publish_failed(struct sgh_task *task, int status,
 		task->published(task);
 		return;
 	}
+	if (!task->told)
+		sgh_log(service->context, SANGRAHA_LOG_WARN, service->kind->role,
+			"publish", "to \"%s\", which is tried again until it works: %s",
+			task->publish.routing_key, err->message);
+	task->told = true;
 	task->again.fire = publish_again;
 	if (sgh_service_stopping(service) ||
 	    !sgh_timer_arm(service->timers, &task->again, sgh_now_ms() + AGAIN_MS))

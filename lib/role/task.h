@@ -35,6 +35,7 @@ struct sgh_task {
 	struct sgh_publish publish;
 	void (*published)(struct sgh_task *task);
 	struct sgh_timer again;
+	bool told; /* that publishing failed */
 
 	/* of the operation */
 	void *state;
