@@ -20,9 +20,11 @@ int main(void)
 	if (status == 0)
 		status = sangraha_types_new(NULL, &types, &err);
 	if (status == 0)
-		status = sangraha_validate(types, NULL, text, strlen(text), &verdict, &err);
+		status = sangraha_validate(types, NULL, text, strlen(text), &verdict,
+					   &err);
 	if (status == 0)
-		printf("%s %s %s\n", sangraha_version(), sangraha_verdict_type(verdict), id);
+		printf("%s %s %s\n", sangraha_version(), sangraha_verdict_type(verdict),
+		       id);
 	else
 		fprintf(stderr, "%s: %s\n", sangraha_status_name(status), err.message);
 	sangraha_verdict_free(verdict);

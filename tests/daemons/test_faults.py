@@ -89,6 +89,16 @@ def ready_messages(stack):
     return next(row["messages"] for row in rows if row["name"] == "object_write_queue")
 
 
+def test_the_first_request_is_answered_at_once(stack):
+    """Also when it comes before the response queue is there."""
+    for _ in range(20):
+        orchestrator = stack.daemon("orchestrator").start()
+        began = time.monotonic()
+        wait_for(lambda: Rest(orchestrator.url).post(b"{}").status_code == 201)
+        assert time.monotonic() - began < 2
+        orchestrator.kill()
+
+
 def test_a_getter_killed(own_stack):
     rest = all_three(own_stack)
     reference = rest.store(b"{}")["reference"]
