@@ -207,6 +207,7 @@ static void check_done(struct sgh_store_op *op)
 static void check_store(struct sgh_service *service)
 {
 	struct sgh_store_op *op = &service->check;
+	int status;
 
 	sgh_store_op_fini(op);
 	*op = (struct sgh_store_op){
@@ -215,9 +216,12 @@ static void check_store(struct sgh_service *service)
 		.done = check_done,
 		.arg = service,
 	};
-	op->status = sgh_store_submit(service->store, op, &op->err);
-	if (op->status)
+	/* Once it is submitted the operation is the store's. */
+	status = sgh_store_submit(service->store, op, &op->err);
+	if (status) {
+		op->status = status;
 		check_done(op);
+	}
 }
 
 /* Cancel the consumer while the store is away for long, and resume when it is back. */

@@ -276,11 +276,13 @@ static void begun_is_finished(void **state)
 	struct t_roles *f = *state;
 	struct sgh_request *request = t_put(t_id(1), BODY);
 
+	int64_t deadline = sgh_time_ms() + 150;
+
 	script_hold(f->script, "put json", 1);
-	request->deadline = sgh_time_ms() + 150;
+	request->deadline = deadline;
 	t_send(f, request);
 	t_wait(script_holding(f->script));
-	t_wait(sgh_time_ms() > request->deadline);
+	t_wait(sgh_time_ms() > deadline);
 	script_release(f->script);
 	t_answers(f, 0);
 }

@@ -8,6 +8,7 @@
 
 #define RULES_MAX   32
 #define DOUBLES_MAX 8
+#define LINES_MAX   128 /* that are compared */
 
 struct rule {
 	char op[64];
@@ -247,14 +248,50 @@ unsigned script_count(struct script *script, const char *text)
 	return count;
 }
 
-static bool matches(struct script *script, const char *lines)
+static bool is_read(const char *line)
 {
-	bool same;
+	return strncmp(line, "head ", 5) == 0 || strncmp(line, "get ", 4) == 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The lines of a journal with each run of reads sorted; how many. */
+static size_t split(char *text, char *lines[LINES_MAX])
+{
+	size_t count = 0;
+	size_t run = 0; /* where the reads began */
+
+	for (char *line = strtok_r(text, "\n", &text); line && count < LINES_MAX;
+	     line = strtok_r(NULL, "\n", &text)) {
+		lines[count++] = line;
+		if (is_read(line))
+			qsort(&lines[run], count - run, sizeof(lines[0]), by_text);
+		else
+			run = count;
+	}
+	return count;
+}
+
+static bool matches(struct script *script, const char *wanted)
+{
+	sgh_autofree char *want = strdup(wanted);
+	sgh_autofree char *have = NULL;
+	char *want_lines[LINES_MAX];
+	char *have_lines[LINES_MAX];
+	size_t count = split(want, want_lines);
 
 	pthread_mutex_lock(&script->lock);
-	same = strcmp(sgh_buf_text(&script->journal), lines) == 0;
+	have = strdup(sgh_buf_text(&script->journal));
 	pthread_mutex_unlock(&script->lock);
-	return same;
+	if (split(have, have_lines) != count)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(want_lines[i], have_lines[i]) != 0)
+			return false;
+	return true;
 }
 
 void script_expect_(struct script *script, const char *lines, const char *file, int line)

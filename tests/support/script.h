@@ -36,7 +36,10 @@ void script_clear(struct script *script);
 void script_forget(struct script *script);
 /* How many lines begin with `text`. */
 unsigned script_count(struct script *script, const char *text);
-/* The journal becomes exactly `lines`, in at most 10 s; otherwise the case fails. */
+/*
+ * The journal becomes exactly `lines`, in at most 10 s; otherwise the case fails. Reads
+ * that follow each other - "head …", "get …" - are sent at once and have no order.
+ */
 #define t_journal(script, lines) script_expect_((script), (lines), __FILE__, __LINE__)
 void script_expect_(struct script *script, const char *lines, const char *file, int line);
 
