@@ -15,6 +15,8 @@
 
 #define RESENDS_MAX   3
 #define RESEND_MIN_MS 3000
+/* A client that has just begun gives its response queue so long to be there. */
+#define HOLD_MS 1000
 
 struct call {
 	int refs; /* atomic: one while open, while published, while its timer is armed */
@@ -32,6 +34,7 @@ struct call {
 	struct {
 		/* guarded by client->state.lock */
 		bool settled;
+		bool held; /* not sent yet: an answer would find no queue */
 		bool publishing;
 		int64_t published_ms;
 		int64_t resend_ms; /* when to send again; SGH_NEVER: not planned */
@@ -213,30 +216,47 @@ static int publish(struct call *call, struct sangraha_error *err)
 	return status;
 }
 
+/* It is sent now: for the first time, with a second try planned, or again. */
+static void begin_locked(struct call *call, int64_t now)
+{
+	call->state.publishing = true;
+	call->state.published_ms = now;
+	if (call->state.held)
+		plan_locked(call, now + (call->deadline_ms - now) / 2);
+	else
+		call->request->resend++;
+	call->state.held = false;
+}
+
 static void fire(struct sgh_timer *timer)
 {
 	struct call *call = sgh_container_of(timer, struct call, timer);
 	struct sangraha_client *client = call->client;
 	int64_t now = sgh_now_ms();
 	bool late = now >= call->deadline_ms;
-	bool again;
+	struct sangraha_error err;
+	bool first;
+	bool send;
+	int status = 0;
 
 	pthread_mutex_lock(&client->state.lock);
-	again = !late && !call->state.settled && !call->state.publishing &&
-		now >= call->state.resend_ms;
-	if (again) {
-		call->request->resend++;
-		call->state.publishing = true;
-		call->state.published_ms = now;
-	}
+	first = call->state.held;
+	send = !late && !call->state.settled && !call->state.publishing &&
+	       now >= call->state.resend_ms;
 	if (now >= call->state.resend_ms)
 		call->state.resend_ms = SGH_NEVER;
+	if (send)
+		begin_locked(call, now);
 	if (!late)
 		arm_locked(call);
 	pthread_mutex_unlock(&client->state.lock);
+	if (send)
+		status = publish(call, &err);
 	if (late) {
 		end_late(call);
-	} else if (again && publish(call, NULL)) {
+	} else if (status && first) {
+		end(call, status, &err);
+	} else if (status) {
 		/* What could not be sent does not count as sent. */
 		pthread_mutex_lock(&client->state.lock);
 		call->request->resend--;
@@ -258,7 +278,10 @@ void sgh_calls_resend(struct sangraha_client *client)
 
 			if (call->state.publishing)
 				continue;
-			plan_locked(call, now);
+			if (call->state.held)
+				call->state.resend_ms = now;
+			else
+				plan_locked(call, now);
 			arm_locked(call);
 		}
 	}
@@ -318,10 +341,15 @@ static struct call *call_new(struct sangraha_client *client, struct sgh_request 
 	return call;
 }
 
-/* Put a call into the table, unless there are too many. */
-static int enter(struct call *call, unsigned timeout_ms, struct sangraha_error *err)
+/*
+ * Put a call into the table, unless there are too many; *ret_publish when it is to be
+ * published now.
+ */
+static int enter(struct call *call, bool *ret_publish, struct sangraha_error *err)
 {
 	struct sangraha_client *client = call->client;
+	int64_t held_until = client->started_ms + HOLD_MS;
+	int64_t now = sgh_now_ms();
 	int status = 0;
 
 	pthread_mutex_lock(&client->state.lock);
@@ -335,8 +363,15 @@ static int enter(struct call *call, unsigned timeout_ms, struct sangraha_error *
 	if (!status) {
 		sgh_list_append(chain(client, call->correlation_id), &call->link);
 		client->state.call_count++;
-		call->state.publishing = true;
-		plan_locked(call, call->state.published_ms + timeout_ms / 2);
+		call->state.held = call->request->reply_to &&
+				   !client->state.was_attached && now < held_until;
+		call->state.resend_ms = held_until;
+		*ret_publish = !call->state.held;
+		if (!call->state.held) {
+			call->state.publishing = true;
+			call->state.published_ms = now;
+			plan_locked(call, now + (call->deadline_ms - now) / 2);
+		}
 	}
 	pthread_mutex_unlock(&client->state.lock);
 	return status;
@@ -347,26 +382,26 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 		   struct sangraha_error *err)
 {
 	struct call *call = call_new(client, request, done, arg);
-	int64_t now = sgh_now_ms();
 	bool ours = false;
+	bool send = false;
 	int status;
 
 	if (!call)
 		return sgh_fail_memory(err);
 	call->direct = direct || client->direct;
 	call->started_us = sgh_now_us();
-	call->deadline_ms = now + timeout_ms;
-	call->state.published_ms = now;
+	call->deadline_ms = sgh_now_ms() + timeout_ms;
 	request->deadline =
 		sgh_time_ms() + (request->reply_to ? timeout_ms : SGH_ASYNC_MS);
-	status = enter(call, timeout_ms, err);
+	status = enter(call, &send, err);
 	if (status) {
 		call_unref(call);
 		return status;
 	}
 	sgh_tally_begin(&client->tally);
 	call_ref(call);
-	status = publish(call, err);
+	if (send)
+		status = publish(call, err);
 	pthread_mutex_lock(&client->state.lock);
 	if (status)
 		ours = settle_locked(call);

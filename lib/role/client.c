@@ -72,14 +72,13 @@ static void deliver(void *arg, struct sgh_delivery *delivery)
 static void attached(void *arg, bool is_attached)
 {
 	struct sangraha_client *client = arg;
-	bool again;
 
+	if (!is_attached)
+		return;
 	pthread_mutex_lock(&client->state.lock);
-	again = is_attached && client->state.was_attached;
-	client->state.was_attached |= is_attached;
+	client->state.was_attached = true;
 	pthread_mutex_unlock(&client->state.lock);
-	if (again)
-		sgh_calls_resend(client);
+	sgh_calls_resend(client);
 }
 
 void sgh_client_complete(struct sangraha_client *client, struct sangraha_result *result,
@@ -185,7 +184,9 @@ static int consumed_locked(const struct sgh_probe *probe)
 void sangraha_client_health(struct sangraha_client *client,
 			    struct sangraha_health *health)
 {
-	bool ready = sgh_queue_ready(client->queue);
+	/* Without its response queue it can send, but hears nothing. */
+	bool ready =
+		sgh_queue_ready(client->queue) && sgh_consumer_attached(client->replies);
 
 	pthread_mutex_lock(&client->state.lock);
 	health->receivers = consumed_locked(&client->state.probes[SGH_PROBE_WRITES]);
@@ -215,6 +216,7 @@ static void init(struct sangraha_client *client, struct sangraha_context *contex
 	client->direct = sgh_option(options, direct, 0) != 0;
 	client->persistent_reads = sgh_option(options, persistent_reads, 0) != 0;
 	client->tick.fire = tick;
+	client->started_ms = sgh_now_ms();
 	pthread_mutex_init(&client->state.lock, NULL);
 	sgh_cond_init(&client->state.changed);
 	sgh_list_init(&client->state.completed);

@@ -47,6 +47,7 @@ struct sangraha_client {
 	bool persistent_reads;
 	int wake_fd;
 	struct sgh_timer tick;
+	int64_t started_ms;
 	struct {
 		pthread_mutex_t lock;
 		pthread_cond_t changed;
@@ -55,7 +56,7 @@ struct sangraha_client {
 		struct sgh_list completed; /* results to be dispatched */
 		struct sgh_probe probes[SGH_PROBES];
 		size_t probes_pending;
-		bool was_attached;
+		bool was_attached; /* the response queue has been there */
 		bool closing;
 	} state;
 };
@@ -94,7 +95,10 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 /* A reply arrived: settle the call it belongs to. Takes the reply. */
 void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply);
 
-/* The connection is back: what has no answer is sent again in time. */
+/*
+ * The response queue is there: what was held is sent now, what has no answer again in
+ * time.
+ */
 void sgh_calls_resend(struct sangraha_client *client);
 
 /* End all open calls. */

@@ -258,6 +258,63 @@ static void impossible_arguments_are_refused(void **state)
 	assert_int_equal(calls(&box), 0);
 }
 
+/* ---- before the response queue is there ---- */
+
+static void a_request_waits_for_the_response_queue(void **state)
+{
+	struct t_roles *f = *state;
+	struct box box = { 0 };
+	struct sgh_request *request;
+
+	script_hold(f->script, "attach " OWN, 1);
+	t_start_client(f, NULL);
+	t_wait(script_holding(f->script));
+	t_ok(submit(f, NULL, &box));
+	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 0);
+	script_release(f->script);
+	request = taken(f, T_WRITE);
+	assert_int_equal(request->resend, 0);
+	assert_true(request->fresh);
+	answer(f, request, 0);
+	t_ok(ended(f, &box));
+	sgh_request_free(request);
+	empty(&box);
+}
+
+static void it_does_not_wait_for_ever(void **state)
+{
+	struct t_roles *f = *state;
+	struct box boxes[2] = { 0 };
+	int64_t began = sgh_now_ms();
+	struct sgh_request *request;
+
+	script_hold(f->script, "attach " OWN, 1);
+	t_start_client(f, NULL);
+	t_ok(submit(f, NULL, &boxes[0]));
+	request = taken(f, T_WRITE);
+	assert_true(sgh_now_ms() >= began + 1000);
+	sgh_request_free(request);
+	t_ok(submit(f, NULL, &boxes[1]));
+	sgh_request_free(taken(f, T_WRITE));
+	sangraha_client_free(sgh_take(f->client));
+	empty(&boxes[0]);
+	empty(&boxes[1]);
+}
+
+static void the_end_ends_what_waits(void **state)
+{
+	struct t_roles *f = *state;
+	struct box box = { 0 };
+
+	script_hold(f->script, "attach " OWN, 1);
+	t_start_client(f, NULL);
+	t_ok(submit(f, NULL, &box));
+	sangraha_client_free(sgh_take(f->client));
+	assert_int_equal(calls(&box), 1);
+	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 0);
+	empty(&box);
+}
+
 /* ---- answers ---- */
 
 static void each_gets_its_own(void **state)
@@ -644,6 +701,9 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_key_names_the_id),
 	CASE(reads_are_transient),
 	CASE(impossible_arguments_are_refused),
+	BARE(a_request_waits_for_the_response_queue),
+	BARE(it_does_not_wait_for_ever),
+	BARE(the_end_ends_what_waits),
 	CASE(each_gets_its_own),
 	CASE(a_refusal_says_why),
 	CASE(late_and_double_answers_are_ignored),

@@ -46,6 +46,8 @@ struct consumer {
 	bool attached;
 	bool told;           /* what attached() was last called with */
 	uint64_t told_epoch; /* and of which connection */
+	uint64_t step_epoch; /* for which the script was asked */
+	struct script_step step;
 	bool calling;
 };
 
@@ -260,20 +262,38 @@ static void call_end(struct consumer *consumer)
 	consumer_unref(consumer);
 }
 
-static void attach_locked(struct handle *handle, struct consumer *consumer)
+/* Whether the script lets a consumer in; it is asked once for each connection. */
+static bool may_attach_locked(struct handle *handle, struct consumer *consumer,
+			      int64_t *next_ms)
+{
+	char name[300];
+
+	if (consumer->step_epoch != handle->epoch) {
+		snprintf(name, sizeof(name), "attach %s", consumer->name);
+		consumer->step = script_next(handle->script, name);
+		consumer->step_epoch = handle->epoch;
+	}
+	return !script_waits(handle->script, &consumer->step, next_ms) &&
+	       consumer->step.deed != SCRIPT_FAIL;
+}
+
+static void attach_locked(struct handle *handle, struct consumer *consumer,
+			  int64_t *next_ms)
 {
 	struct memory_bin *bin = memory_bin_locked(handle->broker, consumer->name);
 	/* One that has not heard of the loss yet hears of that first. */
 	bool current = !consumer->told || consumer->told_epoch == handle->epoch;
 	bool wanted = handle->connected && !consumer->paused && bin && current;
 
+	if (wanted && !consumer->attached)
+		wanted = may_attach_locked(handle, consumer, next_ms);
 	if (bin && wanted != consumer->attached)
 		bin->consumers += wanted ? 1 : -1;
 	consumer->attached = wanted;
 }
 
 /* One callback to some consumer; false when none is due. */
-static bool serve_one_locked(struct handle *handle)
+static bool serve_one_locked(struct handle *handle, int64_t *next_ms)
 {
 	sgh_list_for_each (link, &handle->consumers) {
 		struct consumer *consumer = sgh_list_entry(link, struct consumer, link);
@@ -283,7 +303,7 @@ static bool serve_one_locked(struct handle *handle)
 
 		if (consumer->freed)
 			continue;
-		attach_locked(handle, consumer);
+		attach_locked(handle, consumer, next_ms);
 		attached = consumer->attached;
 		if (attached != consumer->told) {
 			consumer->told = attached;
@@ -430,13 +450,14 @@ static void consumer_free(struct sgh_consumer *base)
 {
 	struct consumer *consumer = consumer_of(base);
 	struct memory_broker *broker = consumer->handle->broker;
+	int64_t next_ms = SGH_NEVER;
 
 	pthread_mutex_lock(&broker->lock);
 	consumer->freed = true;
 	while (consumer->calling)
 		sgh_cond_wait_until(&broker->changed, &broker->lock, SGH_NEVER);
 	consumer->paused = true;
-	attach_locked(consumer->handle, consumer);
+	attach_locked(consumer->handle, consumer, &next_ms);
 	sgh_list_remove(&consumer->link);
 	pthread_mutex_unlock(&broker->lock);
 	consumer_unref(consumer);
@@ -527,7 +548,7 @@ static void *run(void *arg)
 		bool busy = publish_one_locked(handle, &next_ms);
 
 		busy |= probe_one_locked(handle);
-		busy |= serve_one_locked(handle);
+		busy |= serve_one_locked(handle, &next_ms);
 		if (!busy && handle->stop)
 			break;
 		if (!busy)

@@ -12,7 +12,8 @@
  *
  * In script and journal a message on its way is "publish" and its routing key, whichever
  * the exchange: "publish sangraha.object.created"; the end of a delivery is "ack", "return"
- * or "reject" and its queue. A connection's own response queues are called
+ * or "reject" and its queue; "attach" and its queue can be failed, delayed and held too,
+ * but is not journalled. A connection's own response queues are called
  * object_response_queue.1, .2, … so that a journal can name them.
  */
 struct sangraha_queue *memory_queue_new(struct sangraha_context *context,
