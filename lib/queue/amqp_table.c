@@ -70,6 +70,9 @@ static void fill_header(amqp_table_entry_t *entry, const struct sgh_header *head
 		entry->value.kind = AMQP_FIELD_KIND_BOOLEAN;
 		entry->value.value.boolean = header->number != 0;
 		break;
+	case SGH_HEADER_OTHER:
+		entry->value.kind = AMQP_FIELD_KIND_VOID;
+		break;
 	}
 }
 
@@ -183,13 +186,26 @@ int64_t sgh_amqp_header_number(const amqp_basic_properties_t *properties,
 	return otherwise;
 }
 
-/* A copy in the message's arena, counted against `left`; NULL when it cannot be one. */
+static bool has_nul(amqp_bytes_t bytes)
+{
+	return bytes.len > 0 && memchr(bytes.bytes, 0, bytes.len);
+}
+
+/*
+ * A copy in the message's arena, counted against `left`; NULL, and the message is marked
+ * as cut, when it cannot be one.
+ */
 static const char *keep(struct sgh_message *message, amqp_bytes_t bytes, size_t *left)
 {
-	if (bytes.len >= *left || (bytes.len > 0 && memchr(bytes.bytes, 0, bytes.len)))
-		return NULL;
-	*left -= bytes.len + 1;
-	return sgh_arena_text(&message->arena, bytes.len ? bytes.bytes : "", bytes.len);
+	const char *text = NULL;
+
+	if (bytes.len < *left && !has_nul(bytes)) {
+		*left -= bytes.len + 1;
+		text = sgh_arena_text(&message->arena, bytes.len ? bytes.bytes : "",
+				      bytes.len);
+	}
+	message->cut |= !text;
+	return text;
 }
 
 static bool keep_header(struct sgh_message *message, const amqp_table_entry_t *entry,
@@ -203,14 +219,15 @@ static bool keep_header(struct sgh_message *message, const amqp_table_entry_t *e
 	} else if (entry->value.kind == AMQP_FIELD_KIND_BOOLEAN) {
 		header->kind = SGH_HEADER_BOOL;
 		header->number = entry->value.value.boolean != 0;
-	} else if (entry->value.kind == AMQP_FIELD_KIND_UTF8 ||
-		   entry->value.kind == AMQP_FIELD_KIND_BYTES) {
+	} else if ((entry->value.kind == AMQP_FIELD_KIND_UTF8 ||
+		    entry->value.kind == AMQP_FIELD_KIND_BYTES) &&
+		   !has_nul(entry->value.value.bytes)) {
 		header->kind = SGH_HEADER_TEXT;
 		header->text = keep(message, entry->value.value.bytes, left);
 		if (!header->text)
 			return false;
 	} else {
-		return false;
+		header->kind = SGH_HEADER_OTHER;
 	}
 	header->name = keep(message, entry->key, left);
 	return header->name != NULL;
@@ -237,11 +254,14 @@ void sgh_amqp_message_fill(struct sgh_message *message,
 					     : (int64_t)properties->timestamp;
 	if (!(properties->_flags & AMQP_BASIC_HEADERS_FLAG))
 		return;
-	for (int i = 0; i < properties->headers.num_entries &&
-			message->header_count < SGH_HEADERS_MAX;
-	     i++)
+	for (int i = 0; i < properties->headers.num_entries; i++) {
+		if (message->header_count == SGH_HEADERS_MAX) {
+			message->cut = true;
+			break;
+		}
 		if (keep_header(message, &properties->headers.entries[i], &left))
 			message->header_count++;
+	}
 }
 
 static bool header_matches(const struct sgh_header *header,

@@ -89,6 +89,7 @@ static bool find(const struct sgh_fields *fields, const char *name,
 	if (!fields->document || (header && strcmp(name, "attempt") == 0)) {
 		if (header)
 			*found = *header;
+		*ret_wrong = header && header->kind == SGH_HEADER_OTHER;
 		return header != NULL;
 	}
 	item = member(fields, name);
@@ -146,7 +147,7 @@ int sgh_fields_number(const struct sgh_fields *fields, const char *name, int64_t
 
 	if (!find(fields, name, &found, &wrong))
 		return 0;
-	if (found.kind == SGH_HEADER_TEXT)
+	if (found.kind == SGH_HEADER_TEXT && !wrong)
 		wrong = !parse_decimal(found.text, &found.number);
 	if (wrong || found.kind == SGH_HEADER_BOOL)
 		return sgh_fields_invalid(fields, name, "is not an integer", err);

@@ -56,13 +56,13 @@ static struct sgh_json_raw *raw_of(const char *name, size_t length,
 	return NULL;
 }
 
-/* Copy one member, with null for a value that cJSON shall not see; false: no room. */
+/* Copy one member, with `instead` for a value that cJSON shall not see; false: no room. */
 static bool flatten_member(struct sgh_buf *flat, const char *name, size_t name_length,
-			   const char *value, size_t value_length, bool hidden)
+			   const char *value, size_t value_length, const char *instead)
 {
-	if (hidden) {
-		value = "null";
-		value_length = 4;
+	if (instead) {
+		value = instead;
+		value_length = strlen(instead);
 	}
 	if (name_length + value_length + 4 > SGH_JSON_FLAT_MAX - flat->length)
 		return false;
@@ -87,6 +87,7 @@ static bool flatten(const char *at, const char *end, struct sgh_json_raw *raws,
 		const char *value = sgh_json_skip_space(name_end, end) + 1;
 		size_t length = (size_t)(name_end - name);
 		struct sgh_json_raw *raw = raw_of(name, length, raws, count);
+		const char *instead = raw ? "null" : NULL;
 
 		value = sgh_json_skip_space(value, end);
 		at = sgh_json_skip_value(value, end, 1);
@@ -94,8 +95,11 @@ static bool flatten(const char *at, const char *end, struct sgh_json_raw *raws,
 			raw->text = value;
 			raw->length = (size_t)(at - value);
 		}
+		/* Whatever is inside, it is none of the kinds that a field may have. */
+		if (!raw && (*value == '{' || *value == '['))
+			instead = "[]";
 		if (!flatten_member(flat, name, length, value, (size_t)(at - value),
-				    raw || *value == '{' || *value == '['))
+				    instead))
 			return false;
 		at = sgh_json_skip_space(at, end);
 	}

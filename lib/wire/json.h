@@ -31,7 +31,7 @@ struct sgh_json_raw {
 
 /*
  * Read one object. The members named in `raws` are found but not parsed; of the others,
- * nested ones read as null. On success *ret is yours: cJSON_Delete(). SANGRAHA_E_INVALID
+ * nested ones read as an empty array. On success *ret is yours: cJSON_Delete(). SANGRAHA_E_INVALID
  * for what is no JSON object, has a member twice, or is over a bound.
  */
 int sgh_json_open(const void *text, size_t length, struct sgh_json_raw *raws,

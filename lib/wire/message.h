@@ -22,7 +22,8 @@
 enum sgh_header_kind {
 	SGH_HEADER_TEXT,
 	SGH_HEADER_NUMBER,
-	SGH_HEADER_BOOL, /* in `number`, 0 or 1 */
+	SGH_HEADER_BOOL,  /* in `number`, 0 or 1 */
+	SGH_HEADER_OTHER, /* of a kind, or with a NUL, that no field of ours has */
 };
 
 struct sgh_header {
@@ -44,6 +45,7 @@ struct sgh_message {
 	bool persistent;   /* delivery_mode 2 */
 	struct sgh_header headers[SGH_HEADERS_MAX];
 	size_t header_count;
+	bool cut; /* properties or headers are missing: they were over the bounds */
 	struct sgh_bytes *body; /* a reference; NULL: empty */
 };
 

@@ -387,9 +387,15 @@ int sgh_request_parse(const struct sgh_message *message, struct sgh_budget *budg
 
 	if (!parser.request)
 		return sgh_fail_memory(err);
+	parser.fields.message = message;
 	parser.request->json = sgh_fields_json_mode(message->content_type);
 	parser.request->persistent = message->persistent;
-	status = sgh_fields_open(&parser.fields, message, err);
+	if (message->cut)
+		status = sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				  "more than %d headers, or %d bytes of them",
+				  SGH_HEADERS_MAX, SGH_HEADER_BYTES_MAX);
+	else
+		status = sgh_fields_open(&parser.fields, message, err);
 	if (status == 0)
 		status = read_all(&parser, budget);
 	else

@@ -64,7 +64,8 @@ static bool copy_some(struct sgh_message *copy, const struct sgh_message *messag
 	for (size_t i = 0; i < message->header_count; i++) {
 		const struct sgh_header *header = &message->headers[i];
 
-		if (left_behind(header->name) || of_contract(header->name) != contract)
+		if (header->kind == SGH_HEADER_OTHER || left_behind(header->name) ||
+		    of_contract(header->name) != contract)
 			continue;
 		if (copy->header_count >= SGH_HEADERS_MAX - COUNT_LEFT ||
 		    cost(header) > *bytes)

@@ -89,7 +89,7 @@ static void a_number_that_is_too_large_is_the_largest(void **state)
 	sgh_message_free(message);
 }
 
-static void other_kinds_are_left_out(void **state)
+static void other_kinds_are_marked(void **state)
 {
 	static const uint8_t kinds[] = {
 		AMQP_FIELD_KIND_VOID,  AMQP_FIELD_KIND_F32,     AMQP_FIELD_KIND_F64,
@@ -100,12 +100,14 @@ static void other_kinds_are_left_out(void **state)
 		amqp_table_entry_t header = entry("x", kinds[i]);
 		struct sgh_message *message = with_header(&header);
 
-		assert_int_equal(message->header_count, 0);
+		assert_int_equal(message->header_count, 1);
+		assert_int_equal(message->headers[0].kind, SGH_HEADER_OTHER);
+		assert_false(message->cut);
 		sgh_message_free(message);
 	}
 }
 
-static void a_nul_inside_is_left_out(void **state)
+static void a_nul_inside_is_marked(void **state)
 {
 	amqp_table_entry_t header = entry("x", AMQP_FIELD_KIND_BYTES);
 	amqp_basic_properties_t properties = { ._flags = AMQP_BASIC_TYPE_FLAG,
@@ -114,9 +116,11 @@ static void a_nul_inside_is_left_out(void **state)
 
 	header.value.value.bytes = (amqp_bytes_t){ 3, (void *)"a\0b" };
 	message = with_header(&header);
-	assert_int_equal(message->header_count, 0);
+	assert_int_equal(message->headers[0].kind, SGH_HEADER_OTHER);
+	assert_false(message->cut);
 	sgh_amqp_message_fill(message, &properties);
 	assert_null(message->type);
+	assert_true(message->cut);
 	sgh_message_free(message);
 }
 
@@ -137,6 +141,7 @@ static void what_is_over_the_bounds_is_left_out(void **state)
 	sgh_amqp_message_fill(message, &properties);
 	assert_int_equal(message->header_count, SGH_HEADERS_MAX);
 	assert_int_equal(message->headers[0].kind, SGH_HEADER_NUMBER);
+	assert_true(message->cut);
 	sgh_message_free(message);
 }
 
@@ -198,8 +203,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_message_survives_the_round_trip),
 	cmocka_unit_test(every_integer_is_a_number),
 	cmocka_unit_test(a_number_that_is_too_large_is_the_largest),
-	cmocka_unit_test(other_kinds_are_left_out),
-	cmocka_unit_test(a_nul_inside_is_left_out),
+	cmocka_unit_test(other_kinds_are_marked),
+	cmocka_unit_test(a_nul_inside_is_marked),
 	cmocka_unit_test(what_is_over_the_bounds_is_left_out),
 	cmocka_unit_test(the_size_is_never_too_small),
 	cmocka_unit_test(long_fields_have_no_size),

@@ -444,6 +444,29 @@ static void bad_kinds_are_refused(void **state)
 	}
 }
 
+/* What cannot be read must not pass for absent: a digest would go unchecked. */
+static void other_kinds_are_refused(void **state)
+{
+	static const char *const names[] = { "sha256", "object-type", "deadline",
+					     "fresh",  "meta-a",      "attempt" };
+
+	for (size_t i = 0; i < SGH_COUNT(names); i++) {
+		struct sgh_message *message = foreign("sangraha.put.v1");
+
+		assert_true(sgh_message_add_number(message, names[i], 1));
+		message->headers[message->header_count - 1].kind = SGH_HEADER_OTHER;
+		refused(message, names[i]);
+	}
+}
+
+static void a_cut_message_is_refused(void **state)
+{
+	struct sgh_message *message = foreign("sangraha.put.v1");
+
+	message->cut = true;
+	refused(message, "more than 64 headers");
+}
+
 static void bad_properties_are_refused(void **state)
 {
 	struct sgh_message *message = foreign("sangraha.put.v1");
@@ -606,6 +629,9 @@ static void bad_documents_are_refused(void **state)
 		{ PUT "\"size\":9007199254740994}", "size" },
 		{ PUT "\"size\":-1}", "size" },
 		{ PUT "\"size\":true}", "size" },
+		{ PUT "\"deadline\":[]}", "deadline" },
+		{ PUT "\"sha256\":{\"a\":1}}", "sha256" },
+		{ PUT "\"object_type\":[1]}", "object_type" },
 		{ PUT "\"object_id\":\"x\"}", "object_id" },
 		{ PUT "\"object_id\":5}", "object_id" },
 		{ PUT "\"object_type\":\"X\"}", "object_type" },
@@ -779,6 +805,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(bad_courtesies_are_left_out),
 	cmocka_unit_test(bad_texts_are_refused),
 	cmocka_unit_test(bad_kinds_are_refused),
+	cmocka_unit_test(other_kinds_are_refused),
+	cmocka_unit_test(a_cut_message_is_refused),
 	cmocka_unit_test(bad_properties_are_refused),
 	cmocka_unit_test(unknown_verbs_are_unsupported),
 	cmocka_unit_test(the_partial_request_names_the_ids),
