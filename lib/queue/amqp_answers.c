@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/util.h"
 #include "queue/amqp_publishing.h"
+#include "queue/amqp_topology.h"
 
 /* ---- what the broker says ---- */
 
@@ -65,6 +66,11 @@ static void return_header(struct sgh_amqp_publisher *publisher, const amqp_frame
 	sgh_fail(&err, SANGRAHA_E_NOT_FOUND, AMQP_NO_ROUTE,
 		 "no queue takes messages for \"%s\"", returning->what.routing_key);
 	sgh_amqp_done(publisher, publish, SANGRAHA_E_NOT_FOUND, &err);
+	/* Somebody deleted a queue of the contract: a new connection declares it again. */
+	if (sgh_amqp_queue_find(returning->what.routing_key))
+		sgh_amqp_failed(&publisher->conn, SANGRAHA_E_UNAVAILABLE, AMQP_NO_ROUTE,
+				"the queue %s is gone and has to be declared again",
+				returning->what.routing_key);
 }
 
 static void reopen(struct sgh_amqp_publisher *publisher, enum sgh_amqp_channel channel)
