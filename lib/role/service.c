@@ -191,6 +191,10 @@ static void check_done(struct sgh_store_op *op)
 		  !service->state.store_seen;
 	service->state.store_ok = op->status == 0;
 	service->state.store_seen = true;
+	if (!op->status)
+		service->state.refused_ms = 0;
+	else if (!sgh_status_passing(op->status) && !service->state.refused_ms)
+		service->state.refused_ms = sgh_now_ms();
 	pthread_mutex_unlock(&service->state.lock);
 	if (changed)
 		sgh_log(service->context,
@@ -224,13 +228,18 @@ static void check_store(struct sgh_service *service)
 	}
 }
 
-/* Cancel the consumer while the store is away for long, and resume when it is back. */
+/*
+ * Cancel the consumer while the store is away, or refuses us, for long: others may be
+ * better off. Resume when it is back.
+ */
 static void follow_store(struct sgh_service *service)
 {
 	int64_t down = sgh_store_down_ms(service->store);
 	bool pause;
 
 	pthread_mutex_lock(&service->state.lock);
+	if (service->state.refused_ms && !down)
+		down = sgh_now_ms() - service->state.refused_ms + 1;
 	pause = down > DOWN_MS;
 	if (service->state.consumer && !service->state.draining && (pause || down == 0) &&
 	    pause != service->state.paused) {
