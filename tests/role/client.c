@@ -266,9 +266,7 @@ static void a_request_waits_for_the_response_queue(void **state)
 	struct box box = { 0 };
 	struct sgh_request *request;
 
-	script_hold(f->script, "attach " OWN, 1);
-	t_start_client(f, NULL);
-	t_wait(script_holding(f->script));
+	t_start_deaf_client(f);
 	t_ok(submit(f, NULL, &box));
 	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 0);
 	script_release(f->script);
@@ -288,8 +286,7 @@ static void it_does_not_wait_for_ever(void **state)
 	int64_t began = sgh_now_ms();
 	struct sgh_request *request;
 
-	script_hold(f->script, "attach " OWN, 1);
-	t_start_client(f, NULL);
+	t_start_deaf_client(f);
 	t_ok(submit(f, NULL, &boxes[0]));
 	request = taken(f, T_WRITE);
 	assert_true(sgh_now_ms() >= began + 1000);
@@ -306,8 +303,7 @@ static void the_end_ends_what_waits(void **state)
 	struct t_roles *f = *state;
 	struct box box = { 0 };
 
-	script_hold(f->script, "attach " OWN, 1);
-	t_start_client(f, NULL);
+	t_start_deaf_client(f);
 	t_ok(submit(f, NULL, &box));
 	sangraha_client_free(sgh_take(f->client));
 	assert_int_equal(calls(&box), 1);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/id.h"
+#include "role/client.h"
 
 /* ---- set-up and tear-down ---- */
 
@@ -104,11 +105,30 @@ void t_start_getter(struct t_roles *f, const struct sangraha_getter_options *opt
 	script_forget(f->script);
 }
 
+static bool hears(struct sangraha_client *client)
+{
+	bool hears;
+
+	pthread_mutex_lock(&client->state.lock);
+	hears = client->state.was_attached;
+	pthread_mutex_unlock(&client->state.lock);
+	return hears;
+}
+
+void t_start_deaf_client(struct t_roles *f)
+{
+	script_hold(f->script, "attach " SANGRAHA_RESPONSE_QUEUE ".1", 1);
+	f->client_queue = memory_queue_new(f->context, f->broker, f->script);
+	t_ok(sangraha_client_new(f->context, f->client_queue, NULL, &f->client, &t_err));
+	t_wait(script_holding(f->script));
+}
+
 void t_start_client(struct t_roles *f, const struct sangraha_client_options *options)
 {
 	f->client_queue = memory_queue_new(f->context, f->broker, f->script);
 	t_ok(sangraha_client_new(f->context, f->client_queue, options, &f->client,
 				 &t_err));
+	t_wait(hears(f->client));
 	script_forget(f->script);
 }
 

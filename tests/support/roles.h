@@ -52,6 +52,8 @@ int t_getter_begin(void **state);
 void t_start_receiver(struct t_roles *f, const struct sangraha_receiver_options *options);
 void t_start_getter(struct t_roles *f, const struct sangraha_getter_options *options);
 void t_start_client(struct t_roles *f, const struct sangraha_client_options *options);
+/* One whose response queue is not there before script_release(). */
+void t_start_deaf_client(struct t_roles *f);
 /* A broker with other delays than a thousandth; before any role. */
 void t_roles_speed(struct t_roles *f, unsigned speed);
 bool t_writes(struct t_roles *f); /* the receiver says that it can write */
