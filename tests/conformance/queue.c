@@ -3,6 +3,7 @@
 
 #include "queue/amqp_url.h"
 #include "support/broker.h"
+#include "support/memory_queue.h"
 #include "support/queues.h"
 #include "support/t.h"
 
@@ -16,6 +17,7 @@
 struct backend {
 	const char *name;
 	const char *queue_type;
+	bool memory; /* no server, and a broker for each case */
 	char *vhost;
 	char *url;
 };
@@ -23,6 +25,8 @@ struct backend {
 static struct backend backends[] = {
 	{ .name = "amqp quorum", .queue_type = "quorum" },
 	{ .name = "amqp classic", .queue_type = "classic" },
+	{ .name = "memory quorum", .queue_type = "quorum", .memory = true },
+	{ .name = "memory classic", .queue_type = "classic", .memory = true },
 };
 
 struct fixture {
@@ -30,6 +34,9 @@ struct fixture {
 	struct sangraha_context *context;
 	struct sangraha_queue *queue;
 	struct t_inbox inbox;
+	/* in memory */
+	struct memory_broker *broker;
+	struct script *script;
 };
 
 static struct sangraha_queue *open_queue(struct fixture *f, const char *url)
@@ -42,6 +49,8 @@ static struct sangraha_queue *open_queue(struct fixture *f, const char *url)
 	};
 	struct sangraha_queue *queue = NULL;
 
+	if (f->backend->memory)
+		return memory_queue_new(f->context, f->broker, f->script);
 	t_ok(sangraha_queue_open(f->context, url, &options, &queue, &t_err));
 	return queue;
 }
@@ -69,11 +78,18 @@ static struct fixture *begin(void **state)
 	f->backend = *state;
 	*state = f;
 	t_inbox_init(&f->inbox);
-	prepare(f->backend);
+	if (f->backend->memory) {
+		f->script = script_new();
+		f->broker =
+			memory_broker_new(sgh_streq(f->backend->queue_type, "quorum"), 1);
+	} else {
+		prepare(f->backend);
+	}
 	f->context = t_context();
 	f->queue = open_queue(f, f->backend->url);
 	t_ok(sangraha_queue_wait_ready(f->queue, 10000, &t_err));
-	t_amqp_purge_all(f->backend->url);
+	if (!f->backend->memory)
+		t_amqp_purge_all(f->backend->url);
 	return f;
 }
 
@@ -86,6 +102,8 @@ static int end(void **state)
 			return 0;
 	t_inbox_fini(&f->inbox);
 	sangraha_queue_unref(f->queue);
+	memory_broker_unref(f->broker);
+	script_free(f->script);
 	sangraha_context_unref(f->context);
 	free(f);
 	return 0;
@@ -589,12 +607,15 @@ static unsigned broker_port(void)
 /* Put a peer in between the fixture's queue and the broker. */
 static struct t_proxy *go_through_proxy(struct fixture *f, unsigned heartbeat)
 {
-	struct t_proxy *proxy = t_proxy_new(broker_port());
 	struct sangraha_queue_options options = { .size = sizeof(options),
 						  .queue_type = f->backend->queue_type,
 						  .heartbeat = heartbeat };
+	struct t_proxy *proxy;
 	char *url = NULL;
 
+	if (f->backend->memory)
+		return NULL;
+	proxy = t_proxy_new(broker_port());
 	if (asprintf(&url, "amqp://guest:guest@127.0.0.1:%u/%s", t_proxy_port(proxy),
 		     f->backend->vhost) < 0)
 		fail_msg("out of memory");
@@ -606,6 +627,17 @@ static struct t_proxy *go_through_proxy(struct fixture *f, unsigned heartbeat)
 	return proxy;
 }
 
+/* Lose the connection of the fixture's queue; it comes back at once. */
+static void cut(struct fixture *f, struct t_proxy *proxy)
+{
+	if (proxy) {
+		t_proxy_cut(proxy);
+		return;
+	}
+	memory_queue_disconnect(f->queue);
+	memory_queue_connect(f->queue);
+}
+
 static void what_was_in_hand_is_redelivered_after_a_cut(void **state)
 {
 	struct fixture *f = begin(state);
@@ -615,7 +647,7 @@ static void what_was_in_hand_is_redelivered_after_a_cut(void **state)
 
 	t_publish(f->queue, WRITE, "x");
 	old = t_inbox_next(&f->inbox);
-	t_proxy_cut(proxy);
+	cut(f, proxy);
 	new = t_inbox_next(&f->inbox);
 	assert_true(new->redelivered);
 	sgh_delivery_ack(old);
@@ -656,14 +688,15 @@ static void a_response_queue_keeps_its_name_over_a_cut(void **state)
 	char *name = strdup(sgh_consumer_queue(consumer));
 
 	assert_int_equal(strncmp(name, "object_response_queue.", 22), 0);
-	t_proxy_cut(proxy);
+	cut(f, proxy);
 	t_wait(t_inbox_changes(&f->inbox) == 3);
 	assert_string_equal(sgh_consumer_queue(consumer), name);
 	t_ok(sangraha_queue_wait_ready(f->queue, 5000, &t_err));
 	t_publish(f->queue, name, "reply");
 	sgh_delivery_ack(t_inbox_next(&f->inbox));
 	sgh_consumer_free(consumer);
-	t_amqp_delete(f->backend->url, name);
+	if (proxy)
+		t_amqp_delete(f->backend->url, name);
 	free(name);
 	t_proxy_free(proxy);
 }
@@ -679,7 +712,7 @@ static void every_message_ends_once(void **state)
 		sent[i] = t_sent_new(WRITE, t_message_of(i % 50 ? 100 : 300000));
 		t_ok(sgh_queue_publish(f->queue, &sent[i]->publish, &t_err));
 		if (i % 200 == 150) {
-			t_proxy_cut(proxy);
+			cut(f, proxy);
 			t_ok(sangraha_queue_wait_ready(f->queue, 5000, &t_err));
 		}
 	}
@@ -1160,10 +1193,15 @@ static void memory_stays_flat(void **state)
 static const struct {
 	const char *name;
 	CMUnitTestFunction run;
+	bool wire; /* about a network, or a server's own ways */
 } cases[] = {
-#define CASE(function)              \
-	{                           \
-#function, function \
+#define CASE(function)                     \
+	{                                  \
+#function, function, false \
+	}
+#define WIRE(function)                    \
+	{                                 \
+#function, function, true \
 	}
 	CASE(what_is_published_arrives),
 	CASE(properties_and_headers_survive),
@@ -1173,11 +1211,11 @@ static const struct {
 	CASE(an_unknown_exchange_is_invalid),
 	CASE(what_needs_no_confirm_is_done_when_sent),
 	CASE(a_property_that_is_too_long_is_invalid),
-	CASE(a_full_queue_refuses),
+	WIRE(a_full_queue_refuses),
 	CASE(what_is_returned_comes_again),
 	CASE(what_is_rejected_is_a_dead_letter),
 	CASE(prefetch_bounds_what_is_in_hand),
-	CASE(bytes_bound_what_is_in_hand),
+	WIRE(bytes_bound_what_is_in_hand),
 	CASE(one_message_always_fits),
 	CASE(what_is_too_large_is_skipped),
 	CASE(a_pause_stops_deliveries),
@@ -1185,37 +1223,37 @@ static const struct {
 	CASE(what_is_in_hand_outlives_the_queue),
 	CASE(several_consumers_share_a_connection),
 	CASE(consumers_come_and_go),
-	CASE(a_deleted_queue_comes_back),
-	CASE(a_queue_may_come_later),
+	WIRE(a_deleted_queue_comes_back),
+	WIRE(a_queue_may_come_later),
 	CASE(what_was_in_hand_is_redelivered_after_a_cut),
 	CASE(a_response_queue_keeps_its_name_over_a_cut),
 	CASE(every_message_ends_once),
-	CASE(a_peer_that_stalls_holds_nobody_up),
-	CASE(closing_is_quick_though_the_peer_stalls),
-	CASE(a_silent_peer_is_noticed_by_heartbeat),
-	CASE(heartbeats_go_on_while_nothing_is_read),
-	CASE(the_broker_may_close_connections),
-	CASE(without_a_broker_calls_fail_fast),
-	CASE(a_message_waits_for_the_connection),
-	CASE(the_next_url_is_tried),
-	CASE(a_wrong_password_is_said),
-	CASE(a_missing_vhost_is_said),
-	CASE(tls_works),
-	CASE(an_unknown_authority_is_refused),
-	CASE(another_queue_of_that_name_is_said_and_used),
+	WIRE(a_peer_that_stalls_holds_nobody_up),
+	WIRE(closing_is_quick_though_the_peer_stalls),
+	WIRE(a_silent_peer_is_noticed_by_heartbeat),
+	WIRE(heartbeats_go_on_while_nothing_is_read),
+	WIRE(the_broker_may_close_connections),
+	WIRE(without_a_broker_calls_fail_fast),
+	WIRE(a_message_waits_for_the_connection),
+	WIRE(the_next_url_is_tried),
+	WIRE(a_wrong_password_is_said),
+	WIRE(a_missing_vhost_is_said),
+	WIRE(tls_works),
+	WIRE(an_unknown_authority_is_refused),
+	WIRE(another_queue_of_that_name_is_said_and_used),
 	CASE(a_probe_counts),
-	CASE(a_probe_ends_by_its_deadline),
-	CASE(a_pause_lasts_over_a_cut),
+	WIRE(a_probe_ends_by_its_deadline),
+	WIRE(a_pause_lasts_over_a_cut),
 	CASE(publishing_from_done),
 	CASE(the_last_reference_may_go_in_done),
-	CASE(a_strange_message_is_delivered),
-	CASE(deep_headers_are_survived),
+	WIRE(a_strange_message_is_delivered),
+	WIRE(deep_headers_are_survived),
 	CASE(memory_stays_flat),
 	CASE(settling_in_any_order),
 	CASE(a_body_of_many_frames_arrives_whole),
 	CASE(thousands_in_flight),
-	CASE(closing_is_quick_while_the_handshake_stalls),
-	CASE(queues_have_the_arguments_of_the_contract),
+	WIRE(closing_is_quick_while_the_handshake_stalls),
+	WIRE(queues_have_the_arguments_of_the_contract),
 };
 
 int main(void)
@@ -1223,17 +1261,20 @@ int main(void)
 	const char *only = getenv("ONLY");
 	struct CMUnitTest tests[SGH_COUNT(cases) * SGH_COUNT(backends)];
 	char names[SGH_COUNT(tests)][80];
+	size_t count = 0;
 
 	for (size_t i = 0; i < SGH_COUNT(tests); i++) {
 		size_t b = i / SGH_COUNT(cases), c = i % SGH_COUNT(cases);
 
-		snprintf(names[i], sizeof(names[i]), "%s: %s", backends[b].name,
+		if (cases[c].wire && backends[b].memory)
+			continue;
+		snprintf(names[count], sizeof(names[count]), "%s: %s", backends[b].name,
 			 cases[c].name);
-		tests[i] = (struct CMUnitTest){ names[i], cases[c].run, NULL, end,
-						&backends[b] };
+		tests[count] = (struct CMUnitTest){ names[count], cases[c].run, NULL, end,
+						    &backends[b] };
+		count++;
 	}
 	if (only)
 		cmocka_set_test_filter(only);
-	return _cmocka_run_group_tests(__FILE__, tests, SGH_COUNT(tests), NULL,
-				       remove_vhosts);
+	return _cmocka_run_group_tests(__FILE__, tests, count, NULL, remove_vhosts);
 }

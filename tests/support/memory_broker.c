@@ -134,6 +134,12 @@ static void add_locked(struct memory_broker *broker, struct memory_bin *bin,
 	bin->count++;
 }
 
+bool memory_exchange(const char *name)
+{
+	return !*name || strcmp(name, DLX) == 0 ||
+	       strcmp(name, SANGRAHA_EVENT_EXCHANGE) == 0;
+}
+
 static bool takes(const struct memory_bin *bin, const char *exchange, const char *key)
 {
 	if (!*exchange)

@@ -82,6 +82,8 @@ struct memory_broker {
 struct memory_bin *memory_bin_locked(struct memory_broker *broker, const char *name);
 struct memory_bin *memory_declare_locked(struct memory_broker *broker, const char *name,
 					 bool quorum);
+/* Whether there is an exchange of that name. */
+bool memory_exchange(const char *name);
 /* Route a copy of a message; how many queues took it. */
 unsigned memory_route_locked(struct memory_broker *broker, const char *exchange,
 			     const char *key, const struct sgh_message *message);

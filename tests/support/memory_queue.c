@@ -94,13 +94,29 @@ static void changed(struct handle *handle)
 
 /* ---- publishing ---- */
 
+static bool fits(const char *text)
+{
+	return !text || strlen(text) <= 255;
+}
+
+static bool is_sendable(const struct sgh_message *message)
+{
+	return fits(message->type) && fits(message->content_type) &&
+	       fits(message->message_id) && fits(message->correlation_id) &&
+	       fits(message->reply_to) && fits(message->app_id);
+}
+
 static int publish(struct sangraha_queue *base, struct sgh_publish *publish,
 		   struct sangraha_error *err)
 {
 	struct handle *handle = handle_of(base);
-	struct outgoing *outgoing = calloc(1, sizeof(*outgoing));
+	struct outgoing *outgoing;
 	int status = 0;
 
+	if (!is_sendable(publish->message))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"a property is over 255 bytes");
+	outgoing = calloc(1, sizeof(*outgoing));
 	if (!outgoing)
 		return sgh_fail_memory(err);
 	outgoing->publish = publish;
@@ -130,6 +146,8 @@ static int route_locked(struct handle *handle, const struct sgh_publish *publish
 
 	if (step->deed == SCRIPT_FAIL)
 		return step->status;
+	if (!memory_exchange(publish->exchange))
+		return SANGRAHA_E_INVALID;
 	taken = memory_route_locked(handle->broker, publish->exchange,
 				    publish->routing_key, publish->message);
 	if (!taken && publish->mandatory)
@@ -149,7 +167,8 @@ static void end_locked(struct handle *handle, struct outgoing *outgoing, int sta
 	handle->outgoing_count--;
 	free(outgoing);
 	if (status)
-		sgh_fail(&err, status, 0, "the message to %s: %s", publish->routing_key,
+		sgh_fail(&err, status, 0, "the message to \"%s\", \"%s\": %s",
+			 publish->exchange, publish->routing_key,
 			 sangraha_status_text(status));
 	script_note(handle->script, "publish %s: %s", publish->routing_key,
 		    lost ? "lost" : sangraha_status_name(status));
@@ -497,7 +516,8 @@ static bool probe_one_locked(struct handle *handle)
 	if (!handle->connected)
 		status = sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0, "no connection");
 	else if (!bin)
-		status = sgh_fail(&err, SANGRAHA_E_NOT_FOUND, 404, "no such queue");
+		status = sgh_fail(&err, SANGRAHA_E_NOT_FOUND, 404,
+				  "NOT_FOUND - no queue '%s'", probe->queue);
 	probe->messages = bin ? bin->count : 0;
 	probe->consumers = bin ? bin->consumers : 0;
 	pthread_mutex_unlock(&handle->broker->lock);
