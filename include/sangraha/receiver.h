@@ -51,13 +51,14 @@ int sangraha_receiver_start(struct sangraha_context *context,
 
 /*
  * Take nothing new, give back what was not begun, finish what was. Blocks for at most
- * `timeout_ms`; SANGRAHA_E_TIMEOUT when something is left, which the broker then
- * delivers again elsewhere. Since: 0.1
+ * `timeout_ms`; SANGRAHA_E_TIMEOUT when something is left. That goes on until
+ * sangraha_receiver_free(), which gives back what cannot be finished; only then does the
+ * broker deliver it elsewhere. Since: 0.1
  */
 int sangraha_receiver_drain(struct sangraha_receiver *receiver, unsigned timeout_ms,
 			    struct sangraha_error *err);
 
-/* What it can do right now; answers at once. Since: 0.1 */
+/* What it can do right now; answers at once. NULL is a receiver that is down. Since: 0.1 */
 void sangraha_receiver_health(struct sangraha_receiver *receiver,
 			      struct sangraha_health *health);
 

@@ -74,13 +74,15 @@ int sangraha_getter_start(struct sangraha_context *context, struct sangraha_queu
 int sangraha_getter_drain(struct sangraha_getter *getter, unsigned timeout_ms,
 			  struct sangraha_error *err)
 {
+	if (!getter)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "there is no getter");
 	return sgh_service_drain(&getter->service, timeout_ms, err);
 }
 
 void sangraha_getter_health(struct sangraha_getter *getter,
 			    struct sangraha_health *health)
 {
-	sgh_service_health(&getter->service, false, health);
+	sgh_service_health(getter ? &getter->service : NULL, false, health);
 }
 
 void sangraha_getter_free(struct sangraha_getter *getter)

@@ -76,13 +76,15 @@ int sangraha_receiver_start(struct sangraha_context *context,
 int sangraha_receiver_drain(struct sangraha_receiver *receiver, unsigned timeout_ms,
 			    struct sangraha_error *err)
 {
+	if (!receiver)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "there is no receiver");
 	return sgh_service_drain(&receiver->service, timeout_ms, err);
 }
 
 void sangraha_receiver_health(struct sangraha_receiver *receiver,
 			      struct sangraha_health *health)
 {
-	sgh_service_health(&receiver->service, true, health);
+	sgh_service_health(receiver ? &receiver->service : NULL, true, health);
 }
 
 void sangraha_receiver_free(struct sangraha_receiver *receiver)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "role/health.h"
 #include "role/task.h"
 #include "validate/types.h"
 
@@ -278,28 +279,32 @@ static void tick(struct sgh_timer *timer)
 	sgh_timer_arm(service->timers, &service->tick, sgh_now_ms() + wait);
 }
 
+static int state_of(bool ok)
+{
+	return ok ? SANGRAHA_HEALTH_OK : SANGRAHA_HEALTH_DOWN;
+}
+
 void sgh_service_health(struct sgh_service *service, bool writes,
 			struct sangraha_health *health)
 {
-	bool store_ok;
-	bool attached;
-	bool ready;
+	struct sangraha_health now = { 0 };
+	bool store_ok = false;
+	bool attached = false;
+	bool ready = false;
 
-	pthread_mutex_lock(&service->state.lock);
-	store_ok = service->state.store_ok && service->state.prepared;
-	attached = service->state.consumer &&
-		   sgh_consumer_attached(service->state.consumer) &&
-		   !service->state.draining;
-	pthread_mutex_unlock(&service->state.lock);
-	ready = sgh_queue_ready(service->queue);
-	health->broker = ready ? SANGRAHA_HEALTH_OK : SANGRAHA_HEALTH_DOWN;
-	health->store = store_ok ? SANGRAHA_HEALTH_OK : SANGRAHA_HEALTH_DOWN;
-	health->receivers = SANGRAHA_HEALTH_NONE;
-	health->getters = SANGRAHA_HEALTH_NONE;
-	health->reads = SANGRAHA_HEALTH_NONE;
-	health->writes = SANGRAHA_HEALTH_NONE;
-	*(writes ? &health->writes : &health->reads) =
-		ready && store_ok && attached ? SANGRAHA_HEALTH_OK : SANGRAHA_HEALTH_DOWN;
+	if (service) {
+		pthread_mutex_lock(&service->state.lock);
+		store_ok = service->state.store_ok && service->state.prepared;
+		attached = service->state.consumer &&
+			   sgh_consumer_attached(service->state.consumer) &&
+			   !service->state.draining;
+		pthread_mutex_unlock(&service->state.lock);
+		ready = sgh_queue_ready(service->queue);
+	}
+	now.broker = state_of(ready);
+	now.store = state_of(store_ok);
+	*(writes ? &now.writes : &now.reads) = state_of(ready && store_ok && attached);
+	sgh_health_copy(health, &now);
 }
 
 /* ---- start and end ---- */

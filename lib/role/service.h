@@ -89,6 +89,7 @@ int sgh_service_start(struct sgh_service *service, const struct sgh_service_kind
 		      struct sangraha_error *err);
 int sgh_service_drain(struct sgh_service *service, unsigned timeout_ms,
 		      struct sangraha_error *err);
+/* NULL is a service that is down. */
 void sgh_service_health(struct sgh_service *service, bool writes,
 			struct sangraha_health *health);
 /* Copes with a service whose start stopped half way. */

@@ -104,6 +104,37 @@ static void what_cannot_be_is_refused(void **state)
 	sangraha_getter_free(NULL);
 }
 
+static void without_a_role_all_is_down(void **state)
+{
+	struct sangraha_health health = { .size = sizeof(health) };
+
+	t_fails(SANGRAHA_E_INVALID, sangraha_receiver_drain(NULL, 1, &t_err));
+	t_fails(SANGRAHA_E_INVALID, sangraha_getter_drain(NULL, 1, &t_err));
+	sangraha_receiver_health(NULL, &health);
+	assert_int_equal(health.writes, SANGRAHA_HEALTH_DOWN);
+	assert_int_equal(health.reads, SANGRAHA_HEALTH_NONE);
+	sangraha_getter_health(NULL, &health);
+	assert_int_equal(health.reads, SANGRAHA_HEALTH_DOWN);
+	sangraha_getter_health(NULL, NULL);
+}
+
+/* A program built against an older header has a shorter struct. */
+static void a_shorter_health_is_not_overrun(void **state)
+{
+	struct t_roles *f = *state;
+	struct sangraha_health health = {
+		.size = offsetof(struct sangraha_health, broker),
+		.broker = -1,
+	};
+
+	sangraha_receiver_health(f->receiver, &health);
+	assert_int_equal(health.writes, SANGRAHA_HEALTH_OK);
+	assert_int_equal(health.broker, -1);
+	health = (struct sangraha_health){ .reads = -1 };
+	sangraha_receiver_health(f->receiver, &health);
+	assert_int_equal(health.reads, -1);
+}
+
 /* The end may come at any point of the beginning. */
 static void start_and_end_at_once(void **state)
 {
@@ -315,6 +346,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(buckets_are_made),
 	BARE(nothing_is_taken_before_the_buckets_are_there),
 	BARE(what_cannot_be_is_refused),
+	BARE(without_a_role_all_is_down),
+	CASE(a_shorter_health_is_not_overrun),
 	BARE(start_and_end_at_once),
 	BARE(in_flight_is_finished_and_the_rest_returned),
 	CASE(drained_takes_nothing_new),
