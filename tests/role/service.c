@@ -191,14 +191,27 @@ static void drained_takes_nothing_new(void **state)
 	t_ok(drain(f, 1000));
 }
 
+static void *end_receiver(void *arg)
+{
+	struct t_roles *f = arg;
+
+	sangraha_receiver_free(sgh_take(f->receiver));
+	return NULL;
+}
+
 static void an_end_without_drain_finishes_too(void **state)
 {
 	struct t_roles *f = *state;
 
-	script_delay(f->script, "put json", 1, 50);
+	pthread_t thread;
+
+	script_hold(f->script, "put json", 1);
 	t_send(f, t_put(t_id(1), BODY));
-	t_wait(!memory_broker_count(f->broker, T_WRITE));
-	sangraha_receiver_free(sgh_take(f->receiver));
+	t_wait(script_holding(f->script));
+	pthread_create(&thread, NULL, end_receiver, f);
+	t_wait(memory_broker_consumers(f->broker, T_WRITE) == 0);
+	script_release(f->script);
+	pthread_join(thread, NULL);
 	t_journal(f->script, "put json: ok\n" T_FINISHED);
 }
 
