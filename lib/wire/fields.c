@@ -78,6 +78,12 @@ static const cJSON *member(const struct sgh_fields *fields, const char *name)
 	return item && !cJSON_IsNull(item) ? item : NULL;
 }
 
+/* What a receiver sets in a copy, whose document it leaves alone. */
+static bool header_goes_first(const char *name)
+{
+	return strcmp(name, "attempt") == 0 || strcmp(name, "fresh") == 0;
+}
+
 /* A field as a header, whatever the mode; false when it is absent. */
 static bool find(const struct sgh_fields *fields, const char *name,
 		 struct sgh_header *found, bool *ret_wrong)
@@ -86,7 +92,7 @@ static bool find(const struct sgh_fields *fields, const char *name,
 	const cJSON *item;
 
 	*ret_wrong = false;
-	if (!fields->document || (header && strcmp(name, "attempt") == 0)) {
+	if (!fields->document || (header && header_goes_first(name))) {
 		if (header)
 			*found = *header;
 		*ret_wrong = header && header->kind == SGH_HEADER_OTHER;

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/util.h"
+#include "wire/fields.h"
 #include "wire/protocol.h"
 
 /*
@@ -16,9 +17,9 @@
 static bool of_contract(const char *name)
 {
 	static const char *const names[] = {
-		"object-id", "object-type", "filename",    "sha256", "size",
-		"created",   "deadline",    "published",   "fresh",  "resend",
-		"limit",     "request-id",  "traceparent", "cursor",
+		"object-id",  "object-type", "filename",  "sha256", "size",
+		"created",    "deadline",    "published", "resend", "limit",
+		"request-id", "traceparent", "cursor",
 	};
 
 	for (size_t i = 0; i < SGH_COUNT(names); i++)
@@ -30,12 +31,13 @@ static bool of_contract(const char *name)
 /*
  * What is not copied: the broker's own headers, since a message that goes back with
  * x-death or x-first-death-* is taken for a cycle and dropped without a word; what an
- * earlier dead letter said; and the count, which is written anew.
+ * earlier dead letter said; the count, which is written anew; and that the id is fresh,
+ * which is over once somebody has tried to use it.
  */
 static bool left_behind(const char *name)
 {
 	return strncasecmp(name, "x-", 2) == 0 || strncmp(name, "dead-", 5) == 0 ||
-	       strcmp(name, "attempt") == 0;
+	       strcmp(name, "attempt") == 0 || strcmp(name, "fresh") == 0;
 }
 
 /* Bytes of a header in a message, with its marks. */
@@ -82,6 +84,10 @@ static bool copy_headers(struct sgh_message *copy, const struct sgh_message *mes
 {
 	size_t bytes = SGH_HEADER_BYTES_MAX - BYTES_LEFT;
 
+	/* What a document says stays in it; the header goes before. */
+	if (sgh_fields_json_mode(message->content_type) &&
+	    !sgh_message_add_bool(copy, "fresh", false))
+		return false;
 	return sgh_message_add_number(copy, "attempt", attempt) &&
 	       copy_some(copy, message, true, &bytes) &&
 	       copy_some(copy, message, false, &bytes);
@@ -93,10 +99,17 @@ static bool copy_text(struct sgh_message *copy, const char **to, const char *tex
 	return *to || !text;
 }
 
+/* Only reads may be lost on the way. */
+static bool is_read(const char *type)
+{
+	return sgh_streq(type, "sangraha.get.v1") ||
+	       sgh_streq(type, "sangraha.stat.v1") || sgh_streq(type, "sangraha.list.v1");
+}
+
 static bool copy_properties(struct sgh_message *copy, const struct sgh_message *message)
 {
 	copy->timestamp = message->timestamp;
-	copy->persistent = message->persistent;
+	copy->persistent = message->persistent || !is_read(message->type);
 	copy->body = sgh_bytes_ref(message->body);
 	return copy_text(copy, &copy->type, message->type) &&
 	       copy_text(copy, &copy->content_type, message->content_type) &&

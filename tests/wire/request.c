@@ -597,12 +597,12 @@ static void properties_go_before_members(void **state)
 	sgh_request_free(request);
 }
 
-/* Only `attempt` is read from the headers of a JSON message. */
+/* Only `attempt` and `fresh` are read from the headers of a JSON message. */
 static void a_retried_document_counts_in_its_header(void **state)
 {
 	struct sgh_message *message =
 		document("{\"type\":\"sangraha.put.v1\",\"message_id\":\"" ID
-			 "\",\"attempt\":1,\"resend\":1}");
+			 "\",\"attempt\":1,\"resend\":1,\"fresh\":true}");
 	struct sgh_message *copy = NULL;
 	struct sgh_request *request;
 
@@ -612,6 +612,7 @@ static void a_retried_document_counts_in_its_header(void **state)
 	request = read_and_free(copy);
 	assert_int_equal(request->attempt, 4);
 	assert_int_equal(request->resend, 1);
+	assert_false(request->fresh);
 	sgh_request_free(request);
 }
 
