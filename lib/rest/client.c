@@ -60,3 +60,17 @@ bool sgh_result_ok(struct sgh_web_request *request, const struct sangraha_result
 	sgh_problem_set_result(&request->problem, result);
 	return false;
 }
+
+struct sangraha_object *sgh_result_object(struct sgh_web_request *request,
+					  const struct sangraha_result *result)
+{
+	struct sangraha_object *object;
+
+	if (!sgh_result_ok(request, result))
+		return NULL;
+	object = sangraha_result_object(result);
+	if (!object)
+		sgh_problem_set(&request->problem, SANGRAHA_E_INTERNAL,
+				"The answer has no description");
+	return object;
+}

@@ -27,5 +27,11 @@ void sgh_web_request_note(struct sgh_web_request *request,
 
 /* False, with a problem, when the client answered with an error. */
 bool sgh_result_ok(struct sgh_web_request *request, const struct sangraha_result *result);
+/*
+ * The description of an answer, borrowed. NULL with the problem set after a failure, and
+ * when there is none: a peer of another make may have left it out.
+ */
+struct sangraha_object *sgh_result_object(struct sgh_web_request *request,
+					  const struct sangraha_result *result);
 
 #endif

@@ -56,6 +56,8 @@ static int begin_part(void *arg, const struct sgh_part_header *header,
 	const char *name = header->name;
 
 	form->in_file = false;
+	if (sgh_put_encoding(form->request, header->encoding))
+		return problem_of(form, err);
 	if (strcmp(name, "file") == 0)
 		return begin_file(form, header, err);
 	if (strncmp(name, META_PREFIX, strlen(META_PREFIX)) != 0)

@@ -95,24 +95,70 @@ int sgh_multipart_init(struct sgh_multipart *multipart, const char *content_type
 	return 0;
 }
 
+/* The lines of a part's header that mean something here; NULL: absent. */
+struct lines {
+	char *disposition;
+	char *type;
+	char *encoding;
+	char *transfer_encoding;
+};
+
 /* Take one header line apart; what is not known is passed over. */
-static int header_line(char *line, char **ret_disposition, char **ret_type,
-		       struct sangraha_error *err)
+static int header_line(char *line, struct lines *lines, struct sangraha_error *err)
 {
+	const struct {
+		const char *name;
+		char **value;
+	} known[] = {
+		{ "Content-Disposition", &lines->disposition },
+		{ "Content-Type", &lines->type },
+		{ "Content-Encoding", &lines->encoding },
+		{ "Content-Transfer-Encoding", &lines->transfer_encoding },
+	};
 	char *value = strchr(line, ':');
 
 	if (!value || value == line || *line == ' ' || *line == '\t')
 		return malformed(err, "a part has a header line that is none");
 	*value++ = '\0';
 	value += strspn(value, " \t");
-	if (strcasecmp(line, "Content-Disposition") == 0)
-		*ret_disposition = value;
-	else if (strcasecmp(line, "Content-Type") == 0)
-		*ret_type = value;
-	else if (strcasecmp(line, "Content-Transfer-Encoding") == 0 &&
-		 strcasecmp(value, "binary") != 0 && strcasecmp(value, "8bit") != 0 &&
-		 strcasecmp(value, "7bit") != 0)
-		return malformed(err, "a part has a transfer encoding");
+	for (size_t end = strlen(value); end && strchr(" \t", value[end - 1]);)
+		value[--end] = '\0';
+	for (size_t i = 0; i < SGH_COUNT(known); i++) {
+		if (strcasecmp(line, known[i].name) != 0)
+			continue;
+		if (*known[i].value)
+			return malformed(err, "a part has a header line twice");
+		*known[i].value = value;
+	}
+	return 0;
+}
+
+/* RFC 7578, section 4.7: deprecated; those that change no byte do no harm. */
+static bool changes_bytes(const char *transfer_encoding)
+{
+	return transfer_encoding && strcasecmp(transfer_encoding, "binary") != 0 &&
+	       strcasecmp(transfer_encoding, "8bit") != 0 &&
+	       strcasecmp(transfer_encoding, "7bit") != 0;
+}
+
+static int header_lines(char *line, struct lines *lines, struct sangraha_error *err)
+{
+	while (*line) {
+		char *end = strstr(line, "\r\n");
+		int status;
+
+		if (end == line)
+			return 0;
+		if (!end)
+			return malformed(err, "a part's header has a bare line end");
+		*end = '\0';
+		if (line[strcspn(line, "\r\n")])
+			return malformed(err, "a part's header has a bare line end");
+		status = header_line(line, lines, err);
+		if (status)
+			return status;
+		line = end + 2;
+	}
 	return 0;
 }
 
@@ -122,38 +168,24 @@ static int begin_part(struct sgh_multipart *multipart, struct sangraha_error *er
 	struct sgh_part_header header = { .name = "" };
 	sgh_autofree char *name = NULL;
 	sgh_autofree char *filename = NULL;
-	char *disposition = NULL;
-	char *type = NULL;
-	char *line = multipart->header;
+	struct lines lines = { NULL };
 	int status;
 
 	multipart->header[multipart->header_length] = '\0';
-	if (strlen(line) != multipart->header_length)
+	if (strlen(multipart->header) != multipart->header_length)
 		return malformed(err, "a part's header has a NUL");
-	while (*line) {
-		char *end = strstr(line, "\r\n");
-
-		if (end == line)
-			break;
-		if (!end)
-			return malformed(err, "a part's header has a bare line end");
-		*end = '\0';
-		if (line[strcspn(line, "\r\n")])
-			return malformed(err, "a part's header has a bare line end");
-		status = header_line(line, &disposition, &type, err);
-		if (status)
-			return status;
-		line = end + 2;
-	}
-	if (disposition) {
-		status = sgh_disposition_parse(disposition, &name, &filename, err);
-		if (status)
-			return status;
-	}
+	status = header_lines(multipart->header, &lines, err);
+	if (status == 0 && changes_bytes(lines.transfer_encoding))
+		status = malformed(err, "a part has a transfer encoding");
+	if (status == 0 && lines.disposition)
+		status = sgh_disposition_parse(lines.disposition, &name, &filename, err);
+	if (status)
+		return status;
 	if (name)
 		header.name = name;
 	header.filename = filename;
-	header.content_type = type && *type ? type : NULL;
+	header.content_type = lines.type && *lines.type ? lines.type : NULL;
+	header.encoding = lines.encoding;
 	return multipart->sink->begin(multipart->arg, &header, err);
 }
 

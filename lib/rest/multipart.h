@@ -17,6 +17,7 @@ struct sgh_part_header {
 	const char *name;         /* of the form field; "" when there is none */
 	const char *filename;     /* NULL: none */
 	const char *content_type; /* NULL: none */
+	const char *encoding;     /* Content-Encoding; NULL: none */
 };
 
 /*

@@ -8,6 +8,7 @@
 #include "rest/answer.h"
 #include "rest/client.h"
 #include "rest/conditions.h"
+#include "rest/fields.h"
 #include "rest/headers.h"
 
 static int object_begin(struct sgh_web_request *request)
@@ -75,13 +76,14 @@ static void answer_bytes(struct sgh_web_request *request, struct sangraha_result
 	sgh_answer_response(request, http, response);
 }
 
+/* 0: there is a problem. */
 static unsigned check_conditions(struct sgh_web_request *request,
 				 const struct sangraha_object *object,
 				 struct sgh_part *part)
 {
+	sgh_autofree char *if_match = NULL;
+	sgh_autofree char *if_none_match = NULL;
 	struct sgh_conditions conditions = {
-		.if_match = sgh_web_request_header(request, "If-Match"),
-		.if_none_match = sgh_web_request_header(request, "If-None-Match"),
 		.if_modified_since = sgh_web_request_header(request, "If-Modified-Since"),
 		.if_unmodified_since =
 			sgh_web_request_header(request, "If-Unmodified-Since"),
@@ -89,6 +91,11 @@ static unsigned check_conditions(struct sgh_web_request *request,
 		.if_range = sgh_web_request_header(request, "If-Range"),
 	};
 
+	if (sgh_fields_list(request, "If-Match", &if_match) ||
+	    sgh_fields_list(request, "If-None-Match", &if_none_match))
+		return 0;
+	conditions.if_match = if_match;
+	conditions.if_none_match = if_none_match;
 	return sgh_conditions_check(&conditions, sangraha_object_etag(object),
 				    sangraha_object_created_ms(object),
 				    sangraha_object_size(object), request->head, part);
@@ -121,6 +128,8 @@ static void answer_object(struct sgh_web_request *request, struct sangraha_resul
 	struct sgh_part part = { .length = size };
 	unsigned http = check_conditions(request, object, &part);
 
+	if (http == 0)
+		return;
 	if (http == 412) {
 		sgh_problem_set(&request->problem, SANGRAHA_E_PRECONDITION,
 				"The object is not the one that the condition names");
@@ -148,10 +157,11 @@ static void get_finish(struct sgh_web_request *request, struct sangraha_result *
 	if (sangraha_result_status(result) == SANGRAHA_E_TOO_LARGE)
 		sgh_problem_set_http(&request->problem, 501, SANGRAHA_E_TOO_LARGE,
 				     "The object is too large to be sent through here");
-	if (!sgh_result_ok(request, result))
+	object = sgh_result_object(request, result);
+	if (!object)
 		return;
 	/* The response takes the result, and with it what the object is borrowed from. */
-	object = sangraha_object_ref(sangraha_result_object(result));
+	object = sangraha_object_ref(object);
 	answer_object(request, result, object);
 	sangraha_object_unref(object);
 }
@@ -171,13 +181,14 @@ static enum sgh_step stat_start(struct sgh_web_request *request)
 
 static void stat_finish(struct sgh_web_request *request, struct sangraha_result *result)
 {
+	struct sangraha_object *object = sgh_result_object(request, result);
 	struct sangraha_error err = { 0 };
 	char *text = NULL;
 	int status;
 
-	if (!sgh_result_ok(request, result))
+	if (!object)
 		return;
-	status = sangraha_object_json(sangraha_result_object(result), &text, &err);
+	status = sangraha_object_json(object, &text, &err);
 	if (status) {
 		sgh_problem_set_error(&request->problem, status, &err);
 		return;

@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "rest/answer.h"
 #include "rest/client.h"
+#include "rest/fields.h"
 #include "rest/objects.h"
 #include "wire/filename.h"
 
@@ -187,12 +188,12 @@ static int read_key(struct sgh_web_request *request)
 
 static int read_digest(struct sgh_web_request *request)
 {
-	const char *field = sgh_web_request_header(request, "Content-Digest");
+	sgh_autofree char *field = NULL;
 	struct sangraha_error err = { 0 };
-	int status;
+	int status = sgh_fields_list(request, "Content-Digest", &field);
 
-	if (!field)
-		return 0;
+	if (status || !field)
+		return status;
 	status = sgh_content_digest_parse(field, request->put->sha256, &err);
 	if (status)
 		return sgh_problem_set_error(&request->problem, status, &err);
@@ -214,18 +215,50 @@ static bool has_token(const char *list, const char *token)
 	return false;
 }
 
+static int read_preference(struct sgh_web_request *request)
+{
+	sgh_autofree char *list = NULL;
+	int status = sgh_fields_list(request, "Prefer", &list);
+
+	request->put->async = has_token(list, "respond-async");
+	return status;
+}
+
+/* "identity" is no coding, and need not be said (RFC 9110, section 8.4.1). */
+static bool is_encoded(const char *list)
+{
+	while (list && *list) {
+		size_t length;
+
+		list += strspn(list, " \t,");
+		length = strcspn(list, " \t,");
+		if (length && (length != 8 || strncasecmp(list, "identity", 8) != 0))
+			return true;
+		list += length;
+	}
+	return false;
+}
+
+int sgh_put_encoding(struct sgh_web_request *request, const char *list)
+{
+	if (!is_encoded(list))
+		return 0;
+	return sgh_problem_set(&request->problem, SANGRAHA_E_UNSUPPORTED,
+			       "A body with a Content-Encoding is not taken");
+}
+
 static int read_type(struct sgh_web_request *request)
 {
-	const char *coding = sgh_web_request_header(request, "Content-Encoding");
 	const char *type = sgh_uri_query(&request->uri, "type");
+	sgh_autofree char *coding = NULL;
+	int status = sgh_fields_list(request, "Content-Encoding", &coding);
 
-	if (coding && strcasecmp(coding, "identity") != 0)
-		return sgh_problem_set(&request->problem, SANGRAHA_E_UNSUPPORTED,
-				       "A body with a Content-Encoding is not taken");
-	if (type && sgh_check_type(request, type))
-		return request->problem.status;
+	if (status == 0)
+		status = sgh_put_encoding(request, coding);
+	if (status == 0 && type)
+		status = sgh_check_type(request, type);
 	request->put->type = type;
-	return 0;
+	return status;
 }
 
 static int open_body(struct sgh_web_request *request)
@@ -251,10 +284,8 @@ int sgh_put_begin(struct sgh_web_request *request)
 	if (!request->put)
 		return sgh_problem_set(&request->problem, SANGRAHA_E_OVERLOADED,
 				       "There is no memory");
-	request->put->async =
-		has_token(sgh_web_request_header(request, "Prefer"), "respond-async");
-	if (read_type(request) || read_name(request) || read_key(request) ||
-	    read_digest(request))
+	if (read_preference(request) || read_type(request) || read_name(request) ||
+	    read_key(request) || read_digest(request))
 		return request->problem.status;
 	MHD_get_connection_values(request->http, MHD_HEADER_KIND, meta_header, request);
 	if (request->problem.http)
@@ -330,12 +361,15 @@ static void answer_accepted(struct sgh_web_request *request)
 static void answer_created(struct sgh_web_request *request,
 			   const struct sangraha_result *result)
 {
-	struct sangraha_object *object = sangraha_result_object(result);
+	struct sangraha_object *object = sgh_result_object(request, result);
 	char location[SANGRAHA_REFERENCE_SIZE + 16];
 	struct sangraha_error err = { 0 };
 	char *text = NULL;
-	int status = sangraha_object_json(object, &text, &err);
+	int status;
 
+	if (!object)
+		return;
+	status = sangraha_object_json(object, &text, &err);
 	if (status) {
 		sgh_problem_set_error(&request->problem, status, &err);
 		return;

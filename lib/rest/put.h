@@ -39,6 +39,8 @@ int sgh_put_add_meta(struct sgh_web_request *request, const char *name,
 		     const char *value);
 /* Keep a file name, when there is none yet. */
 int sgh_put_name(struct sgh_web_request *request, const char *filename);
+/* Look at a Content-Encoding, NULL: none. */
+int sgh_put_encoding(struct sgh_web_request *request, const char *list);
 /* Keep a Content-Type. */
 int sgh_put_content_type(struct sgh_web_request *request, const char *header);
 

@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "rest/answer.h"
 #include "rest/auth.h"
+#include "rest/fields.h"
 #include "rest/router.h"
 
 /* A client that does not keep its time limits must not keep the user waiting. */
@@ -141,51 +142,12 @@ static bool stopping(const struct sgh_web_request *request)
 	return __atomic_load_n(&request->rest->stopping, __ATOMIC_SEQ_CST);
 }
 
-struct framing {
-	unsigned lengths;
-	unsigned encodings;
-	bool chunked;
-};
-
-static enum MHD_Result count_framing(void *arg, enum MHD_ValueKind kind, const char *name,
-				     const char *value)
-{
-	struct framing *framing = arg;
-
-	if (strcasecmp(name, "Content-Length") == 0)
-		framing->lengths++;
-	if (strcasecmp(name, "Transfer-Encoding") == 0) {
-		framing->encodings++;
-		framing->chunked = value && strcasecmp(value, "chunked") == 0;
-	}
-	return MHD_YES;
-}
-
-/*
- * Where a body ends must be beyond doubt: what two servers in a row read differently is
- * a second request to one of them (RFC 9112, section 11.2). MHD takes the first length.
- */
-static int check_framing(struct sgh_web_request *request)
-{
-	struct framing framing = { 0 };
-
-	MHD_get_connection_values(request->http, MHD_HEADER_KIND, count_framing,
-				  &framing);
-	if (framing.lengths + framing.encodings > 1)
-		return sgh_problem_set(&request->problem, SANGRAHA_E_INVALID,
-				       "The length of the body is given more than once");
-	if (framing.encodings && !framing.chunked)
-		return sgh_problem_set_http(&request->problem, 501,
-					    SANGRAHA_E_UNSUPPORTED,
-					    "Only the transfer encoding \"chunked\" is "
-					    "understood");
-	return 0;
-}
-
 static void correlate(struct sgh_web_request *request)
 {
-	const char *given = sgh_web_request_header(request, "X-Correlation-ID");
+	sgh_autofree char *given = NULL;
 
+	/* Two of them make none: the comma between is not allowed in one. */
+	sgh_fields_list(request, "X-Correlation-ID", &given);
 	if (given && sgh_request_id_valid(given))
 		snprintf(request->correlation_id, sizeof(request->correlation_id), "%s",
 			 given);
@@ -220,6 +182,8 @@ static int prepare(struct sgh_web_request *request, const char *method)
 		sgh_problem_set_error(&request->problem, status, &err);
 	else
 		status = sgh_route_find(request, method);
+	if (status == 0)
+		status = sgh_fields_check(request);
 	if (authorize(request))
 		return request->problem.status;
 	if (status == 0 && request->route->begin)
@@ -239,7 +203,7 @@ static enum MHD_Result begin(struct sgh_web_request *request, const char *method
 	rest->state.in_flight++;
 	pthread_mutex_unlock(&rest->state.lock);
 	correlate(request);
-	if (check_framing(request)) {
+	if (sgh_fields_check_framing(request)) {
 		request->last = true;
 		return sgh_answer_send(request);
 	}

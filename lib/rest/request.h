@@ -105,7 +105,7 @@ void sgh_web_request_wake(void *request);
  */
 void sgh_web_request_watch(struct sangraha_rest *rest, int64_t now, bool all);
 
-/* A header of the request, the first of that name; NULL when absent. */
+/* A header of the request, its first line only (see fields.h); NULL when absent. */
 const char *sgh_web_request_header(const struct sgh_web_request *request,
 				   const char *name);
 

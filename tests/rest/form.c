@@ -11,6 +11,8 @@
 	"--xyz\r\nContent-Disposition: form-data; name=\"file\"; " \
 	"filename=\"C:\\dir\\Menü.png\"\r\nContent-Type: image/png\r\n\r\nbytes\r\n"
 
+#define NAMED_FILE "--xyz\r\nContent-Disposition: form-data; name=file\r\n"
+
 static void a_form_is_an_object(void **state)
 {
 	struct web *web = *state;
@@ -95,6 +97,13 @@ static void bad_forms_are_400(void **state)
 		{ "--xyz\r\nContent-Disposition: form-data; name=\"file\"; "
 		  "filename*=UTF-8''%0A\r\n\r\nx\r\n--xyz--",
 		  "" },
+		{ NAMED_FILE "Content-Transfer-Encoding: base64\r\n\r\nx\r\n--xyz--",
+		  "transfer encoding" },
+		{ NAMED_FILE "Content-Disposition: form-data; name=x\r\n\r\nx\r\n--xyz--",
+		  "twice" },
+		{ NAMED_FILE "Content-Type: image/png\r\ncontent-type: image/png\r\n\r\n"
+			     "x\r\n--xyz--",
+		  "twice" },
 	};
 	struct web *web = *state;
 
@@ -107,6 +116,26 @@ static void bad_forms_are_400(void **state)
 		answer_free(&answer);
 	}
 	t_wait(fake_uploads_open(web->fake) == 0);
+}
+
+static void an_encoded_part_is_415(void **state)
+{
+	static const struct {
+		const char *body;
+		int status;
+	} table[] = {
+		{ NAMED_FILE "Content-Encoding: gzip\r\n\r\nx\r\n--xyz--", 415 },
+		{ NAMED_FILE "Content-Encoding: identity \r\n\r\nx\r\n--xyz--", 201 },
+		{ NAMED_FILE "Content-Transfer-Encoding: Binary \r\n\r\nx\r\n--xyz--",
+		  201 },
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(table); i++) {
+		struct answer answer = web_post(*state, POST, TYPE, table[i].body);
+
+		assert_int_equal(answer.status, table[i].status);
+		answer_free(&answer);
+	}
 }
 
 static void a_long_value_is_400(void **state)
@@ -156,6 +185,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_form_of_single_bytes_arrives),
 	cmocka_unit_test(a_paused_form_goes_on),
 	cmocka_unit_test(bad_forms_are_400),
+	cmocka_unit_test(an_encoded_part_is_415),
 	cmocka_unit_test(a_long_value_is_400),
 	cmocka_unit_test(a_form_over_the_limit_is_413),
 	cmocka_unit_test(the_digest_is_of_the_whole_form),

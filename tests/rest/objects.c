@@ -112,6 +112,43 @@ static void what_is_known_is_not_sent_again(void **state)
 	answer_free(&answer);
 }
 
+static void tags_may_be_on_any_line(void **state)
+{
+	struct answer answer = web_do(*state, "GET", WEB_OBJECT,
+				      "If-None-Match: \"x\", W/\"y\"\r\n"
+				      "If-None-Match: \"" WEB_SHA256 "\"\r\n"
+				      "If-Match: \"x\"\r\n"
+				      "If-Match: \"" WEB_SHA256 "\"\r\n",
+				      NULL, 0);
+
+	assert_int_equal(answer.status, 304);
+	answer_free(&answer);
+}
+
+/* A receiver or getter of another make may leave it out. */
+static void an_answer_without_a_description_is_500(void **state)
+{
+	static const char *const targets[][2] = {
+		{ "GET", WEB_OBJECT },
+		{ "HEAD", WEB_OBJECT },
+		{ "GET", WEB_OBJECT "/metadata" },
+		{ "GET", "/v1/operations/" WEB_ID },
+		{ "POST", "/v1/objects" },
+	};
+	struct fake_answer fake = { .id = WEB_ID };
+	struct web *web = *state;
+
+	fake_answer(web->fake, &fake);
+	for (size_t i = 0; i < SGH_COUNT(targets); i++) {
+		struct answer answer =
+			web_do(web, targets[i][0], targets[i][1], "", NULL, 0);
+
+		assert_int_equal(answer.status, 500);
+		answer_free(&answer);
+	}
+	web_answers_object(web);
+}
+
 static void if_match_of_another_is_412(void **state)
 {
 	struct answer answer =
@@ -356,6 +393,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_range_is_a_part),
 	cmocka_unit_test(a_range_past_the_end_is_416),
 	cmocka_unit_test(what_is_known_is_not_sent_again),
+	cmocka_unit_test(tags_may_be_on_any_line),
+	cmocka_unit_test(an_answer_without_a_description_is_500),
 	cmocka_unit_test(if_match_of_another_is_412),
 	cmocka_unit_test(metadata_is_the_description),
 	cmocka_unit_test(delete_is_204),

@@ -142,6 +142,55 @@ static void a_digest_is_passed_on(void **state)
 	answer_free(&answer);
 }
 
+#define DIGEST(base64) "Content-Digest: sha-256=:" base64 ":\r\n"
+
+static void a_digest_may_be_on_any_line(void **state)
+{
+	struct web *web = *state;
+	struct answer answer =
+		web_post(web, POST,
+			 "Content-Digest: sha-512=:AAAA:\r\n" DIGEST(
+				 "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="),
+			 "test");
+
+	assert_string_equal(fake_seen(web->fake).sha256, WEB_SHA256);
+	answer_free(&answer);
+}
+
+static void the_last_digest_counts(void **state)
+{
+	struct web *web = *state;
+	struct answer answer =
+		web_post(web, POST,
+			 DIGEST("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+				 DIGEST("n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="),
+			 "test");
+
+	assert_string_equal(fake_seen(web->fake).sha256, WEB_SHA256);
+	answer_free(&answer);
+}
+
+static void the_same_line_twice_is_one(void **state)
+{
+	struct web *web = *state;
+	struct answer answer =
+		web_post(web, POST, "Idempotency-Key: a\r\nIdempotency-Key: a\r\n", "x");
+
+	assert_int_equal(answer.status, 201);
+	assert_string_equal(fake_seen(web->fake).key, "a");
+	answer_free(&answer);
+}
+
+static void two_correlation_ids_are_none(void **state)
+{
+	struct answer answer = web_post(
+		*state, POST, "X-Correlation-ID: a\r\nX-Correlation-ID: b\r\n", "x");
+
+	assert_int_equal(answer.status, 201);
+	assert_int_equal(strlen(answer_header(&answer, "X-Correlation-ID")), 36);
+	answer_free(&answer);
+}
+
 static void a_repeat_says_so(void **state)
 {
 	struct web *web = *state;
@@ -165,7 +214,8 @@ static void who_does_not_wait_is_told_where_to_look(void **state)
 	int64_t until = 0;
 
 	fake_answer(web->fake, &fake);
-	answer = web_post(web, POST, "Prefer: wait=1, respond-async; x=y\r\n", "x");
+	answer = web_post(web, POST,
+			  "Prefer: wait=1\r\nPrefer: a, respond-async; x=y\r\n", "x");
 	assert_int_equal(answer.status, 202);
 	assert_has(&answer, "Preference-Applied", "respond-async");
 	assert_int_equal(sscanf(answer_header(&answer, "Location"),
@@ -234,6 +284,11 @@ static void bad_requests_are_400(void **state)
 		"Sangraha-Meta-a: x\r\nSangraha-Meta-A: y\r\n",
 		"Content-Disposition: attachment; filename*=UTF-8''a%0Ab\r\n",
 		"Content-Type: multipart/form-data\r\n",
+		"Idempotency-Key: a\r\nIdempotency-Key: b\r\n",
+		"Content-Type: image/png\r\nContent-Type: image/gif\r\n",
+		"Content-Disposition: a; filename=x\r\ncontent-disposition: a\r\n",
+		"Range: bytes=0-1\r\nRange: bytes=0-2\r\n",
+		"Host: x\r\n",
 	};
 
 	for (size_t i = 0; i < SGH_COUNT(headers); i++) {
@@ -284,13 +339,23 @@ static void too_much_metadata_is_400(void **state)
 
 static void an_encoded_body_is_415(void **state)
 {
-	struct answer answer = web_post(*state, POST, "Content-Encoding: gzip\r\n", "x");
+	static const struct {
+		const char *headers;
+		int status;
+	} table[] = {
+		{ "Content-Encoding: gzip\r\n", 415 },
+		{ "Content-Encoding: identity, gzip\r\n", 415 },
+		{ "Content-Encoding: identity\r\nContent-Encoding: br\r\n", 415 },
+		{ "Content-Encoding: identity\r\n", 201 },
+		{ "Content-Encoding: \r\nContent-Encoding: Identity\r\n", 201 },
+	};
 
-	assert_int_equal(answer.status, 415);
-	answer_free(&answer);
-	answer = web_post(*state, POST, "Content-Encoding: identity\r\n", "x");
-	assert_int_equal(answer.status, 201);
-	answer_free(&answer);
+	for (size_t i = 0; i < SGH_COUNT(table); i++) {
+		struct answer answer = web_post(*state, POST, table[i].headers, "x");
+
+		assert_int_equal(answer.status, table[i].status);
+		answer_free(&answer);
+	}
 }
 
 static void nothing_reaches_the_client_after_a_refusal(void **state)
@@ -386,6 +451,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(curls_default_declares_nothing),
 	cmocka_unit_test(metadata_is_decoded),
 	cmocka_unit_test(a_digest_is_passed_on),
+	cmocka_unit_test(a_digest_may_be_on_any_line),
+	cmocka_unit_test(the_last_digest_counts),
+	cmocka_unit_test(the_same_line_twice_is_one),
+	cmocka_unit_test(two_correlation_ids_are_none),
 	cmocka_unit_test(a_repeat_says_so),
 	cmocka_unit_test(who_does_not_wait_is_told_where_to_look),
 	cmocka_unit_test(a_refusal_says_why),
