@@ -44,18 +44,11 @@ static enum sgh_step start(struct sgh_web_request *request)
 			     &err);
 }
 
-/* Whether an error is about the question, not about the operation that was asked for. */
-static bool not_an_answer(int status)
-{
-	return status == SANGRAHA_E_UNAVAILABLE || status == SANGRAHA_E_TIMEOUT ||
-	       status == SANGRAHA_E_OVERLOADED || status == SANGRAHA_E_UNAUTHORIZED;
-}
-
-static int write_done(struct sgh_buf *buf, const struct sangraha_result *result,
+static int write_done(struct sgh_buf *buf, struct sangraha_object *object,
 		      struct sangraha_error *err)
 {
 	char *text = NULL;
-	int status = sangraha_object_json(sangraha_result_object(result), &text, err);
+	int status = sangraha_object_json(object, &text, err);
 
 	if (status)
 		return status;
@@ -74,30 +67,41 @@ static void write_failed(struct sgh_buf *buf, const struct sgh_web_request *requ
 	sgh_problem_write(&problem, request->correlation_id, buf);
 }
 
+/* An error is the operation's, if it was recorded; otherwise it is the question's. */
+static int write_state(struct sgh_buf *buf, struct sgh_web_request *request,
+		       const struct sangraha_result *result)
+{
+	int state = sangraha_result_status(result);
+	struct sangraha_error err = { 0 };
+	struct sangraha_object *object;
+	int status;
+
+	if (state && sangraha_result_recorded(result)) {
+		write_failed(buf, request, result);
+		return 0;
+	}
+	if (state == SANGRAHA_E_NOT_FOUND) {
+		sgh_buf_puts(buf, sgh_time_ms() < until(request) ? "\"pending\""
+								 : "\"unknown\"");
+		return 0;
+	}
+	object = sgh_result_object(request, result);
+	if (!object)
+		return request->problem.status;
+	status = write_done(buf, object, &err);
+	if (status)
+		sgh_problem_set_error(&request->problem, status, &err);
+	return status;
+}
+
 static void finish(struct sgh_web_request *request, struct sangraha_result *result)
 {
 	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(32 << 10);
-	int state = sangraha_result_status(result);
-	struct sangraha_error err = { 0 };
-	int status = 0;
 
-	if (not_an_answer(state)) {
-		sgh_problem_set_result(&request->problem, result);
-		return;
-	}
 	sgh_buf_printf(&buf, "{\"id\":\"%s\",\"state\":", request->id);
-	if (state == 0)
-		status = write_done(&buf, result, &err);
-	else if (state != SANGRAHA_E_NOT_FOUND)
-		write_failed(&buf, request, result);
-	else
-		sgh_buf_puts(&buf, sgh_time_ms() < until(request) ? "\"pending\""
-								  : "\"unknown\"");
-	sgh_buf_putc(&buf, '}');
-	if (status) {
-		sgh_problem_set_error(&request->problem, status, &err);
+	if (write_state(&buf, request, result))
 		return;
-	}
+	sgh_buf_putc(&buf, '}');
 	sgh_answer_buf(request, 200, &buf);
 	sgh_answer_header(request, "Cache-Control", "no-store");
 }

@@ -21,6 +21,7 @@ static void a_refused_one_has_failed(void **state)
 {
 	struct web *web = *state;
 	struct fake_answer fake = { .status = SANGRAHA_E_REJECTED,
+				    .recorded = true,
 				    .rule = "json.depth",
 				    .offset = 7,
 				    .has_offset = true };
@@ -63,14 +64,46 @@ static void what_is_not_found_is_pending_and_then_unknown(void **state)
 	web_answers_object(*state);
 }
 
-static void a_broker_that_is_away_is_no_answer(void **state)
+static void any_recorded_end_is_a_failure(void **state)
 {
-	struct answer answer;
+	static const int ends[] = { SANGRAHA_E_UNAVAILABLE, SANGRAHA_E_TIMEOUT,
+				    SANGRAHA_E_OVERLOADED,  SANGRAHA_E_UNAUTHORIZED,
+				    SANGRAHA_E_NOT_FOUND,   SANGRAHA_E_CONFLICT };
+	struct web *web = *state;
 
-	web_answers(*state, SANGRAHA_E_UNAVAILABLE);
-	answer = web_get(*state, OPERATION);
-	assert_int_equal(answer.status, 503);
-	answer_free(&answer);
+	for (size_t i = 0; i < SGH_COUNT(ends); i++) {
+		struct fake_answer fake = { .status = ends[i], .recorded = true };
+		struct answer answer;
+
+		fake_answer(web->fake, &fake);
+		answer = web_get(web, OPERATION);
+		assert_int_equal(answer.status, 200);
+		assert_contains(answer.body, "\"state\":\"failed\"");
+		answer_free(&answer);
+	}
+	web_answers_object(web);
+}
+
+static void a_question_that_fails_is_no_answer(void **state)
+{
+	static const struct {
+		int status;
+		int http;
+	} table[] = {
+		{ SANGRAHA_E_UNAVAILABLE, 503 },
+		{ SANGRAHA_E_OVERLOADED, 503 },
+		{ SANGRAHA_E_TIMEOUT, 504 },
+		{ SANGRAHA_E_INTERNAL, 500 },
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(table); i++) {
+		struct answer answer;
+
+		web_answers(*state, table[i].status);
+		answer = web_get(*state, OPERATION);
+		assert_int_equal(answer.status, table[i].http);
+		answer_free(&answer);
+	}
 	web_answers_object(*state);
 }
 
@@ -96,7 +129,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_stored_one_is_done),
 	cmocka_unit_test(a_refused_one_has_failed),
 	cmocka_unit_test(what_is_not_found_is_pending_and_then_unknown),
-	cmocka_unit_test(a_broker_that_is_away_is_no_answer),
+	cmocka_unit_test(any_recorded_end_is_a_failure),
+	cmocka_unit_test(a_question_that_fails_is_no_answer),
 	cmocka_unit_test(bad_questions_are_400),
 };
 

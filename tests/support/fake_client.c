@@ -476,6 +476,11 @@ int sangraha_result_replayed(const struct sangraha_result *result)
 	return result->answer.replayed;
 }
 
+int sangraha_result_recorded(const struct sangraha_result *result)
+{
+	return result->answer.recorded;
+}
+
 const char *sangraha_result_declared(const struct sangraha_result *result)
 {
 	return result->answer.declared;

@@ -24,6 +24,7 @@ struct fake_answer {
 	const char *data;
 	size_t length;
 	bool replayed;
+	bool recorded;
 	const char *declared;
 	const char *detected;
 	const char *rule;
