@@ -14,10 +14,12 @@ int sangraha_context_new(const struct sangraha_context_options *options,
 			 struct sangraha_context **ret, struct sangraha_error *err)
 {
 	struct sangraha_context *context;
+	int status = sgh_options_check(options, sizeof(*options), err);
 
-	if (!ret || (options && options->size < sizeof(size_t)))
-		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-				"no place for the context, or options without a size");
+	if (status)
+		return status;
+	if (!ret)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "no place for the context");
 	context = calloc(1, sizeof(*context));
 	if (!context)
 		return sgh_fail_memory(err);

@@ -147,6 +147,19 @@ int sgh_fail_with(struct sangraha_error *err, int status,
 	return from->status;
 }
 
+int sgh_options_check(const void *options, size_t least, struct sangraha_error *err)
+{
+	size_t size = least;
+
+	if (options)
+		memcpy(&size, options, sizeof(size));
+	if (size < least)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"options whose member `size` is %zu; it is their sizeof",
+				size);
+	return 0;
+}
+
 int sgh_status_passing(int status)
 {
 	return status == SANGRAHA_E_UNAVAILABLE || status == SANGRAHA_E_TIMEOUT ||

@@ -2,6 +2,8 @@
 #ifndef SGH_BASE_ERROR_H
 #define SGH_BASE_ERROR_H
 
+#include <stddef.h>
+
 #include <sangraha/error.h>
 
 /*
@@ -21,6 +23,12 @@ int sgh_fail_errno(struct sangraha_error *err, int errnum, const char *what);
 /* Copy `from` into `err` (both may be NULL) and return its status, or `status` without. */
 int sgh_fail_with(struct sangraha_error *err, int status,
 		  const struct sangraha_error *from);
+
+/*
+ * Options, or anything that begins with its size: NULL, or not smaller than `least`.
+ * A caller that forgot the size would find everything in it ignored.
+ */
+int sgh_options_check(const void *options, size_t least, struct sangraha_error *err);
 
 /* Whether trying again later may help without anybody changing anything. */
 int sgh_status_passing(int status);

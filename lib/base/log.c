@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -10,11 +11,14 @@
 void sangraha_context_log(struct sangraha_context *context,
 			  const struct sangraha_log_event *event)
 {
-	struct sangraha_log_event stamped;
+	struct sangraha_log_event stamped = { .duration_us = -1 };
 
-	if (!context || !event || !context->log || event->level > context->log_level)
+	if (!context || !event || !context->log)
 		return;
-	stamped = *event;
+	memcpy(&stamped, event, sgh_min(event->size, sizeof(stamped)));
+	stamped.size = sizeof(stamped);
+	if (stamped.level > context->log_level)
+		return;
 	if (!stamped.time_ms)
 		stamped.time_ms = sgh_time_ms();
 	context->log(context->log_arg, &stamped);

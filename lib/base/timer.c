@@ -68,13 +68,16 @@ static void remove_locked(struct sgh_timers *timers, struct sgh_timer *timer)
 		sink_locked(timers, place, last);
 }
 
-static bool reserve_locked(struct sgh_timers *timers)
+/* Room for `count` timers; the heap begins at index 1. */
+static bool reserve_locked(struct sgh_timers *timers, size_t count)
 {
 	size_t capacity = timers->state.capacity ? timers->state.capacity * 2 : 64;
 	struct sgh_timer **heap;
 
-	if (timers->state.count + 1 < timers->state.capacity)
+	if (count < timers->state.capacity)
 		return true;
+	if (capacity <= count)
+		capacity = count + 1;
 	heap = realloc(timers->state.heap, capacity * sizeof(struct sgh_timer *));
 	if (!heap)
 		return false;
@@ -141,6 +144,16 @@ void sgh_timers_free(struct sgh_timers *timers)
 	free(timers);
 }
 
+bool sgh_timers_reserve(struct sgh_timers *timers, size_t count)
+{
+	bool reserved;
+
+	pthread_mutex_lock(&timers->state.lock);
+	reserved = reserve_locked(timers, count);
+	pthread_mutex_unlock(&timers->state.lock);
+	return reserved;
+}
+
 bool sgh_timer_arm(struct sgh_timers *timers, struct sgh_timer *timer, int64_t at_ms)
 {
 	bool armed;
@@ -148,7 +161,7 @@ bool sgh_timer_arm(struct sgh_timers *timers, struct sgh_timer *timer, int64_t a
 	pthread_mutex_lock(&timers->state.lock);
 	if (timer->place)
 		remove_locked(timers, timer);
-	armed = reserve_locked(timers);
+	armed = reserve_locked(timers, timers->state.count + 1);
 	if (armed) {
 		timer->at_ms = at_ms;
 		rise_locked(timers, ++timers->state.count, timer);

@@ -21,6 +21,9 @@ int sgh_timers_new(struct sgh_timers **ret, struct sangraha_error *err);
 /* Stops the thread; timers still armed never fire. Not from a timer. NULL is accepted. */
 void sgh_timers_free(struct sgh_timers *timers);
 
+/* Make room for `count` timers at once: arming so many cannot fail. False without memory. */
+bool sgh_timers_reserve(struct sgh_timers *timers, size_t count);
+
 /*
  * Arm, or re-arm, a zero-initialised timer: fire() is called once on the timer thread at
  * `at_ms` or soon after, with no lock held; it must be short. False without memory.
