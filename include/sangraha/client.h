@@ -70,14 +70,17 @@ int sangraha_client_dispatch(struct sangraha_client *client);
 void sangraha_client_health(struct sangraha_client *client,
 			    struct sangraha_health *health);
 
-/* The answer to a request; strings and bytes are borrowed from it. Yours to free. */
+/*
+ * The answer to a request; strings and bytes are borrowed from it. Yours to free. Of no
+ * answer (NULL) the functions below tell nothing: NULL, 0, or SANGRAHA_E_INVALID.
+ */
 struct sangraha_result;
 
 void sangraha_result_free(struct sangraha_result *result);
 /* 0 or a negative enum sangraha_status; the detail, or NULL after success. */
 int sangraha_result_status(const struct sangraha_result *result);
 const struct sangraha_error *sangraha_result_error(const struct sangraha_result *result);
-/* The description, of put, get and stat; NULL otherwise. */
+/* The description, after success of put (not an asynchronous one), get and stat; else NULL. */
 struct sangraha_object *sangraha_result_object(const struct sangraha_result *result);
 /* The bytes, of get; NULL otherwise. */
 const void *sangraha_result_data(const struct sangraha_result *result,
@@ -89,6 +92,8 @@ struct sangraha_object *sangraha_result_at(const struct sangraha_result *result,
 const char *sangraha_result_next_cursor(const struct sangraha_result *result);
 /* 1 when a put found its own earlier success. */
 int sangraha_result_replayed(const struct sangraha_result *result);
+/* 1 when the error of an operation's answer is the recorded end of the operation. */
+int sangraha_result_recorded(const struct sangraha_result *result);
 /* Of a refusal: what was declared, what was found, which rule, where (-1: nowhere). */
 const char *sangraha_result_declared(const struct sangraha_result *result);
 const char *sangraha_result_detected(const struct sangraha_result *result);
@@ -110,13 +115,14 @@ struct sangraha_put_options {
 	const char *request_id;
 	const char *traceparent;
 	unsigned timeout_ms;
-	const char *id;                /* UUID; NULL: derived from the key, or minted */
-	const char *idempotency_key;   /* 1-255 bytes; repeats with it are one write */
-	const char *filename;          /* UTF-8, at most 255 bytes, no path; NULL: none */
-	const char *content_type;      /* as declared by the user; NULL: not declared */
-	const char *type;              /* the type that is insisted on; NULL: detected */
-	const char *sha256;            /* expected, lower-case hex; NULL: not checked */
-	const char *const *meta_names; /* [a-z0-9-]{1,64} */
+	const char *id; /* UUID; NULL: derived from the key, or minted */
+	const char
+		*idempotency_key; /* 1-255 bytes, repeats are one write; not with `id` */
+	const char *filename;     /* UTF-8, at most 255 bytes, no path; NULL: none */
+	const char *content_type; /* as declared by the user; NULL: not declared */
+	const char *type;         /* the type that is insisted on; NULL: detected */
+	const char *sha256;       /* expected, lower-case hex; NULL: not checked */
+	const char *const *meta_names;  /* [a-z0-9-]{1,64} */
 	const char *const *meta_values; /* UTF-8; 512 bytes percent-encoded in all */
 	size_t meta_count;
 	/*
@@ -176,7 +182,10 @@ int sangraha_client_operation(struct sangraha_client *client, const char *id,
 			      const struct sangraha_request_options *options,
 			      struct sangraha_result **ret, struct sangraha_error *err);
 
-/* The same, asynchronously. `done` owns the result. */
+/*
+ * The same, asynchronously. `done` owns the result. A put whose bytes do not fit the
+ * context's memory now fails with SANGRAHA_E_OVERLOADED; an upload waits instead.
+ */
 typedef void sangraha_done_fn(void *arg, struct sangraha_result *result);
 
 int sangraha_client_submit_put(struct sangraha_client *client, const void *data,
@@ -217,8 +226,8 @@ struct sangraha_upload;
 /*
  * Begin. `length` is the body's size when it is known, -1 otherwise;
  * SANGRAHA_E_TOO_LARGE when it cannot fit. `resume`, which may be NULL, is called - from
- * any thread, briefly - when a paused upload can go on; not after the upload was
- * submitted or freed.
+ * any thread, with no lock held, briefly - when a paused upload can go on. Submitting and
+ * freeing the upload wait for a call of it under way on another thread, and none follows.
  *
  * Since: 0.1
  */
@@ -228,7 +237,8 @@ int sangraha_upload_new(struct sangraha_client *client, int64_t length,
 
 /*
  * Take bytes. *ret_taken may be less than `length`, also 0: the upload is paused; offer
- * the rest again after `resume`. SANGRAHA_E_TOO_LARGE past the inline limit.
+ * the rest again after `resume`. SANGRAHA_E_TOO_LARGE past the inline limit,
+ * SANGRAHA_E_INVALID past the length that was announced.
  * Since: 0.1
  */
 int sangraha_upload_write(struct sangraha_upload *upload, const void *data, size_t length,

@@ -115,6 +115,8 @@ int sangraha_client_put(struct sangraha_client *client, const void *data, size_t
 			struct sangraha_result **ret, struct sangraha_error *err)
 {
 	struct sangraha_upload *upload = NULL;
+	int64_t deadline_ms;
+	int64_t left_ms;
 	struct wait wait;
 	int status;
 
@@ -122,15 +124,18 @@ int sangraha_client_put(struct sangraha_client *client, const void *data, size_t
 		*ret = NULL;
 	if (!client || (!data && length))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "no client or no bytes");
+	deadline_ms = sgh_now_ms() + sgh_put_timeout(client, options);
 	wait_init(&wait);
 	status = sangraha_upload_new(client, (int64_t)length, resumed, &wait, &upload,
 				     err);
 	if (!status)
-		status = write_all(&wait, upload, data, length,
-				   sgh_now_ms() + sgh_put_timeout(client, options), err);
+		status = write_all(&wait, upload, data, length, deadline_ms, err);
+	/* All of it together has the time of one request. */
+	left_ms = deadline_ms - sgh_now_ms();
 	if (!status)
-		status = sgh_upload_submit(sgh_take(upload), options, true, answered,
-					   &wait, err);
+		status = sgh_upload_submit(sgh_take(upload), options,
+					   left_ms > 1 ? (unsigned)left_ms : 1, true,
+					   answered, &wait, err);
 	if (!status)
 		status = collect(&wait, ret, err);
 	sangraha_upload_free(upload);

@@ -15,7 +15,7 @@
 
 #define RESENDS_MAX   3
 #define RESEND_MIN_MS 3000
-/* A client that has just begun gives its response queue so long to be there. */
+/* A request waits so long for a response queue that was never there yet. */
 #define HOLD_MS 1000
 
 struct call {
@@ -37,6 +37,7 @@ struct call {
 		bool held; /* not sent yet: an answer would find no queue */
 		bool publishing;
 		int64_t published_ms;
+		int64_t half_ms;   /* half of its time */
 		int64_t resend_ms; /* when to send again; SGH_NEVER: not planned */
 	} state;
 };
@@ -71,7 +72,10 @@ static struct sgh_list *chain(struct sangraha_client *client, const char *correl
 
 /* ---- the end ---- */
 
-/* Take a call out of the table; false when somebody else did. */
+/*
+ * Take a call out of the table; false when somebody else did. Whoever did counts as
+ * completing it until completed(), which the end of the client waits for.
+ */
 static bool settle_locked(struct call *call)
 {
 	if (call->state.settled)
@@ -79,7 +83,16 @@ static bool settle_locked(struct call *call)
 	call->state.settled = true;
 	sgh_list_remove(&call->link);
 	call->client->state.call_count--;
+	call->client->state.completing++;
 	return true;
+}
+
+static void completed(struct sangraha_client *client)
+{
+	pthread_mutex_lock(&client->state.lock);
+	client->state.completing--;
+	pthread_cond_broadcast(&client->state.changed);
+	pthread_mutex_unlock(&client->state.lock);
 }
 
 /*
@@ -100,6 +113,7 @@ static void complete(struct call *call, int status, const struct sangraha_error 
 		      sgh_now_us() - call->started_us);
 	disarmed = sgh_timer_cancel(client->timers, &call->timer);
 	sgh_client_complete(client, result, call->direct);
+	completed(client);
 	if (disarmed)
 		call_unref(call);
 	call_unref(call);
@@ -128,7 +142,10 @@ static void end_late(struct call *call)
 
 /* ---- sending ---- */
 
-/* Each time that the timer stands or fires has a reference of its own. */
+/*
+ * Each time that the timer stands or fires has a reference of its own. There is room for
+ * the timers of all calls, so that arming cannot fail.
+ */
 static void arm_locked(struct call *call)
 {
 	struct sgh_timers *timers = call->client->timers;
@@ -140,9 +157,7 @@ static void arm_locked(struct call *call)
 		at = call->state.resend_ms;
 	if (!sgh_timer_cancel(timers, &call->timer))
 		call_ref(call);
-	/* Not the last one: an open call has one too. */
-	if (!sgh_timer_arm(timers, &call->timer, at))
-		call_unref(call);
+	sgh_timer_arm(timers, &call->timer, at);
 }
 
 /* Plan to send again: not too soon, and not for ever. */
@@ -155,7 +170,10 @@ static void plan_locked(struct call *call, int64_t at_ms)
 	call->state.resend_ms = call->request->resend < RESENDS_MAX ? at_ms : SGH_NEVER;
 }
 
-/* What a broken connection, a refusal or a confirm means for the call. */
+/*
+ * What a broken connection, a refusal or a confirm means for the call. Only the first
+ * message's refusal is an answer: an earlier one may be on its way.
+ */
 static void published(struct sgh_publish *publish, int status,
 		      const struct sangraha_error *err)
 {
@@ -164,6 +182,8 @@ static void published(struct sgh_publish *publish, int status,
 
 	pthread_mutex_lock(&call->client->state.lock);
 	call->state.publishing = false;
+	if (status && status != SANGRAHA_E_TIMEOUT && call->request->resend)
+		status = SANGRAHA_E_UNAVAILABLE;
 	if (status == SANGRAHA_E_UNAVAILABLE) {
 		plan_locked(call, sgh_now_ms());
 		arm_locked(call);
@@ -216,16 +236,17 @@ static int publish(struct call *call, struct sangraha_error *err)
 	return status;
 }
 
-/* It is sent now: for the first time, with a second try planned, or again. */
+/* It is sent now; the next time is at half of its time, if that is still to come. */
 static void begin_locked(struct call *call, int64_t now)
 {
 	call->state.publishing = true;
 	call->state.published_ms = now;
-	if (call->state.held)
-		plan_locked(call, now + (call->deadline_ms - now) / 2);
-	else
+	if (!call->state.held)
 		call->request->resend++;
 	call->state.held = false;
+	call->state.resend_ms = SGH_NEVER;
+	if (now < call->state.half_ms)
+		plan_locked(call, call->state.half_ms);
 }
 
 static void fire(struct sgh_timer *timer)
@@ -348,7 +369,6 @@ static struct call *call_new(struct sangraha_client *client, struct sgh_request 
 static int enter(struct call *call, bool *ret_publish, struct sangraha_error *err)
 {
 	struct sangraha_client *client = call->client;
-	int64_t held_until = client->started_ms + HOLD_MS;
 	int64_t now = sgh_now_ms();
 	int status = 0;
 
@@ -363,15 +383,12 @@ static int enter(struct call *call, bool *ret_publish, struct sangraha_error *er
 	if (!status) {
 		sgh_list_append(chain(client, call->correlation_id), &call->link);
 		client->state.call_count++;
-		call->state.held = call->request->reply_to &&
-				   !client->state.was_attached && now < held_until;
-		call->state.resend_ms = held_until;
-		*ret_publish = !call->state.held;
-		if (!call->state.held) {
-			call->state.publishing = true;
-			call->state.published_ms = now;
-			plan_locked(call, now + (call->deadline_ms - now) / 2);
-		}
+		*ret_publish = !call->request->reply_to || client->state.was_attached;
+		call->state.half_ms = now + (call->deadline_ms - now) / 2;
+		call->state.resend_ms = now + HOLD_MS;
+		call->state.held = true;
+		if (*ret_publish)
+			begin_locked(call, now);
 	}
 	pthread_mutex_unlock(&client->state.lock);
 	return status;
@@ -411,6 +428,7 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 	if (ours) {
 		sgh_tally_end(&client->tally, request->verb, status,
 			      sgh_now_us() - call->started_us);
+		completed(client);
 		call_unref(call);
 	}
 	call_unref(call);
@@ -418,27 +436,44 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 	return ours ? status : 0;
 }
 
-void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
+/* The open call of a correlation id, settled by this thread; NULL when there is none. */
+static struct call *settle_by_id(struct sangraha_client *client,
+				 const char *correlation_id)
 {
-	struct sangraha_error err = { .status = reply->status };
 	struct call *found = NULL;
 
+	/* Late answers and duplicates are normal. */
+	if (!correlation_id)
+		return NULL;
 	pthread_mutex_lock(&client->state.lock);
-	if (reply->correlation_id) {
-		sgh_list_for_each (link, chain(client, reply->correlation_id)) {
-			struct call *call = sgh_list_entry(link, struct call, link);
+	sgh_list_for_each (link, chain(client, correlation_id)) {
+		struct call *call = sgh_list_entry(link, struct call, link);
 
-			if (strcmp(call->correlation_id, reply->correlation_id) == 0) {
-				found = call;
-				break;
-			}
+		if (strcmp(call->correlation_id, correlation_id) == 0) {
+			found = call;
+			break;
 		}
 	}
 	if (found)
 		settle_locked(found);
 	pthread_mutex_unlock(&client->state.lock);
-	/* Late answers and duplicates are normal. */
-	if (!found) {
+	return found;
+}
+
+/* Whether a success has what the request was made for. */
+static bool answers(enum sgh_verb verb, const struct sgh_reply *reply)
+{
+	if (verb == SGH_LIST)
+		return reply->list;
+	return verb == SGH_DELETE || reply->object;
+}
+
+void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
+{
+	struct call *call = settle_by_id(client, reply->correlation_id);
+	struct sangraha_error err = { .status = reply->status };
+
+	if (!call) {
 		sgh_reply_free(reply);
 		return;
 	}
@@ -446,6 +481,18 @@ void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
 		sgh_fail(&err, reply->status, 0, "%s",
 			 reply->message ? reply->message
 					: sangraha_status_text(reply->status));
-	found->result->reply = reply;
-	complete(found, reply->status, &err);
+	else if (!answers(call->request->verb, reply))
+		sgh_fail(&err, SANGRAHA_E_INTERNAL, 0,
+			 "the answer lacks what was asked for");
+	call->result->reply = reply;
+	complete(call, err.status, &err);
+}
+
+void sgh_call_fail(struct sangraha_client *client, const char *correlation_id,
+		   const struct sangraha_error *err)
+{
+	struct call *call = settle_by_id(client, correlation_id);
+
+	if (call)
+		complete(call, err->status, err);
 }

@@ -9,13 +9,14 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "role/health.h"
 
 #define TIMEOUT_DEFAULT_MS 30000
 #define IN_FLIGHT_DEFAULT  4096
 #define DISPATCH_MAX       256
 #define REPLY_PREFETCH     256
-#define TICK_MS            800
-#define PROBE_MS           1000
+#define TICK_MS            400
+#define PROBE_MS           500
 /* How old the broker's word may be: a tick, and the time to answer. */
 #define PROBE_VALID_MS (TICK_MS + PROBE_MS)
 
@@ -50,20 +51,24 @@ void sgh_client_unref(struct sangraha_client *client)
 static void deliver(void *arg, struct sgh_delivery *delivery)
 {
 	struct sangraha_client *client = arg;
+	struct sgh_message *message = delivery->message;
 	struct sgh_reply *reply = NULL;
 	struct sangraha_error err;
-	int status = SANGRAHA_E_TOO_LARGE;
+	int status;
 
-	if (!delivery->oversize)
-		status = sgh_reply_parse(delivery->message, client->context->budget,
-					 &reply, &err);
+	if (delivery->oversize)
+		status = sgh_fail(&err, SANGRAHA_E_TOO_LARGE, 0,
+				  "the answer has %llu bytes, more than one message may",
+				  (unsigned long long)delivery->announced);
 	else
-		sgh_fail(&err, status, 0, "a reply of %llu bytes",
-			 (unsigned long long)delivery->announced);
-	if (status)
+		status = sgh_reply_parse(message, client->context->budget, &reply, &err);
+	if (status) {
 		sgh_log(client->context, SANGRAHA_LOG_WARN, "orchestrator", "reply",
-			"a reply cannot be read: %s", err.message);
-	/* Whoever lost this answer asks again: it need not be kept for that. */
+			"an answer cannot be read: %s", err.message);
+		/* To ask again would bring the same; what is no answer of ours stays so. */
+		err.status = status == SANGRAHA_E_INVALID ? SANGRAHA_E_INTERNAL : status;
+		sgh_call_fail(client, message->correlation_id, &err);
+	}
 	sgh_delivery_ack(delivery);
 	if (!status)
 		sgh_call_answer(client, reply);
@@ -184,18 +189,29 @@ static int consumed_locked(const struct sgh_probe *probe)
 void sangraha_client_health(struct sangraha_client *client,
 			    struct sangraha_health *health)
 {
-	/* Without its response queue it can send, but hears nothing. */
-	bool ready =
-		sgh_queue_ready(client->queue) && sgh_consumer_attached(client->replies);
+	struct sangraha_health seen = {
+		.broker = SANGRAHA_HEALTH_DOWN,
+		.reads = SANGRAHA_HEALTH_DOWN,
+		.writes = SANGRAHA_HEALTH_DOWN,
+		.receivers = SANGRAHA_HEALTH_DOWN,
+		.getters = SANGRAHA_HEALTH_DOWN,
+	};
 
-	pthread_mutex_lock(&client->state.lock);
-	health->receivers = consumed_locked(&client->state.probes[SGH_PROBE_WRITES]);
-	health->getters = consumed_locked(&client->state.probes[SGH_PROBE_READS]);
-	pthread_mutex_unlock(&client->state.lock);
-	health->broker = ready ? SANGRAHA_HEALTH_OK : SANGRAHA_HEALTH_DOWN;
-	health->store = SANGRAHA_HEALTH_NONE;
-	health->writes = ready ? health->receivers : SANGRAHA_HEALTH_DOWN;
-	health->reads = ready ? health->getters : SANGRAHA_HEALTH_DOWN;
+	/* Without its response queue it can send, but hears nothing. */
+	if (client && sgh_queue_ready(client->queue) &&
+	    sgh_consumer_attached(client->replies))
+		seen.broker = SANGRAHA_HEALTH_OK;
+	if (client) {
+		pthread_mutex_lock(&client->state.lock);
+		seen.receivers = consumed_locked(&client->state.probes[SGH_PROBE_WRITES]);
+		seen.getters = consumed_locked(&client->state.probes[SGH_PROBE_READS]);
+		pthread_mutex_unlock(&client->state.lock);
+	}
+	if (seen.broker == SANGRAHA_HEALTH_OK) {
+		seen.writes = seen.receivers;
+		seen.reads = seen.getters;
+	}
+	sgh_health_copy(health, &seen);
 }
 
 /* ---- start and end ---- */
@@ -216,7 +232,6 @@ static void init(struct sangraha_client *client, struct sangraha_context *contex
 	client->direct = sgh_option(options, direct, 0) != 0;
 	client->persistent_reads = sgh_option(options, persistent_reads, 0) != 0;
 	client->tick.fire = tick;
-	client->started_ms = sgh_now_ms();
 	pthread_mutex_init(&client->state.lock, NULL);
 	sgh_cond_init(&client->state.changed);
 	sgh_list_init(&client->state.completed);
@@ -263,9 +278,15 @@ static int start(struct sangraha_client *client, struct sangraha_types *types,
 		status = sangraha_types_new(NULL, &client->types, err);
 	if (!status)
 		status = sgh_timers_new(&client->timers, err);
+	/* For the calls and the tick. */
+	if (!status && !sgh_timers_reserve(client->timers, client->max_in_flight + 1ul))
+		status = sgh_fail_memory(err);
 	if (!status)
 		status =
 			sgh_consumer_new(client->queue, &consumer, &client->replies, err);
+	if (!status)
+		snprintf(client->reply_to, sizeof(client->reply_to), "%s",
+			 sgh_consumer_queue(client->replies));
 	if (!status && !sgh_timer_arm(client->timers, &client->tick, sgh_now_ms()))
 		status = sgh_fail_memory(err);
 	return status;
@@ -281,6 +302,9 @@ int sangraha_client_new(struct sangraha_context *context, struct sangraha_queue 
 	if (!context || !queue || !ret)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"a client needs a context and a queue");
+	status = sgh_options_check(options, sizeof(*options), err);
+	if (status)
+		return status;
 	client = calloc(1, sizeof(*client));
 	if (!client)
 		return sgh_fail_memory(err);
@@ -302,10 +326,11 @@ int sangraha_client_new(struct sangraha_context *context, struct sangraha_queue 
 	return 0;
 }
 
-static void wait_for_probes(struct sangraha_client *client)
+/* Until nothing is called back any more: probes, and results on their way to `done`. */
+static void wait_for_callbacks(struct sangraha_client *client)
 {
 	pthread_mutex_lock(&client->state.lock);
-	while (client->state.probes_pending)
+	while (client->state.probes_pending || client->state.completing)
 		sgh_cond_wait_until(&client->state.changed, &client->state.lock,
 				    SGH_NEVER);
 	pthread_mutex_unlock(&client->state.lock);
@@ -320,9 +345,10 @@ void sangraha_client_free(struct sangraha_client *client)
 	pthread_mutex_unlock(&client->state.lock);
 	sgh_consumer_free(client->replies);
 	sgh_calls_abort(client);
+	wait_for_callbacks(client);
 	/* After this no timer fires, so nothing is sent any more. */
 	sgh_timers_free(client->timers);
-	wait_for_probes(client);
+	wait_for_callbacks(client);
 	while (sangraha_client_dispatch(client))
 		;
 	sangraha_queue_unref(client->queue);

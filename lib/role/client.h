@@ -38,6 +38,7 @@ struct sangraha_client {
 	struct sangraha_queue *queue;
 	struct sangraha_types *types;
 	struct sgh_consumer *replies;
+	char reply_to[128]; /* the name of their queue */
 	struct sgh_timers *timers;
 	struct sgh_tally tally;
 	size_t inline_limit;
@@ -47,12 +48,12 @@ struct sangraha_client {
 	bool persistent_reads;
 	int wake_fd;
 	struct sgh_timer tick;
-	int64_t started_ms;
 	struct {
 		pthread_mutex_t lock;
 		pthread_cond_t changed;
 		struct sgh_list calls[SGH_CALL_CHAINS]; /* open ones, by correlation id */
 		size_t call_count;
+		size_t completing; /* settled calls whose `done` has not returned */
 		struct sgh_list completed; /* results to be dispatched */
 		struct sgh_probe probes[SGH_PROBES];
 		size_t probes_pending;
@@ -94,6 +95,10 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 
 /* A reply arrived: settle the call it belongs to. Takes the reply. */
 void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply);
+
+/* A reply arrived that cannot be read: `err` is the answer. */
+void sgh_call_fail(struct sangraha_client *client, const char *correlation_id,
+		   const struct sangraha_error *err);
 
 /*
  * The response queue is there: what was held is sent now, what has no answer again in

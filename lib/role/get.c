@@ -42,7 +42,7 @@ void sgh_get_begin(struct sgh_task *task)
 	struct sgh_store_op *op;
 
 	if (sgh_types_find(task->service->types, request->object_type, &type, &err)) {
-		sgh_task_fail(task, SANGRAHA_E_NOT_FOUND, "there is no type %s",
+		sgh_task_fail(task, SANGRAHA_E_INVALID, "there is no type %s",
 			      request->object_type);
 		return;
 	}

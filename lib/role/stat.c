@@ -81,6 +81,7 @@ static void tell_record(struct sgh_task *task, const struct sgh_store_op *op)
 	} else if (!record.code) {
 		not_found(task);
 	} else {
+		reply->recorded = true;
 		reply->declared =
 			record.declared ? sgh_arena_strdup(&reply->arena, record.declared)
 					: NULL;
@@ -164,7 +165,8 @@ void sgh_stat_begin(struct sgh_task *task)
 		search_types(task);
 	} else if (sgh_types_find(task->service->types, request->object_type, &type,
 				  &err)) {
-		not_found(task);
+		sgh_task_fail(task, SANGRAHA_E_INVALID, "there is no type %s",
+			      request->object_type);
 	} else {
 		sgh_task_op(task, SGH_STORE_HEAD, type.bucket, request->object_id);
 		sgh_task_run_one(task, stated);

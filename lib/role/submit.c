@@ -7,8 +7,13 @@
 #include "validate/types.h"
 #include "wire/filename.h"
 #include "wire/mediatype.h"
+#include "wire/sha256.h"
 
 /* Arguments of the public calls to requests, and the asynchronous calls. */
+
+/* What the other side takes; more would be unreadable there. */
+#define TRACEPARENT_MAX 128
+#define CURSOR_MAX      512
 
 unsigned sgh_put_timeout(const struct sangraha_client *client,
 			 const struct sangraha_put_options *options)
@@ -29,6 +34,17 @@ static bool keep(struct sgh_request *request, const char *text, const char **ret
 	return !text || *ret;
 }
 
+/* 1 to `max` bytes of printable ASCII. */
+static bool printable(const char *text, size_t max)
+{
+	size_t length = strlen(text);
+
+	for (size_t i = 0; i < length; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	return length >= 1 && length <= max;
+}
+
 /* What all requests have. On success *ret is the caller's. */
 static int new_request(struct sangraha_client *client, enum sgh_verb verb,
 		       const char *request_id, const char *traceparent,
@@ -40,6 +56,10 @@ static int new_request(struct sangraha_client *client, enum sgh_verb verb,
 	if (request_id && !sgh_request_id_valid(request_id))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"a request id is 1 to 128 bytes of [A-Za-z0-9._:-]");
+	if (traceparent && !printable(traceparent, TRACEPARENT_MAX))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"a traceparent is 1 to %d bytes of ASCII",
+				TRACEPARENT_MAX);
 	request = sgh_request_new();
 	if (!request)
 		return sgh_fail_memory(err);
@@ -47,7 +67,7 @@ static int new_request(struct sangraha_client *client, enum sgh_verb verb,
 	request->verb = verb;
 	if (!keep(request, request_id ? request_id : minted, &request->request_id) ||
 	    !keep(request, traceparent, &request->traceparent) ||
-	    !keep(request, sgh_consumer_queue(client->replies), &request->reply_to)) {
+	    !keep(request, client->reply_to, &request->reply_to)) {
 		sgh_request_free(request);
 		return sgh_fail_memory(err);
 	}
@@ -63,6 +83,10 @@ static int set_put_id(struct sangraha_client *client, struct sgh_request *reques
 	char made[SANGRAHA_ID_SIZE];
 	int status = 0;
 
+	if (id && key)
+		return sgh_fail(
+			err, SANGRAHA_E_INVALID, 0,
+			"an id and an idempotency key: only one can name the object");
 	if (id && !sangraha_id_valid(id))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"an object id is a UUID in lower case");
@@ -101,7 +125,7 @@ static int set_meta(struct sgh_request *request, const char *const *names,
 			return sgh_fail_memory(err);
 	}
 	request->meta_count = count;
-	return 0;
+	return sgh_meta_check(request->meta, count, err);
 }
 
 static int set_put_texts(struct sangraha_client *client, struct sgh_request *request,
@@ -111,6 +135,7 @@ static int set_put_texts(struct sangraha_client *client, struct sgh_request *req
 	const char *filename = sgh_option(options, filename, NULL);
 	const char *type = sgh_option(options, type, NULL);
 	const char *content_type = sgh_option(options, content_type, NULL);
+	const char *sha256 = sgh_option(options, sha256, NULL);
 	char normal[SGH_MEDIATYPE_SIZE];
 	struct sgh_type_info info;
 	int status = 0;
@@ -121,12 +146,15 @@ static int set_put_texts(struct sangraha_client *client, struct sgh_request *req
 		status = sgh_types_find(client->types, type, &info, err);
 	if (!status && content_type)
 		status = sgh_mediatype_normalise(content_type, normal, err);
+	if (!status && sha256 && !sgh_sha256_hex_valid(sha256))
+		status = sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				  "a SHA-256 is 64 hexadecimal digits in lower case");
 	if (status)
 		return status;
 	if (!keep(request, filename, &request->filename) ||
 	    !keep(request, type, &request->object_type) ||
 	    !keep(request, content_type, &request->content_type) ||
-	    !keep(request, sgh_option(options, sha256, NULL), &request->sha256))
+	    !keep(request, sha256, &request->sha256))
 		return sgh_fail_memory(err);
 	return 0;
 }
@@ -136,8 +164,10 @@ int sgh_put_request(struct sangraha_client *client, struct sgh_bytes *body,
 		    struct sangraha_error *err)
 {
 	struct sgh_request *request = NULL;
-	int status;
+	int status = sgh_options_check(options, sizeof(*options), err);
 
+	if (status)
+		return status;
 	status = new_request(client, SGH_PUT, sgh_option(options, request_id, NULL),
 			     sgh_option(options, traceparent, NULL), &request, err);
 	if (status)
@@ -181,8 +211,10 @@ int sgh_plain_request(struct sangraha_client *client, enum sgh_verb verb,
 {
 	struct sgh_request *request = NULL;
 	char minted[SANGRAHA_ID_SIZE];
-	int status;
+	int status = sgh_options_check(options, sizeof(*options), err);
 
+	if (status)
+		return status;
 	if ((id && !sangraha_id_valid(id)) || (!id && verb != SGH_LIST))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"an object id is a UUID in lower case");
@@ -215,6 +247,9 @@ int sgh_list_request(struct sangraha_client *client, const char *type, unsigned 
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"a page has 1 to %d descriptions, not %u", SGH_LIST_MAX,
 				limit);
+	if (cursor && !printable(cursor, CURSOR_MAX))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"the cursor is not one that an earlier page gave");
 	status = sgh_plain_request(client, SGH_LIST, type, NULL, options, &request, err);
 	if (status)
 		return status;

@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "role/client.h"
 
 /*
@@ -22,6 +24,9 @@ struct sangraha_upload {
 	bool known; /* room is the length */
 	struct {
 		pthread_mutex_t lock;
+		pthread_cond_t changed; /* resuming ended */
+		pthread_t resumer;
+		bool resuming;  /* resume() is being called, by that thread */
 		bool granted;   /* reserved for us, not taken over by the body yet */
 		bool abandoned; /* the user is gone */
 	} state;
@@ -36,12 +41,13 @@ static void upload_unref(struct sangraha_upload *upload)
 	if (upload->state.granted)
 		sgh_budget_release(client->context->budget, upload->room);
 	sgh_bytes_unref(upload->body);
+	pthread_cond_destroy(&upload->state.changed);
 	pthread_mutex_destroy(&upload->state.lock);
 	free(upload);
 	sgh_client_unref(client);
 }
 
-/* Called under the lock of nobody, but resume() only while the user is there. */
+/* The memory is there. Tell the user, with no lock held, unless he is gone. */
 static void granted(struct sgh_budget_waiter *waiter)
 {
 	struct sangraha_upload *upload =
@@ -49,10 +55,28 @@ static void granted(struct sgh_budget_waiter *waiter)
 
 	pthread_mutex_lock(&upload->state.lock);
 	upload->state.granted = true;
-	if (!upload->state.abandoned && upload->resume)
+	upload->state.resuming = !upload->state.abandoned && upload->resume;
+	upload->state.resumer = pthread_self();
+	pthread_mutex_unlock(&upload->state.lock);
+	if (upload->state.resuming)
 		upload->resume(upload->resume_arg);
+	pthread_mutex_lock(&upload->state.lock);
+	upload->state.resuming = false;
+	pthread_cond_broadcast(&upload->state.changed);
 	pthread_mutex_unlock(&upload->state.lock);
 	upload_unref(upload);
+}
+
+/* No resume() is running when this returns, but for one that calls it, and none begins. */
+static void abandon(struct sangraha_upload *upload)
+{
+	pthread_mutex_lock(&upload->state.lock);
+	upload->state.abandoned = true;
+	while (upload->state.resuming &&
+	       !pthread_equal(upload->state.resumer, pthread_self()))
+		sgh_cond_wait_until(&upload->state.changed, &upload->state.lock,
+				    SGH_NEVER);
+	pthread_mutex_unlock(&upload->state.lock);
 }
 
 static int too_large(size_t limit, struct sangraha_error *err)
@@ -81,6 +105,7 @@ int sangraha_upload_new(struct sangraha_client *client, int64_t length,
 	upload->known = length >= 0;
 	upload->room = upload->known ? (size_t)length : client->inline_limit;
 	pthread_mutex_init(&upload->state.lock, NULL);
+	sgh_cond_init(&upload->state.changed);
 	upload->waiter.size = upload->room;
 	upload->waiter.granted = granted;
 	if (sgh_budget_wait(client->context->budget, &upload->waiter)) {
@@ -175,18 +200,22 @@ static int finish_body(struct sangraha_upload *upload, struct sangraha_error *er
 }
 
 int sgh_upload_submit(struct sangraha_upload *upload,
-		      const struct sangraha_put_options *options, bool direct,
-		      sangraha_done_fn *done, void *arg, struct sangraha_error *err)
+		      const struct sangraha_put_options *options, unsigned timeout_ms,
+		      bool direct, sangraha_done_fn *done, void *arg,
+		      struct sangraha_error *err)
 {
 	struct sangraha_client *client = upload->client;
 	struct sgh_request *request = NULL;
-	int status = finish_body(upload, err);
+	int status;
+
+	abandon(upload);
+	status = finish_body(upload, err);
 
 	if (!status)
 		status = sgh_put_request(client, upload->body, options, &request, err);
 	if (!status)
-		status = sgh_call_start(client, request, sgh_put_timeout(client, options),
-					direct, done, arg, err);
+		status = sgh_call_start(client, request, timeout_ms, direct, done, arg,
+					err);
 	sangraha_upload_free(upload);
 	return status;
 }
@@ -200,16 +229,16 @@ int sangraha_upload_submit(struct sangraha_upload *upload,
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"an upload needs somebody to tell");
 	}
-	return sgh_upload_submit(upload, options, false, done, arg, err);
+	return sgh_upload_submit(upload, options,
+				 sgh_put_timeout(upload->client, options), false, done,
+				 arg, err);
 }
 
 void sangraha_upload_free(struct sangraha_upload *upload)
 {
 	if (!upload)
 		return;
-	pthread_mutex_lock(&upload->state.lock);
-	upload->state.abandoned = true;
-	pthread_mutex_unlock(&upload->state.lock);
+	abandon(upload);
 	if (sgh_budget_cancel(upload->client->context->budget, &upload->waiter))
 		upload_unref(upload);
 	upload_unref(upload);

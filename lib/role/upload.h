@@ -6,9 +6,10 @@
 
 #include <sangraha/client.h>
 
-/* As sangraha_upload_submit(); `direct` as of sgh_call_start(). */
+/* As sangraha_upload_submit(); `timeout_ms` and `direct` as of sgh_call_start(). */
 int sgh_upload_submit(struct sangraha_upload *upload,
-		      const struct sangraha_put_options *options, bool direct,
-		      sangraha_done_fn *done, void *arg, struct sangraha_error *err);
+		      const struct sangraha_put_options *options, unsigned timeout_ms,
+		      bool direct, sangraha_done_fn *done, void *arg,
+		      struct sangraha_error *err);
 
 #endif

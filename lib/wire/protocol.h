@@ -110,6 +110,7 @@ struct sgh_reply {
 	const char *message;            /* a sentence; NULL after success */
 	struct sangraha_object *object; /* a reference */
 	bool replayed;                  /* the put found its own earlier success */
+	bool recorded;                  /* the error is what the operation ended with */
 	/* of a refusal */
 	const char *declared;
 	const char *detected;

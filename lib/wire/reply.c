@@ -101,6 +101,8 @@ static int put_result(struct sgh_fields_writer *writer, const struct sgh_reply *
 {
 	if (reply->status) {
 		put_refusal(writer, reply);
+		if (reply->recorded)
+			sgh_fields_put_bool(writer, "recorded", true);
 		return 0;
 	}
 	if (is_list(reply))

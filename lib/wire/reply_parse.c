@@ -62,6 +62,9 @@ static int read_refusal(struct parser *parser)
 	if (status == 0)
 		status = sgh_fields_number(&parser->fields, "offset", 0, INT64_MAX,
 					   &reply->offset, parser->err);
+	if (status == 0)
+		status = sgh_fields_bool(&parser->fields, "recorded", &reply->recorded,
+					 parser->err);
 	return status;
 }
 

@@ -39,12 +39,18 @@ static void what_is_not_there_is_not_found(void **state)
 
 	t_send(f, get(1));
 	t_done(f, SANGRAHA_E_NOT_FOUND);
-	t_send(f, t_request(SGH_GET, "film", t_id(1)));
-	t_done(f, SANGRAHA_E_NOT_FOUND);
 	t_send(f, t_request(SGH_STAT, "json", t_id(1)));
 	t_done(f, SANGRAHA_E_NOT_FOUND);
+}
+
+static void a_type_that_is_not_there_is_invalid(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_send(f, t_request(SGH_GET, "film", t_id(1)));
+	t_done(f, SANGRAHA_E_INVALID);
 	t_send(f, t_request(SGH_STAT, "film", t_id(1)));
-	t_done(f, SANGRAHA_E_NOT_FOUND);
+	t_done(f, SANGRAHA_E_INVALID);
 }
 
 static void a_foreign_object_is_not_ours_to_describe(void **state)
@@ -263,6 +269,7 @@ static void one_type_that_fails_is_no_outcome(void **state)
 static const struct CMUnitTest tests[] = {
 	CASE(an_object_comes_back),
 	CASE(what_is_not_there_is_not_found),
+	CASE(a_type_that_is_not_there_is_invalid),
 	CASE(a_foreign_object_is_not_ours_to_describe),
 	CASE(a_read_is_not_retried),
 	CASE(refused_credentials_are_our_trouble),
