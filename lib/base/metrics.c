@@ -209,6 +209,22 @@ static void render_head(const struct sgh_metric *metric, struct sgh_buf *buf)
 	sgh_buf_printf(buf, "# TYPE %s %s\n", metric->name, kinds[metric->kind]);
 }
 
+/*
+ * Microseconds as seconds, without a double: the decimal point of printf() is the
+ * program's locale's. With trailing zeros cut, as a bound is known by its text.
+ */
+static void render_seconds(int64_t us, bool cut, struct sgh_buf *buf)
+{
+	int64_t rest = us % 1000000;
+	int digits = 6;
+
+	for (; cut && digits && rest % 10 == 0; digits--)
+		rest /= 10;
+	sgh_buf_printf(buf, "%lld", (long long)(us / 1000000));
+	if (digits)
+		sgh_buf_printf(buf, ".%0*lld", digits, (long long)rest);
+}
+
 static void render_histogram(const struct sgh_metric *metric, struct sgh_buf *buf)
 {
 	const char *comma = *metric->labels ? "," : "";
@@ -218,17 +234,17 @@ static void render_histogram(const struct sgh_metric *metric, struct sgh_buf *bu
 
 	for (size_t i = 0; i < SGH_COUNT(bounds_us); i++) {
 		seen += __atomic_load_n(&metric->buckets[i], __ATOMIC_RELAXED);
-		sgh_buf_printf(buf, "%s_bucket{%s%sle=\"%g\"} %lld\n", metric->name,
-			       metric->labels, comma, (double)bounds_us[i] / 1e6,
-			       (long long)seen);
+		sgh_buf_printf(buf, "%s_bucket{%s%sle=\"", metric->name, metric->labels,
+			       comma);
+		render_seconds(bounds_us[i], true, buf);
+		sgh_buf_printf(buf, "\"} %lld\n", (long long)seen);
 	}
 	seen += __atomic_load_n(&metric->buckets[SGH_COUNT(bounds_us)], __ATOMIC_RELAXED);
 	sgh_buf_printf(buf, "%s_bucket{%s%sle=\"+Inf\"} %lld\n", metric->name,
 		       metric->labels, comma, (long long)seen);
-	sgh_buf_printf(buf, "%s_sum%s%s%s %.6f\n", metric->name, open, metric->labels,
-		       close,
-		       (double)__atomic_load_n(&metric->sum_us, __ATOMIC_RELAXED) / 1e6);
-	sgh_buf_printf(buf, "%s_count%s%s%s %lld\n", metric->name, open, metric->labels,
+	sgh_buf_printf(buf, "%s_sum%s%s%s ", metric->name, open, metric->labels, close);
+	render_seconds(__atomic_load_n(&metric->sum_us, __ATOMIC_RELAXED), false, buf);
+	sgh_buf_printf(buf, "\n%s_count%s%s%s %lld\n", metric->name, open, metric->labels,
 		       close, (long long)seen);
 }
 

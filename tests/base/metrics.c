@@ -41,6 +41,8 @@ static void histograms_accumulate(void **state)
 	sgh_metrics_render(metrics, &buf);
 	assert_non_null(strstr(buf.data, "_bucket{op=\"put\",le=\"0.001\"} 1\n"));
 	assert_non_null(strstr(buf.data, "_bucket{op=\"put\",le=\"0.005\"} 2\n"));
+	assert_non_null(strstr(buf.data, "_bucket{op=\"put\",le=\"0.0025\"} 1\n"));
+	assert_non_null(strstr(buf.data, "_bucket{op=\"put\",le=\"2.5\"} 2\n"));
 	assert_non_null(strstr(buf.data, "_bucket{op=\"put\",le=\"30\"} 2\n"));
 	assert_non_null(strstr(buf.data, "_bucket{op=\"put\",le=\"+Inf\"} 3\n"));
 	assert_non_null(strstr(buf.data, "_sum{op=\"put\"} 60.004900\n"));
