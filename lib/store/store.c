@@ -12,6 +12,8 @@
 #define BREAKER_THRESHOLD 5
 #define KEY_MAX           1024
 #define LIST_MAX          1000
+/* A store that took longer than this does not serve; with less time nothing is known. */
+#define PATIENCE_MS 5000
 
 static const struct sgh_store_backend *const backends[] = {
 	&sgh_store_s3,
@@ -270,6 +272,7 @@ int sgh_store_submit(struct sangraha_store *store, struct sgh_store_op *op,
 	if (op->verb == SGH_STORE_CHECK)
 		op->bucket = "meta";
 	clear_result(op);
+	op->begun_ms = sgh_now_ms();
 	if (__atomic_add_fetch(&store->in_flight, 1, __ATOMIC_RELAXED) > IN_FLIGHT_MAX)
 		rc = sgh_fail(err, SANGRAHA_E_OVERLOADED, 0,
 			      "%d operations are waiting for the store", IN_FLIGHT_MAX);
@@ -280,15 +283,23 @@ int sgh_store_submit(struct sangraha_store *store, struct sgh_store_op *op,
 	return rc;
 }
 
+/* What an operation says about the store: nothing when it ended for reasons of ours. */
+static void tell_breaker(struct sangraha_store *store, const struct sgh_store_op *op)
+{
+	bool timed_out = op->status == SANGRAHA_E_TIMEOUT;
+	bool hurried = op->deadline_ms - op->begun_ms < PATIENCE_MS;
+
+	if (op->ours || (timed_out && hurried))
+		return;
+	if (timed_out || op->status == SANGRAHA_E_UNAVAILABLE)
+		sgh_breaker_failure(&store->breaker);
+	else
+		sgh_breaker_success(&store->breaker);
+}
+
 void sgh_store_complete(struct sangraha_store *store, struct sgh_store_op *op)
 {
-	bool failed =
-		op->status == SANGRAHA_E_UNAVAILABLE || op->status == SANGRAHA_E_TIMEOUT;
-
-	if (!op->ours && failed)
-		sgh_breaker_failure(&store->breaker);
-	else if (!op->ours)
-		sgh_breaker_success(&store->breaker);
+	tell_breaker(store, op);
 	__atomic_sub_fetch(&store->in_flight, 1, __ATOMIC_RELAXED);
 	op->done(op);
 }

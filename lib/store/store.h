@@ -82,6 +82,9 @@ struct sgh_store_op {
 	size_t key_count;
 	bool more; /* list: keys are left */
 
+	/* private to store.c */
+	int64_t begun_ms;
+
 	/* private to the back end */
 	bool ours; /* it failed for want of memory here: says nothing about the store */
 	struct sgh_list link;

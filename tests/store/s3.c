@@ -300,6 +300,36 @@ static void answers_do_not_open_the_breaker(void **state)
 	assert_int_equal(sgh_store_down_ms(f.store), 0);
 }
 
+/* Who gives up soon learns nothing about the store. */
+static void impatience_does_not_open_the_breaker(void **state)
+{
+	PEER({ .stall = true });
+	for (unsigned i = 0; i < 6; i++)
+		t_fails(SANGRAHA_E_TIMEOUT,
+			sangraha_store_head(f.store, "image", "a", 50, &f.entry, &t_err));
+	assert_int_equal(sgh_store_down_ms(f.store), 0);
+}
+
+static void nothing(struct sgh_store_op *op)
+{
+}
+
+static void silence_for_long_opens_the_breaker(void **state)
+{
+	PEER({ .stall = true });
+	for (unsigned i = 0; i < 5; i++) {
+		struct sgh_store_op op = { .status = SANGRAHA_E_TIMEOUT,
+					   .begun_ms = sgh_now_ms() - 5000,
+					   .deadline_ms = sgh_now_ms(),
+					   .done = nothing };
+
+		assert_int_equal(sgh_store_down_ms(f.store), 0);
+		f.store->in_flight++;
+		sgh_store_complete(f.store, &op);
+	}
+	assert_int_not_equal(sgh_store_down_ms(f.store), 0);
+}
+
 static void another_gateway_takes_over(void **state)
 {
 	char *refusing = t_refusing_url("s3+http");
@@ -452,6 +482,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_bucket_that_is_there_is_made),
 	CASE(the_breaker_opens_and_a_check_closes_it),
 	CASE(answers_do_not_open_the_breaker),
+	CASE(impatience_does_not_open_the_breaker),
+	CASE(silence_for_long_opens_the_breaker),
 	CASE(another_gateway_takes_over),
 	CASE(all_gateways_are_away),
 	CASE(a_server_without_conditions_is_asked_first),
