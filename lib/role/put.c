@@ -26,7 +26,6 @@
 #define QUICK_MS       1000
 #define RECORD_MAX     4096
 #define FAILED_KEPT_MS (24 * 3600 * 1000LL)
-#define TYPES_MAX      64
 
 struct put {
 	struct sgh_type_info type;
@@ -321,7 +320,7 @@ static void look(struct sgh_task *task)
 	size_t types = 0;
 	size_t n = 0;
 
-	while (types < TYPES_MAX && sgh_types_at(task->service->types, types, &type))
+	while (types < SGH_MAX_TYPES && sgh_types_at(task->service->types, types, &type))
 		types++;
 	put->looks = calloc(2 * types, sizeof(*put->looks));
 	put->look_keys = calloc(types, sizeof(*put->look_keys));

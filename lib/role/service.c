@@ -12,10 +12,12 @@
 
 #define TICK_MS  250
 #define CHECK_MS 1000
+/* A store that is slow serves nevertheless: what asks for it is given time. */
+#define ASK_MS 10000
 /* After so long without the store, deliveries are left to those that have one. */
 #define DOWN_MS          5000
 #define PREFETCH_DEFAULT 64
-#define BUCKETS_MAX      64
+#define BUCKETS_MAX      (SGH_MAX_TYPES + 1) /* the last is meta */
 
 static void tick(struct sgh_timer *timer);
 
@@ -162,7 +164,7 @@ static void make_buckets(struct sgh_service *service)
 		*op = (struct sgh_store_op){
 			.verb = SGH_STORE_MAKE_BUCKET,
 			.bucket = type.bucket,
-			.deadline_ms = sgh_now_ms() + 5000,
+			.deadline_ms = sgh_now_ms() + ASK_MS,
 			.done = bucket_done,
 			.arg = service,
 		};
@@ -217,7 +219,7 @@ static void check_store(struct sgh_service *service)
 	sgh_store_op_fini(op);
 	*op = (struct sgh_store_op){
 		.verb = SGH_STORE_CHECK,
-		.deadline_ms = sgh_now_ms() + CHECK_MS,
+		.deadline_ms = sgh_now_ms() + ASK_MS,
 		.done = check_done,
 		.arg = service,
 	};
@@ -267,6 +269,8 @@ static void tick(struct sgh_timer *timer)
 	check = !stop && !service->state.checking;
 	service->state.preparing |= prepare;
 	service->state.checking |= check;
+	if (check)
+		service->state.asked_ms = sgh_now_ms();
 	wait = service->state.prepared && service->state.store_ok ? CHECK_MS : TICK_MS;
 	pthread_mutex_unlock(&service->state.lock);
 	if (stop)
@@ -277,6 +281,15 @@ static void tick(struct sgh_timer *timer)
 		make_buckets(service);
 	follow_store(service);
 	sgh_timer_arm(service->timers, &service->tick, sgh_now_ms() + wait);
+}
+
+/* It answered, and has not been silent for long since. */
+static bool store_serves_locked(const struct sgh_service *service)
+{
+	bool silent = service->state.checking &&
+		      sgh_now_ms() - service->state.asked_ms > DOWN_MS;
+
+	return service->state.store_ok && service->state.prepared && !silent;
 }
 
 static int state_of(bool ok)
@@ -294,7 +307,7 @@ void sgh_service_health(struct sgh_service *service, bool writes,
 
 	if (service) {
 		pthread_mutex_lock(&service->state.lock);
-		store_ok = service->state.store_ok && service->state.prepared;
+		store_ok = store_serves_locked(service);
 		attached = service->state.consumer &&
 			   sgh_consumer_attached(service->state.consumer) &&
 			   !service->state.draining;

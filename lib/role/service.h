@@ -73,6 +73,7 @@ struct sgh_service {
 		bool preparing;
 		bool prepared;
 		bool checking;
+		int64_t asked_ms;   /* when the check under way was begun */
 		int64_t refused_ms; /* since when the store refuses us; 0: it does not */
 		bool store_ok;
 		bool store_seen; /* it was asked once, and the answer logged */

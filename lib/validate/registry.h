@@ -13,7 +13,6 @@
 
 /* What the validator sees of the registry; nothing here changes after the last add. */
 
-#define SGH_MAX_TYPES      64
 #define SGH_MAX_MIME_TYPES 16
 
 struct sgh_type {

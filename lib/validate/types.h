@@ -7,6 +7,8 @@
 
 #include <sangraha/validate.h>
 
+#define SGH_MAX_TYPES 64
+
 /* What roles ask the registry. Strings live as long as the registry. */
 struct sgh_type_info {
 	const char *name;

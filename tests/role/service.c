@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include "support/roles.h"
+#include "validate/types.h"
 
 /* The life of a role: start, drain, end; the store goes and comes. */
 
@@ -67,6 +68,33 @@ static void buckets_are_made(void **state)
 	assert_int_equal(memory_store_count(f->store, "image"), 0);
 	assert_int_equal(memory_store_count(f->store, "pdf"), 0);
 	assert_int_equal(memory_store_count(f->store, "meta"), 0);
+}
+
+/* As many types as a registry takes: none is without its bucket. */
+static void every_type_has_a_bucket(void **state)
+{
+	struct sangraha_receiver_options options = { .size = sizeof(options) };
+	struct t_roles *f = *state;
+	char name[16] = "json";
+
+	t_ok(sangraha_types_new(NULL, &options.types, &t_err));
+	for (int i = 0; i < SGH_MAX_TYPES - 3; i++) {
+		char mime[40];
+		const char *const mimes[] = { mime, NULL };
+		struct sangraha_type type = { .size = sizeof(type),
+					      .name = name,
+					      .bucket = name,
+					      .mime_types = mimes };
+
+		snprintf(name, sizeof(name), "t%02d", i);
+		snprintf(mime, sizeof(mime), "application/x-%s", name);
+		t_ok(sangraha_types_add(options.types, &type, &t_err));
+	}
+	t_start_receiver(f, &options);
+	assert_int_equal(memory_store_count(f->store, name), 0);
+	t_send_again(f, t_put(t_id(1), BODY), 1);
+	t_answers(f, 0);
+	sangraha_types_unref(options.types);
 }
 
 static void nothing_is_taken_before_the_buckets_are_there(void **state)
@@ -269,6 +297,15 @@ static void without_a_store_nothing_is_taken(void **state)
 	t_wait(t_writes(f));
 }
 
+static void a_slow_store_serves(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_delay(f->script, "check", 0, 1300);
+	t_start_receiver(f, NULL);
+	assert_int_equal(sgh_store_down_ms(f->store), 0);
+}
+
 static void a_short_failure_pauses_nothing(void **state)
 {
 	struct t_roles *f = *state;
@@ -357,6 +394,7 @@ static void two_share_the_work(void **state)
 
 static const struct CMUnitTest tests[] = {
 	CASE(buckets_are_made),
+	BARE(every_type_has_a_bucket),
 	BARE(nothing_is_taken_before_the_buckets_are_there),
 	BARE(what_cannot_be_is_refused),
 	BARE(without_a_role_all_is_down),
@@ -368,6 +406,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(what_cannot_be_said_goes_back_at_the_end),
 	CASE(another_goes_on_where_one_ended),
 	CASE(without_a_store_nothing_is_taken),
+	BARE(a_slow_store_serves),
 	CASE(a_short_failure_pauses_nothing),
 	BARE(lost_buckets_are_made_again),
 	BARE(a_lost_meta_bucket_is_made_again),
