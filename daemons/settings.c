@@ -16,7 +16,10 @@
 #define SERVING (SGH_ORCHESTRATOR | SGH_SERVE)
 #define WRITING (SGH_RECEIVER | SGH_ORCHESTRATOR | SGH_SERVE)
 
-/* Name, kind, who knows it, who does something with it in this version. */
+/*
+ * Name, kind, who knows it, who does something with it in this version. What a role would
+ * do nothing with is another role's, and no mistake in it concerns this one.
+ */
 /* clang-format off */
 static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 	[SGH_SET_CONFIG] = { "config", SGH_TEXT, ALL, ALL,
@@ -68,19 +71,19 @@ static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 	[SGH_SET_INLINE_LIMIT] = { "inline-limit", SGH_BYTES, ALL, DAEMONS,
 		.min = K, .max = G,
 		.help = "largest body in a message; unset: an eighth of memory-limit" },
-	[SGH_SET_SPOOL_LIMIT] = { "spool-limit", SGH_BYTES, ALL, 0,
+	[SGH_SET_SPOOL_LIMIT] = { "spool-limit", SGH_BYTES, WRITING, 0,
 		.value = "4M", .max = G,
 		.help = "largest body that is held whole on its way to the store" },
-	[SGH_SET_MAX_OBJECT_SIZE] = { "max-object-size", SGH_BYTES, ALL, 0,
+	[SGH_SET_MAX_OBJECT_SIZE] = { "max-object-size", SGH_BYTES, WRITING, 0,
 		.value = "5T", .min = 1, .max = 5 * T, .help = "largest object" },
-	[SGH_SET_LARGE_WRITES] = { "large-writes", SGH_SWITCH, ALL, 0,
+	[SGH_SET_LARGE_WRITES] = { "large-writes", SGH_SWITCH, WRITING, 0,
 		.value = "on", .help = "take objects larger than inline-limit" },
 	[SGH_SET_VERIFY_LARGE] = { "verify-large", SGH_SWITCH, SGH_RECEIVER | SGH_SERVE, 0,
 		.value = "off", .help = "read large objects back through the validator" },
 	[SGH_SET_LARGE_READS] = { "large-reads", SGH_CHOICE, SERVING, 0,
 		.value = "proxy", .choices = "proxy|redirect",
 		.help = "how large objects reach HTTP clients" },
-	[SGH_SET_REQUEST_TIMEOUT] = { "request-timeout", SGH_TIME, WRITING, SGH_ORCHESTRATOR,
+	[SGH_SET_REQUEST_TIMEOUT] = { "request-timeout", SGH_TIME, SERVING, SGH_ORCHESTRATOR,
 		.value = "30", .min = 1, .max = DAY, .help = "a request is answered by then" },
 	[SGH_SET_IDLE_TIMEOUT] = { "idle-timeout", SGH_TIME, ALL, DAEMONS,
 		.value = "30", .min = 1, .max = DAY,
@@ -88,7 +91,7 @@ static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 	[SGH_SET_TICKET_TIMEOUT] = { "ticket-timeout", SGH_TIME, STORING, 0,
 		.value = "3600", .min = 1000, .max = 7 * DAY,
 		.help = "how long a ticket is good" },
-	[SGH_SET_ASYNC_TIMEOUT] = { "async-timeout", SGH_TIME, WRITING, 0,
+	[SGH_SET_ASYNC_TIMEOUT] = { "async-timeout", SGH_TIME, SERVING, 0,
 		.value = "86400", .min = 1000, .max = 30 * DAY,
 		.help = "an asynchronous write is done by then" },
 	[SGH_SET_DRAIN_TIMEOUT] = { "drain-timeout", SGH_TIME, ALL, DAEMONS,

@@ -241,6 +241,31 @@ static void an_empty_variable_is_not_set(void **state)
 	t_number((struct box *)*state, SGH_SET_PREFETCH, 64);
 }
 
+static void what_is_wrong_with_others_is_their_business(void **state)
+{
+	t_ok(load(*state, "",
+		  "SANGRAHA_REQUEST_TIMEOUT=x SANGRAHA_ASYNC_TIMEOUT=x "
+		  "SANGRAHA_CACHE_TTL=x SANGRAHA_API_TOKEN_FILE=/no/such"));
+	t_ok(load_ini(*state, "request-timeout = x\ncache-size = x\n", ""));
+	t_ok(load_as(*state, SGH_GETTER, "",
+		     "SANGRAHA_REQUEST_TIMEOUT=x SANGRAHA_SPOOL_LIMIT=x "
+		     "SANGRAHA_LARGE_WRITES=x SANGRAHA_VERIFY_LARGE=x"));
+	t_ok(load_as(*state, SGH_ORCHESTRATOR, "",
+		     "SANGRAHA_PREFETCH=x SANGRAHA_STORE_URL=x SANGRAHA_HEALTH_LISTEN= "
+		     "SANGRAHA_STORE_SECRET_KEY_FILE=/no/such"));
+}
+
+/* A program that knows a setting does something with it, or none does so far. */
+static void no_role_knows_what_only_others_use(void **state)
+{
+	for (int i = 0; i < SGH_SETTINGS; i++) {
+		const struct sgh_setting_row *row = sgh_setting_row((enum sgh_setting)i);
+
+		if (row->effect && (row->roles & ~row->effect & ~(unsigned)SGH_SERVE))
+			fail_msg("%s", row->name);
+	}
+}
+
 static void keys_of_other_roles_are_ignored(void **state)
 {
 	t_ok(load_ini(*state, "listen = x\ndata-dir = y\n", ""));
@@ -398,6 +423,8 @@ static const struct CMUnitTest tests[] = {
 	t_case(what_is_no_flag_is_refused),
 	t_case(variables_of_others_are_ignored),
 	t_case(an_empty_variable_is_not_set),
+	t_case(what_is_wrong_with_others_is_their_business),
+	t_case(no_role_knows_what_only_others_use),
 	t_case(keys_of_other_roles_are_ignored),
 	t_case(an_unknown_key_is_refused),
 	t_case(a_section_of_another_role_is_ignored),
