@@ -535,6 +535,7 @@ static void a_dispatch_has_an_end(void **state)
 	enum { COUNT = 300 };
 	struct t_roles *f = *state;
 	struct box boxes[COUNT] = { 0 };
+	int rest = 0;
 
 	for (int i = 0; i < COUNT; i++)
 		t_ok(submit(f, NULL, &boxes[i]));
@@ -547,8 +548,9 @@ static void a_dispatch_has_an_end(void **state)
 	t_wait(script_count(f->script, "ack " OWN ": ok") == COUNT);
 	assert_int_equal(sangraha_client_dispatch(f->client), 256);
 	assert_true(is_readable(f));
-	t_wait(sangraha_client_dispatch(f->client) == COUNT - 256);
-	assert_false(is_readable(f));
+	/* The last one may be acknowledged, and not complete yet. */
+	t_wait((rest += sangraha_client_dispatch(f->client)) == COUNT - 256);
+	t_wait((sangraha_client_dispatch(f->client), !is_readable(f)));
 	for (int i = 0; i < COUNT; i++)
 		empty(&boxes[i]);
 }
