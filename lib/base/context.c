@@ -14,7 +14,7 @@ int sangraha_context_new(const struct sangraha_context_options *options,
 			 struct sangraha_context **ret, struct sangraha_error *err)
 {
 	struct sangraha_context *context;
-	int status = sgh_options_check(options, sizeof(*options), err);
+	int status = sgh_options_check(options, err);
 
 	if (status)
 		return status;

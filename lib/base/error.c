@@ -147,13 +147,14 @@ int sgh_fail_with(struct sangraha_error *err, int status,
 	return from->status;
 }
 
-int sgh_options_check(const void *options, size_t least, struct sangraha_error *err)
+int sgh_options_check(const void *options, struct sangraha_error *err)
 {
-	size_t size = least;
+	size_t size;
 
-	if (options)
-		memcpy(&size, options, sizeof(size));
-	if (size < least)
+	if (!options)
+		return 0;
+	memcpy(&size, options, sizeof(size));
+	if (size <= sizeof(size))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"options whose member `size` is %zu; it is their sizeof",
 				size);

@@ -25,10 +25,10 @@ int sgh_fail_with(struct sangraha_error *err, int status,
 		  const struct sangraha_error *from);
 
 /*
- * Options, or anything that begins with its size: NULL, or not smaller than `least`.
- * A caller that forgot the size would find everything in it ignored.
+ * Options, or anything that begins with its size: NULL, or with more than that in it. A
+ * caller that forgot the size would find everything else ignored.
  */
-int sgh_options_check(const void *options, size_t least, struct sangraha_error *err);
+int sgh_options_check(const void *options, struct sangraha_error *err);
 
 /* Whether trying again later may help without anybody changing anything. */
 int sgh_status_passing(int status);

@@ -45,6 +45,9 @@ int sangraha_queue_open(struct sangraha_context *context, const char *url,
 	if (!context || !url || !ret)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"context, url and ret are needed");
+	rc = sgh_options_check(options, err);
+	if (rc)
+		return rc;
 	url += strspn(url, " ");
 	backend = find_backend(url);
 	if (!backend)

@@ -302,7 +302,7 @@ int sangraha_client_new(struct sangraha_context *context, struct sangraha_queue 
 	if (!context || !queue || !ret)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"a client needs a context and a queue");
-	status = sgh_options_check(options, sizeof(*options), err);
+	status = sgh_options_check(options, err);
 	if (status)
 		return status;
 	client = calloc(1, sizeof(*client));

@@ -57,6 +57,9 @@ int sangraha_getter_start(struct sangraha_context *context, struct sangraha_queu
 	if (!context || !queue || !store || !ret)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"a getter needs a context, a queue and a store");
+	status = sgh_options_check(options, err);
+	if (status)
+		return status;
 	getter = calloc(1, sizeof(*getter));
 	if (!getter)
 		return sgh_fail_memory(err);

@@ -57,6 +57,9 @@ int sangraha_receiver_start(struct sangraha_context *context,
 	if (!context || !queue || !store || !ret)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"a receiver needs a context, a queue and a store");
+	status = sgh_options_check(options, err);
+	if (status)
+		return status;
 	receiver = calloc(1, sizeof(*receiver));
 	if (!receiver)
 		return sgh_fail_memory(err);

@@ -164,7 +164,7 @@ int sgh_put_request(struct sangraha_client *client, struct sgh_bytes *body,
 		    struct sangraha_error *err)
 {
 	struct sgh_request *request = NULL;
-	int status = sgh_options_check(options, sizeof(*options), err);
+	int status = sgh_options_check(options, err);
 
 	if (status)
 		return status;
@@ -211,7 +211,7 @@ int sgh_plain_request(struct sangraha_client *client, enum sgh_verb verb,
 {
 	struct sgh_request *request = NULL;
 	char minted[SANGRAHA_ID_SIZE];
-	int status = sgh_options_check(options, sizeof(*options), err);
+	int status = sgh_options_check(options, err);
 
 	if (status)
 		return status;

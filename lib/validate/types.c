@@ -92,6 +92,9 @@ int sangraha_types_new(const struct sangraha_policy *policy, struct sangraha_typ
 
 	if (!ret)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "nowhere to put the types");
+	status = sgh_options_check(policy, err);
+	if (status)
+		return status;
 	types = calloc(1, sizeof(*types));
 	if (!types)
 		return sgh_fail_memory(err);

@@ -71,6 +71,9 @@ int sangraha_validator_new(struct sangraha_types *types,
 
 	if (!types || !ret)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "no types to validate by");
+	status = sgh_options_check(options, err);
+	if (status)
+		return status;
 	v = calloc(1, sizeof(*v));
 	if (!v)
 		return sgh_fail_memory(err);
