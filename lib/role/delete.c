@@ -121,16 +121,19 @@ static void write_tombstone(struct sgh_task *task)
 }
 
 /* Whether the tombstone that was found is this operation's own. */
-static bool is_ours(struct sgh_task *task, const struct sgh_store_op *op)
+static int read_tombstone(const struct sgh_task *task, const struct sgh_store_op *op,
+			  bool *ret_ours, struct sangraha_error *err)
 {
+	const struct sgh_bytes *data = op->data;
 	struct sgh_record record = { .offset = -1 };
-	struct sangraha_error err;
-	bool ours = op->data &&
-		    !sgh_record_parse(op->data->data, op->data->length, &record, &err) &&
-		    sgh_streq(record.operation_id, task->request->operation_id);
+	int status = sgh_record_parse(data ? data->data : NULL, data ? data->length : 0,
+				      &record, err);
 
+	if (status)
+		return status;
+	*ret_ours = sgh_streq(record.operation_id, task->request->operation_id);
 	sgh_record_fini(&record);
-	return ours;
+	return 0;
 }
 
 static void looked(struct sgh_task *task)
@@ -140,12 +143,16 @@ static void looked(struct sgh_task *task)
 	struct sgh_store_op *tombstone = &delete->looks[TOMBSTONE];
 	bool is_there = object->status == 0;
 	bool is_dead = tombstone->status == 0;
+	struct sangraha_error err;
+	bool ours = false;
 
 	if (object->status && object->status != SANGRAHA_E_NOT_FOUND)
 		sgh_task_retry(task, &object->err);
 	else if (tombstone->status && tombstone->status != SANGRAHA_E_NOT_FOUND)
 		sgh_task_retry(task, &tombstone->err);
-	else if (is_dead && is_ours(task, tombstone))
+	else if (is_dead && read_tombstone(task, tombstone, &ours, &err))
+		sgh_task_retry(task, &err);
+	else if (ours)
 		remove_object(task, removed);
 	else if (is_dead && is_there)
 		/* Another delete has not come to its end, and need not. */
@@ -183,7 +190,8 @@ void sgh_delete_begin(struct sgh_task *task)
 	task->state_free = delete_free;
 	if (sgh_types_find(task->service->types, task->request->object_type,
 			   &delete->type, &err)) {
-		not_found(task);
+		sgh_task_fail(task, SANGRAHA_E_INVALID, "there is no type %s",
+			      task->request->object_type);
 		return;
 	}
 	sgh_record_key_deleted(delete->key, delete->type.name, task->request->object_id);

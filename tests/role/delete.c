@@ -93,11 +93,24 @@ static void what_never_was_is_not_buried(void **state)
 	assert_false(is_buried(f, t_id(1)));
 }
 
-static void no_such_type_is_not_found(void **state)
+static void no_such_type_is_invalid(void **state)
 {
 	struct t_roles *f = *state;
 
-	t_deletes(f, SANGRAHA_E_NOT_FOUND, "film", t_id(1));
+	t_deletes(f, SANGRAHA_E_INVALID, "film", t_id(1));
+}
+
+/* Whose it is cannot be told: that is no reason to say that nothing is there. */
+static void an_unreadable_tombstone_is_tried_again(void **state)
+{
+	struct t_roles *f = *state;
+	char key[SGH_RECORD_KEY_SIZE];
+
+	sgh_record_key_deleted(key, "json", t_id(1));
+	memory_store_set(f->store, "meta", key, "{}");
+	erase(f, FIRST, t_id(1));
+	t_answers(f, SANGRAHA_E_INTERNAL);
+	assert_int_equal(script_count(f->script, "publish object_write_queue.delay"), 5);
 }
 
 /* The power goes between tombstone and removal, and the delete comes again. */
@@ -186,7 +199,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(the_same_delete_again_is_ok_again),
 	CASE(another_delete_finds_nothing),
 	CASE(what_never_was_is_not_buried),
-	CASE(no_such_type_is_not_found),
+	CASE(no_such_type_is_invalid),
+	CASE(an_unreadable_tombstone_is_tried_again),
 	CASE(half_a_delete_is_completed),
 	CASE(half_a_delete_of_others_is_completed_too),
 	CASE(two_at_once_are_one_success),
