@@ -11,7 +11,6 @@
  */
 
 #define RECORD_MAX 4096
-#define TYPES_MAX  64
 
 struct search {
 	struct sgh_store_op *looks; /* a HEAD for each type, then the record */
@@ -134,7 +133,7 @@ static void search_types(struct sgh_task *task)
 
 	task->state = search;
 	task->state_free = search ? search_free : NULL;
-	while (search && search->type_count < TYPES_MAX &&
+	while (search && search->type_count < SGH_MAX_TYPES &&
 	       sgh_types_at(task->service->types, search->type_count, &type))
 		search->type_count++;
 	if (search)
