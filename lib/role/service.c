@@ -26,12 +26,13 @@ static void tick(struct sgh_timer *timer);
 /* Consume. Nobody else does so meanwhile: at the start, or while preparing. */
 static int open_consumer(struct sgh_service *service, struct sangraha_error *err)
 {
+	bool bodies = service->kind->on_worker;
 	struct sgh_consumer_options options = {
 		.queue = service->kind->queue,
 		.prefetch = service->prefetch,
 		.max_bytes = sgh_budget_limit(service->context->budget) / 4,
-		/* JSON mode: base64 and the document around it. */
-		.max_body = service->inline_limit / 3 * 4 + (64 << 10),
+		/* JSON mode: base64 and the document around it; without workers only that. */
+		.max_body = (bodies ? service->inline_limit / 3 * 4 : 0) + (64 << 10),
 		.deliver = sgh_task_deliver,
 		.arg = service,
 	};
@@ -89,6 +90,18 @@ bool sgh_service_stopping(struct sgh_service *service)
 	stopping = service->state.stopping;
 	pthread_mutex_unlock(&service->state.lock);
 	return stopping;
+}
+
+/* Under the lock, so that hurry_tasks() either finds it armed or prevents it. */
+bool sgh_service_wait(struct sgh_service *service, struct sgh_task *task, int64_t wait_ms)
+{
+	bool armed;
+
+	pthread_mutex_lock(&service->state.lock);
+	armed = !service->state.stopping &&
+		sgh_timer_arm(service->timers, &task->again, sgh_now_ms() + wait_ms);
+	pthread_mutex_unlock(&service->state.lock);
+	return armed;
 }
 
 /* ---- buckets ---- */
@@ -413,7 +426,7 @@ int sgh_service_drain(struct sgh_service *service, unsigned timeout_ms,
 			left, timeout_ms);
 }
 
-/* Tasks that wait to publish again are abandoned; a step under way is waited for. */
+/* Tasks that wait for their timer are abandoned; a step under way is waited for. */
 static void hurry_tasks(struct sgh_service *service)
 {
 	struct sgh_task *waiting;

@@ -107,5 +107,11 @@ bool sgh_service_enter(struct sgh_service *service, struct sgh_task *task);
 void sgh_service_leave(struct sgh_service *service, struct sgh_task *task);
 bool sgh_service_draining(struct sgh_service *service);
 bool sgh_service_stopping(struct sgh_service *service);
+/*
+ * Have a task's timer fire in `wait_ms`; a service that stops cuts it short. False when
+ * it stops already, or without memory.
+ */
+bool sgh_service_wait(struct sgh_service *service, struct sgh_task *task,
+		      int64_t wait_ms);
 
 #endif

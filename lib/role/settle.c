@@ -14,7 +14,8 @@
  */
 
 #define PUBLISH_MS  10000
-#define AGAIN_MS    500
+#define AGAIN_MS    500 /* after the first failure, growing to */
+#define AGAIN_MOST  5000
 #define PATIENCE_MS 60000 /* with the reply of a request that has no deadline */
 
 /* One event of the log, one count of the metrics; then the task is gone. */
@@ -77,6 +78,7 @@ static void publish_failed(struct sgh_task *task, int status,
 			   const struct sangraha_error *err)
 {
 	struct sgh_service *service = task->service;
+	int64_t wait = AGAIN_MS << sgh_min(task->failures, 4);
 
 	if (may_skip(task, status)) {
 		sgh_log(service->context, SANGRAHA_LOG_ERROR, service->kind->role,
@@ -84,14 +86,14 @@ static void publish_failed(struct sgh_task *task, int status,
 		task->published(task);
 		return;
 	}
-	if (!task->told)
+	if (!task->failures++)
 		sgh_log(service->context, SANGRAHA_LOG_WARN, service->kind->role,
 			"publish", "to \"%s\", which is tried again until it works: %s",
 			task->publish.routing_key, err->message);
-	task->told = true;
 	task->again.fire = publish_again;
-	if (sgh_service_stopping(service) ||
-	    !sgh_timer_arm(service->timers, &task->again, sgh_now_ms() + AGAIN_MS))
+	if (wait > AGAIN_MOST)
+		wait = AGAIN_MOST;
+	if (!sgh_service_wait(service, task, wait))
 		sgh_task_abandon(task);
 }
 
@@ -135,6 +137,8 @@ static void publish(struct sgh_task *task, struct sgh_message *message,
 		    bool confirm, void (*then)(struct sgh_task *task))
 {
 	sgh_message_free(task->outgoing);
+	task->begun = true;
+	task->failures = 0;
 	task->outgoing = message;
 	task->published = then;
 	task->publish = (struct sgh_publish){
@@ -292,6 +296,7 @@ void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)
 	bool breaker_open = sgh_store_down_ms(task->service->store) > 0;
 	int64_t left = task->deadline_ms == SGH_NEVER ? INT64_MAX
 						      : task->deadline_ms - sgh_now_ms();
+	bool out = request->attempt >= RETRIES_MAX;
 	struct sangraha_error answer = *err;
 
 	/* What a write does not find is its bucket: somebody emptied the store. */
@@ -299,12 +304,12 @@ void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)
 		sgh_service_prepare_again(task->service);
 	if (err->status != SANGRAHA_E_INTERNAL)
 		answer.status = SANGRAHA_E_UNAVAILABLE;
-	if (waiting && (breaker_open || left <= delays[0].ms)) {
+	/* Who waits decides what happens next; nobody else would look at a dead letter. */
+	if (waiting && (out || breaker_open || left <= delays[0].ms)) {
 		sgh_task_fail_with(task, &answer);
 		return;
 	}
-	if (request->attempt >= RETRIES_MAX ||
-	    (!waiting && left <= delays[request->attempt].ms)) {
+	if (out || (!waiting && left <= delays[request->attempt].ms)) {
 		sgh_task_dead_letter(task, "out of retries", &answer);
 		return;
 	}

@@ -6,9 +6,11 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "wire/fields.h"
 
 #define PARALLEL       16
 #define DELIVERIES_MAX 20
+#define GIVE_BACK_MS   1000
 /* A store request of a write is not bound to the requester's deadline: it is finished. */
 #define STORE_MS 30000
 
@@ -24,7 +26,7 @@ void sgh_task_free(struct sgh_task *task)
 	free(task);
 }
 
-void sgh_task_abandon(struct sgh_task *task)
+static void give_back(struct sgh_task *task)
 {
 	struct sgh_service *service = task->service;
 
@@ -32,6 +34,21 @@ void sgh_task_abandon(struct sgh_task *task)
 	sgh_delivery_return(sgh_take(task->delivery));
 	sgh_service_leave(service, task);
 	sgh_task_free(task);
+}
+
+static void give_back_now(struct sgh_timer *timer)
+{
+	give_back(sgh_container_of(timer, struct sgh_task, again));
+}
+
+void sgh_task_abandon(struct sgh_task *task)
+{
+	struct sgh_service *service = task->service;
+
+	task->again.fire = give_back_now;
+	if (sgh_service_draining(service) ||
+	    !sgh_service_wait(service, task, GIVE_BACK_MS))
+		give_back(task);
 }
 
 /* ---- from delivery to begin() ---- */
@@ -110,13 +127,16 @@ static void on_worker(struct sgh_job *job)
 		begin(task);
 }
 
-/* Binary mode tells its deadline before the message is read, so workers are spared. */
+/*
+ * Binary mode tells its deadline before the message is read, so workers are spared. To
+ * read a document, with a body in it, is work for them in any case.
+ */
 static bool late_by_header(const struct sgh_message *message)
 {
 	const struct sgh_header *deadline = sgh_message_header(message, "deadline");
 
-	return deadline && deadline->kind == SGH_HEADER_NUMBER &&
-	       sgh_time_ms() >= deadline->number;
+	return deadline && !sgh_fields_json_mode(message->content_type) &&
+	       deadline->kind == SGH_HEADER_NUMBER && sgh_time_ms() >= deadline->number;
 }
 
 void sgh_task_deliver(void *arg, struct sgh_delivery *delivery)
@@ -124,14 +144,6 @@ void sgh_task_deliver(void *arg, struct sgh_delivery *delivery)
 	struct sgh_service *service = arg;
 	struct sgh_task *task;
 
-	if (delivery->oversize) {
-		sgh_log(service->context, SANGRAHA_LOG_WARN, service->kind->role,
-			"reject",
-			"a message of %llu bytes is over the limit of one message",
-			(unsigned long long)delivery->announced);
-		sgh_delivery_reject(delivery);
-		return;
-	}
 	task = calloc(1, sizeof(*task));
 	if (!task || !sgh_service_enter(service, task)) {
 		free(task);
@@ -215,11 +227,22 @@ static void op_done(struct sgh_store_op *op)
 	op_ended(task);
 }
 
+static bool changes(const struct sgh_store_op *op)
+{
+	return op->verb == SGH_STORE_PUT || op->verb == SGH_STORE_DELETE;
+}
+
 void sgh_task_run(struct sgh_task *task, struct sgh_store_op *ops, size_t count,
 		  void (*then)(struct sgh_task *task))
 {
 	size_t first = sgh_min(count, PARALLEL);
 
+	if (!task->begun && sgh_service_stopping(task->service)) {
+		sgh_task_abandon(task);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		task->begun |= changes(&ops[i]);
 	task->ops = ops;
 	task->op_count = count;
 	task->op_next = 0;

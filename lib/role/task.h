@@ -27,6 +27,7 @@ struct sgh_task {
 	size_t op_next; /* atomic */
 	size_t op_left; /* atomic */
 	void (*then)(struct sgh_task *task);
+	bool begun; /* others may have seen something of it: it is finished */
 
 	/* the answer, and what is being published */
 	struct sgh_reply *reply;
@@ -35,7 +36,7 @@ struct sgh_task {
 	struct sgh_publish publish;
 	void (*published)(struct sgh_task *task);
 	struct sgh_timer again;
-	bool told; /* that publishing failed */
+	unsigned failures; /* of publishing, in a row */
 
 	/* of the operation */
 	void *state;
@@ -57,7 +58,8 @@ void sgh_task_op_init(struct sgh_task *task, struct sgh_store_op *op,
 
 /*
  * Run `count` operations, at most 16 at a time, and call `then` when all are done, each
- * with its status. One that could not be submitted has its status too.
+ * with its status. One that could not be submitted has its status too. While the service
+ * stops, a task that has changed nothing yet is abandoned instead.
  */
 void sgh_task_run(struct sgh_task *task, struct sgh_store_op *ops, size_t count,
 		  void (*then)(struct sgh_task *task));
@@ -88,7 +90,10 @@ void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err);
 void sgh_task_dead_letter(struct sgh_task *task, const char *reason,
 			  const struct sangraha_error *err);
 
-/* Give the delivery back as if nothing had happened. */
+/*
+ * Give the delivery back as if nothing had happened: now when the service ends, otherwise
+ * - there is no memory - after a while, or it would be back at once.
+ */
 void sgh_task_abandon(struct sgh_task *task);
 
 /* Release the memory; the ends above have done the rest. */

@@ -219,28 +219,59 @@ static void drained_takes_nothing_new(void **state)
 	t_ok(drain(f, 1000));
 }
 
-static void *end_receiver(void *arg)
+static void *end_roles(void *arg)
 {
 	struct t_roles *f = arg;
 
 	sangraha_receiver_free(sgh_take(f->receiver));
+	sangraha_getter_free(sgh_take(f->getter));
 	return NULL;
+}
+
+/* End the roles while a request of theirs is held by the store. */
+static void end_while_held(struct t_roles *f)
+{
+	pthread_t thread;
+
+	t_wait(script_holding(f->script));
+	pthread_create(&thread, NULL, end_roles, f);
+	t_wait(memory_broker_consumers(f->broker, T_WRITE) == 0 &&
+	       memory_broker_consumers(f->broker, T_READ) == 0);
+	script_release(f->script);
+	pthread_join(thread, NULL);
 }
 
 static void an_end_without_drain_finishes_too(void **state)
 {
 	struct t_roles *f = *state;
 
-	pthread_t thread;
-
 	script_hold(f->script, "put json", 1);
 	t_send(f, t_put(t_id(1), BODY));
-	t_wait(script_holding(f->script));
-	pthread_create(&thread, NULL, end_receiver, f);
-	t_wait(memory_broker_consumers(f->broker, T_WRITE) == 0);
-	script_release(f->script);
-	pthread_join(thread, NULL);
+	end_while_held(f);
 	t_journal(f->script, "put json: ok\n" T_FINISHED);
+}
+
+/* What has only looked goes back: another one looks for itself. */
+static void an_end_before_the_write_gives_back(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_hold(f->script, "head pdf", 1);
+	t_send_again(f, t_put(t_id(1), BODY), 1);
+	end_while_held(f);
+	assert_int_equal(script_count(f->script, "put"), 0);
+	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 1);
+}
+
+static void an_end_in_the_middle_of_a_read_gives_back(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_start_getter(f, NULL);
+	script_hold(f->script, "list json", 1);
+	t_send(f, t_request(SGH_LIST, NULL, NULL));
+	end_while_held(f);
+	t_journal(f->script, "list json: not_found\nreturn object_read_queue: ok\n");
 }
 
 static void what_cannot_be_said_goes_back_at_the_end(void **state)
@@ -403,6 +434,8 @@ static const struct CMUnitTest tests[] = {
 	BARE(in_flight_is_finished_and_the_rest_returned),
 	CASE(drained_takes_nothing_new),
 	CASE(an_end_without_drain_finishes_too),
+	CASE(an_end_before_the_write_gives_back),
+	BARE(an_end_in_the_middle_of_a_read_gives_back),
 	CASE(what_cannot_be_said_goes_back_at_the_end),
 	CASE(another_goes_on_where_one_ended),
 	CASE(without_a_store_nothing_is_taken),

@@ -130,6 +130,19 @@ static void out_of_retries_is_a_dead_letter(void **state)
 	assert_int_equal(memory_broker_dropped(f->broker), 0);
 }
 
+/* Who waits is told, and decides: nobody would look at the dead letter. */
+static void out_of_retries_is_an_answer_for_who_waits(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "put", 0, SANGRAHA_E_OVERLOADED);
+	t_send(f, t_put(t_id(1), BODY));
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+	t_wait(script_count(f->script, "ack ") == 6);
+	assert_int_equal(script_count(f->script, DELAY "1s: ok"), 5);
+	assert_int_equal(memory_broker_count(f->broker, T_DEAD), 0);
+}
+
 static void each_retry_waits_longer(void **state)
 {
 	struct t_roles *f = *state;
@@ -231,17 +244,29 @@ static void a_dead_letter_is_confirmed_first(void **state)
 			     "put-new meta/operation: ok\n" T_SAID);
 }
 
-static void too_large_to_read_is_rejected(void **state)
+/* A message of more than the receiver reads. */
+static struct sgh_request *huge_put(const char *id)
 {
-	struct t_roles *f = *state;
-	struct sgh_request *request = t_put(t_id(1), BODY);
+	struct sgh_request *request = t_put(id, BODY);
 
 	sgh_bytes_unref(request->body);
 	request->body = sgh_bytes_new(NULL, 8 << 20);
 	request->body->length = 8 << 20;
 	memset(request->body->data, ' ', 8 << 20);
-	t_send(f, request);
-	t_journal(f->script, "reject object_write_queue: ok\n");
+	return request;
+}
+
+static void too_large_to_read_is_answered_and_rejected(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_reply *reply;
+
+	t_send(f, huge_put(t_id(1)));
+	t_journal(f->script, "publish replies: ok\n"
+			     "reject object_write_queue: ok\n");
+	reply = t_answer(f, SANGRAHA_E_TOO_LARGE);
+	assert_string_equal(reply->correlation_id, "c-1");
+	sgh_reply_free(reply);
 	sgh_message_free(memory_broker_take(f->broker, T_DEAD));
 }
 
@@ -353,6 +378,19 @@ static void a_full_reply_queue_is_given_up_in_time(void **state)
 	assert_int_equal(script_count(f->script, "publish replies: overloaded"), 2);
 }
 
+/* Tries at 0, 0.5 and 1.5 s: a broker in trouble is left alone longer and longer. */
+static void publishing_again_waits_longer(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_put(t_id(1), BODY);
+
+	script_fail(f->script, "publish replies", 0, SANGRAHA_E_OVERLOADED);
+	request->deadline = sgh_time_ms() + 1200;
+	t_send(f, request);
+	t_wait(script_count(f->script, "ack ") == 1);
+	assert_int_equal(script_count(f->script, "publish replies: overloaded"), 3);
+}
+
 /* ---- the connection goes ---- */
 
 static void a_lost_connection_means_a_redelivery(void **state)
@@ -385,6 +423,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(refused_credentials_are_our_trouble),
 	CASE(a_copy_that_cannot_be_sent_is_sent_again),
 	CASE(out_of_retries_is_a_dead_letter),
+	CASE(out_of_retries_is_an_answer_for_who_waits),
 	CASE(each_retry_waits_longer),
 	CASE(a_retry_past_the_deadline_is_not_made),
 	CASE(unreadable_is_a_dead_letter),
@@ -393,7 +432,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(delivered_too_often_is_a_dead_letter),
 	CASE(a_dead_letter_is_recorded),
 	CASE(a_dead_letter_is_confirmed_first),
-	CASE(too_large_to_read_is_rejected),
+	CASE(too_large_to_read_is_answered_and_rejected),
 	CASE(late_is_a_timeout_without_the_store),
 	CASE(late_in_json_mode_too),
 	CASE(begun_is_finished),
@@ -402,6 +441,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_reply_is_confirmed_before_the_acknowledgement),
 	CASE(a_reply_that_nobody_takes_is_given_up),
 	CASE(a_full_reply_queue_is_given_up_in_time),
+	CASE(publishing_again_waits_longer),
 	CASE(a_lost_connection_means_a_redelivery),
 };
 
