@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -13,6 +14,11 @@ static int64_t window_ms(const struct sangraha_rest *rest)
 {
 	return rest->idle_timeout_ms < SGH_REST_WINDOW_MS ? rest->idle_timeout_ms
 							  : SGH_REST_WINDOW_MS;
+}
+
+unsigned sgh_connection_timeout_s(const struct sangraha_rest *rest)
+{
+	return (rest->idle_timeout_ms + 999) / 1000;
 }
 
 static void started(struct sangraha_rest *rest, struct MHD_Connection *connection,
@@ -118,6 +124,32 @@ void sgh_connection_correlate(struct sgh_connection *connection,
 	pthread_mutex_unlock(&connection->watch.lock);
 }
 
+/* What the peer has ended: POLLRDHUP its half, the others the connection. */
+static short ended(const struct sgh_connection *connection)
+{
+	struct pollfd fd = { .fd = connection->fd, .events = POLLRDHUP };
+
+	return poll(&fd, 1, 0) == 1 ? fd.revents : 0;
+}
+
+void sgh_connection_nudge(const struct sgh_connection *connection)
+{
+	/* What was received can still be read, and nothing more would come. */
+	if (connection && ended(connection))
+		shutdown(connection->fd, SHUT_RD);
+}
+
+bool sgh_connection_lacks(const struct sgh_connection *connection, uint64_t missing)
+{
+	short how = connection ? ended(connection) : 0;
+	int there = 0;
+
+	if (how & ~POLLRDHUP)
+		return true;
+	return how && ioctl(connection->fd, FIONREAD, &there) == 0 &&
+	       (uint64_t)there < missing;
+}
+
 void sgh_connection_bytes(struct sgh_connection *connection, size_t length)
 {
 	if (!connection)
@@ -132,14 +164,16 @@ void sgh_connection_answer_by_hand(struct sgh_connection *connection, unsigned h
 				   const char *correlation_id, const char *body)
 {
 	char answer[2048];
-	int length = snprintf(answer, sizeof(answer),
-			      "HTTP/1.1 %u %s\r\n"
-			      "Content-Type: application/problem+json\r\n"
-			      "X-Correlation-ID: %s\r\n"
-			      "Content-Length: %zu\r\n"
-			      "Connection: close\r\n\r\n%s",
-			      http, MHD_get_reason_phrase_for(http), correlation_id,
-			      strlen(body), body);
+	int length =
+		snprintf(answer, sizeof(answer),
+			 "HTTP/1.1 %u %s\r\n"
+			 "Content-Type: application/problem+json\r\n"
+			 "X-Correlation-ID: %s\r\n"
+			 "%s"
+			 "Content-Length: %zu\r\n"
+			 "Connection: close\r\n\r\n%s",
+			 http, MHD_get_reason_phrase_for(http), correlation_id,
+			 http == 503 ? "Retry-After: 1\r\n" : "", strlen(body), body);
 
 	if (!connection || length < 0 || (size_t)length >= sizeof(answer))
 		return;

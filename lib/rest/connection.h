@@ -54,6 +54,13 @@ bool sgh_connection_phase(struct sgh_connection *connection, enum sgh_phase phas
 void sgh_connection_header(struct sgh_connection *connection);
 void sgh_connection_correlate(struct sgh_connection *connection,
 			      const char *correlation_id);
+/*
+ * The peer may have ended its half together with bytes that MHD read: its edge-triggered
+ * epoll does not tell of the end then. This makes it read on, and changes nothing else.
+ */
+void sgh_connection_nudge(const struct sgh_connection *connection);
+/* Whether the peer is gone, or has ended its half with less than `missing` to be read. */
+bool sgh_connection_lacks(const struct sgh_connection *connection, uint64_t missing);
 /* Bytes of a body arrived. */
 void sgh_connection_bytes(struct sgh_connection *connection, size_t length);
 
@@ -64,7 +71,13 @@ void sgh_connection_bytes(struct sgh_connection *connection, size_t length);
 void sgh_connection_answer_by_hand(struct sgh_connection *connection, unsigned http,
 				   const char *correlation_id, const char *body);
 
-/* Give up those that are too slow. Called every sgh_connection_watch_interval(). */
+/* MHD's time-out of a connection that has no other, in seconds. */
+unsigned sgh_connection_timeout_s(const struct sangraha_rest *rest);
+
+/*
+ * Give up those that are too slow, nudge the others. Called every
+ * sgh_connection_watch_interval().
+ */
 void sgh_connection_watch(struct sangraha_rest *rest);
 int sgh_connection_watch_interval(const struct sangraha_rest *rest);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "rest/fields.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,18 +12,38 @@
 #define LIST_MAX (64 << 10)
 
 struct framing {
+	unsigned hosts;
 	unsigned lengths;
 	unsigned encodings;
 	bool chunked;
+	bool malformed;
+	int64_t length;
 };
+
+/* RFC 9110, section 5.6.2. MHD takes anything up to the colon for a name. */
+static bool is_token(const char *name)
+{
+	static const char set[] = "!#$%&'*+-.^_`|~0123456789"
+				  "abcdefghijklmnopqrstuvwxyz"
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	return *name && !name[strspn(name, set)];
+}
 
 static enum MHD_Result count_framing(void *arg, enum MHD_ValueKind kind, const char *name,
 				     const char *value)
 {
 	struct framing *framing = arg;
 
-	if (strcasecmp(name, "Content-Length") == 0)
+	if (!is_token(name))
+		framing->malformed = true;
+	if (strcasecmp(name, "Host") == 0)
+		framing->hosts++;
+	if (strcasecmp(name, "Content-Length") == 0) {
 		framing->lengths++;
+		/* MHD has checked that it is a number that fits 64 bits. */
+		framing->length = value ? (int64_t)strtoll(value, NULL, 10) : 0;
+	}
 	if (strcasecmp(name, "Transfer-Encoding") == 0) {
 		framing->encodings++;
 		framing->chunked = value && strcasecmp(value, "chunked") == 0;
@@ -34,12 +55,20 @@ static enum MHD_Result count_framing(void *arg, enum MHD_ValueKind kind, const c
  * What two servers in a row read differently is a second request to one of them (RFC
  * 9112, section 11.2). MHD takes the first length.
  */
-int sgh_fields_check_framing(struct sgh_web_request *request)
+int sgh_fields_check_framing(struct sgh_web_request *request, const char *version)
 {
 	struct framing framing = { 0 };
 
 	MHD_get_connection_values(request->http, MHD_HEADER_KIND, count_framing,
 				  &framing);
+	request->announced = framing.encodings ? -1 : framing.length;
+	if (framing.malformed || strpbrk(request->target, " \t"))
+		return sgh_problem_set(&request->problem, SANGRAHA_E_INVALID,
+				       "There is a space or another byte that is not "
+				       "allowed in the target or in a header's name");
+	if (framing.hosts == 0 && strcmp(version, "HTTP/1.0") != 0)
+		return sgh_problem_set(&request->problem, SANGRAHA_E_INVALID,
+				       "The header Host is missing");
 	if (framing.lengths + framing.encodings > 1)
 		return sgh_problem_set(&request->problem, SANGRAHA_E_INVALID,
 				       "The length of the body is given more than once");

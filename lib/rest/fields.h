@@ -10,10 +10,10 @@
  */
 
 /*
- * Whether it is beyond doubt where the body ends. Negative: problem set, and the
- * connection must be closed.
+ * Whether it is beyond doubt whom the request is for and where the body ends; sets
+ * request->announced. Negative: problem set, and the connection must be closed.
  */
-int sgh_fields_check_framing(struct sgh_web_request *request);
+int sgh_fields_check_framing(struct sgh_web_request *request, const char *version);
 
 /* Whether each field that has one value has one. Negative: problem set. */
 int sgh_fields_check(struct sgh_web_request *request);

@@ -110,11 +110,31 @@ void sgh_web_request_watch(struct sangraha_rest *rest, int64_t now, bool all)
 		if (request->async.waiting && request->async.give_up_ms &&
 		    request->async.give_up_ms <= now)
 			request->async.gave_up = true;
-		if (request->async.waiting && (all || request->async.gave_up))
+		/* While it is suspended nobody else reads from it. */
+		if (request->async.waiting && request->async.missing &&
+		    sgh_connection_lacks(request->connection, request->async.missing))
+			request->async.gone = true;
+		if (request->async.waiting &&
+		    (all || request->async.gave_up || request->async.gone))
 			resume_locked(request);
 		pthread_mutex_unlock(&request->async.lock);
 	}
 	pthread_mutex_unlock(&rest->state.lock);
+}
+
+/*
+ * A connection with a time-out of its own is looked at by MHD before it is read from; a
+ * resumed one without is read from first, and closed when its client has ended its half.
+ */
+static void set_eager(struct sgh_web_request *request, bool eager)
+{
+	unsigned timeout = sgh_connection_timeout_s(request->rest);
+
+	if (request->eager == eager)
+		return;
+	request->eager = eager;
+	MHD_set_connection_option(request->http, MHD_CONNECTION_OPTION_TIMEOUT,
+				  eager ? timeout + 1 : timeout);
 }
 
 /*
@@ -129,6 +149,7 @@ static bool suspend_unless_woken(struct sgh_web_request *request)
 	if (!request->async.woken &&
 	    !__atomic_load_n(&request->rest->stopping, __ATOMIC_SEQ_CST)) {
 		request->async.waiting = true;
+		set_eager(request, true);
 		MHD_suspend_connection(request->http);
 		suspended = true;
 	}
@@ -191,7 +212,8 @@ static int prepare(struct sgh_web_request *request, const char *method)
 	return status;
 }
 
-static enum MHD_Result begin(struct sgh_web_request *request, const char *method)
+static enum MHD_Result begin(struct sgh_web_request *request, const char *method,
+			     const char *version)
 {
 	struct sangraha_rest *rest = request->rest;
 	const char *expect;
@@ -203,10 +225,12 @@ static enum MHD_Result begin(struct sgh_web_request *request, const char *method
 	rest->state.in_flight++;
 	pthread_mutex_unlock(&rest->state.lock);
 	correlate(request);
-	if (sgh_fields_check_framing(request)) {
+	if (sgh_fields_check_framing(request, version)) {
 		request->last = true;
 		return sgh_answer_send(request);
 	}
+	if (request->announced)
+		sgh_connection_nudge(request->connection);
 	if (prepare(request, method) == 0)
 		return MHD_YES;
 	/* Who asks before sending is told now; the others after they have sent it. */
@@ -251,6 +275,52 @@ static enum MHD_Result discard(struct sgh_web_request *request, size_t length)
 	return MHD_YES;
 }
 
+/* Suspend until there is memory for `held` bytes of a body that MHD has read, and more. */
+static bool suspend_for_memory(struct sgh_web_request *request, size_t held)
+{
+	uint64_t read = request->taken + held;
+
+	pthread_mutex_lock(&request->async.lock);
+	request->async.give_up_ms = sgh_now_ms() + request->rest->request_timeout_ms;
+	request->async.missing =
+		request->announced > 0 && read < (uint64_t)request->announced
+			? (uint64_t)request->announced - read
+			: 0;
+	pthread_mutex_unlock(&request->async.lock);
+	return suspend_unless_woken(request);
+}
+
+/* Whether the memory did not come in time: the upload leaves the line, with a problem. */
+static bool waited_in_vain(struct sgh_web_request *request)
+{
+	bool gave_up;
+
+	pthread_mutex_lock(&request->async.lock);
+	gave_up = request->async.gave_up;
+	pthread_mutex_unlock(&request->async.lock);
+	if (!gave_up)
+		return false;
+	if (__atomic_load_n(&request->rest->closing, __ATOMIC_RELAXED))
+		sgh_problem_set(&request->problem, SANGRAHA_E_UNAVAILABLE,
+				"The server stops");
+	else
+		sgh_problem_set(&request->problem, SANGRAHA_E_OVERLOADED,
+				"There was no memory for the body within the time limit");
+	if (request->route->end)
+		request->route->end(request);
+	return true;
+}
+
+static bool is_gone(struct sgh_web_request *request)
+{
+	bool gone;
+
+	pthread_mutex_lock(&request->async.lock);
+	gone = request->async.gone;
+	pthread_mutex_unlock(&request->async.lock);
+	return gone;
+}
+
 static enum MHD_Result receive(struct sgh_web_request *request, const char *data,
 			       size_t *length)
 {
@@ -258,8 +328,10 @@ static enum MHD_Result receive(struct sgh_web_request *request, const char *data
 		request->answered_by_hand ? SGH_PHASE_LINGER : SGH_PHASE_BODY;
 	size_t unwanted;
 
-	if (stopping(request) || !sgh_connection_phase(request->connection, phase))
+	if (stopping(request) || is_gone(request) ||
+	    !sgh_connection_phase(request->connection, phase))
 		return MHD_NO;
+	sgh_connection_nudge(request->connection);
 	sgh_connection_bytes(request->connection, *length);
 	while (*length && !request->problem.http && request->route->body) {
 		size_t taken = 0;
@@ -268,10 +340,13 @@ static enum MHD_Result receive(struct sgh_web_request *request, const char *data
 			break;
 		data += taken;
 		*length -= taken;
+		request->taken += taken;
 		if (*length == 0)
 			return MHD_YES;
+		if (waited_in_vain(request))
+			break;
 		sgh_connection_phase(request->connection, SGH_PHASE_PAUSED);
-		if (suspend_unless_woken(request))
+		if (suspend_for_memory(request, *length))
 			return MHD_YES;
 		if (stopping(request))
 			return MHD_NO;
@@ -329,6 +404,8 @@ static enum MHD_Result respond(struct sgh_web_request *request)
 		request->submitted = true;
 		pthread_mutex_lock(&request->async.lock);
 		request->async.woken = false;
+		request->async.gave_up = false;
+		request->async.missing = 0;
 		request->async.give_up_ms =
 			sgh_now_ms() + request->rest->request_timeout_ms + GRACE_MS;
 		pthread_mutex_unlock(&request->async.lock);
@@ -355,8 +432,9 @@ enum MHD_Result sgh_web_request_handle(void *rest, struct MHD_Connection *connec
 	/* Without memory for its state a connection can only be closed. */
 	if (!request || !request->connection)
 		return MHD_NO;
+	set_eager(request, false);
 	if (!request->begun)
-		return begin(request, method);
+		return begin(request, method, version);
 	if (*length)
 		return receive(request, data, length);
 	return respond(request);

@@ -43,6 +43,7 @@ struct sgh_web_request {
 	bool waits;     /* for sgh_web_request_done() */
 	bool counted;   /* in rest->state.in_flight */
 	bool last;      /* the connection closes after the answer */
+	bool eager;     /* see suspend_unless_woken() */
 	int64_t started_us;
 
 	char correlation_id[129];
@@ -51,6 +52,9 @@ struct sgh_web_request {
 	const char *id;
 
 	struct sgh_put *put; /* of POST /v1/objects */
+
+	int64_t announced; /* bytes of the body; -1: not known before its end */
+	uint64_t taken;    /* of them */
 
 	/* A body that nobody wants. */
 	uint64_t discarded;
@@ -73,8 +77,10 @@ struct sgh_web_request {
 		bool woken;     /* a wake-up came while it was not */
 		bool completed; /* `result` is there */
 		struct sangraha_result *result;
-		int64_t give_up_ms; /* monotonic; when to answer without a result */
+		int64_t give_up_ms; /* monotonic; when to answer without, if it waits */
 		bool gave_up;
+		uint64_t missing; /* of a paused body, not read by MHD; 0: not known */
+		bool gone;        /* it will never be whole */
 	} async;
 };
 
@@ -100,8 +106,9 @@ void sgh_web_request_done(void *request, struct sangraha_result *result);
 void sgh_web_request_wake(void *request);
 
 /*
- * Wake those that wait for an answer and should have had it by `now` (monotonic): they
- * are told so instead. `all`: and those that wait for anything else.
+ * Wake those that wait for an answer, or for memory, and should have had it by `now`
+ * (monotonic): they are told so instead. And those whose body can never become whole,
+ * because the client is gone. `all`: and those that wait for anything else.
  */
 void sgh_web_request_watch(struct sangraha_rest *rest, int64_t now, bool all);
 

@@ -76,7 +76,7 @@ static size_t no_unescape(void *arg, struct MHD_Connection *connection, char *te
 /* MHD's threads inherit the mask, so that no signal of the program is delivered there. */
 static int start_daemon(struct sangraha_rest *rest, struct sangraha_error *err)
 {
-	unsigned timeout = (rest->idle_timeout_ms + 999) / 1000;
+	unsigned timeout = sgh_connection_timeout_s(rest);
 	struct MHD_OptionItem pool[] = {
 		{ MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)rest->threads, NULL },
 		{ MHD_OPTION_END, 0, NULL },
@@ -88,7 +88,10 @@ static int start_daemon(struct sangraha_rest *rest, struct sangraha_error *err)
 		pool[0].option = MHD_OPTION_END;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	/* The bound is kept by the acceptor; MHD divides its own among the threads. */
+	/*
+	 * The bound is kept by the acceptor; MHD divides its own among the threads. It is
+	 * not told to be strict: what that refuses rest/fields.c does, with a better answer.
+	 */
 	rest->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
 			MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG,
@@ -100,8 +103,7 @@ static int start_daemon(struct sangraha_rest *rest, struct sangraha_error *err)
 		sgh_connection_notify, rest, MHD_OPTION_URI_LOG_CALLBACK,
 		sgh_web_request_new, rest, MHD_OPTION_NOTIFY_COMPLETED,
 		sgh_web_request_completed, rest, MHD_OPTION_UNESCAPE_CALLBACK,
-		no_unescape, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
-		pool, MHD_OPTION_END);
+		no_unescape, NULL, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!rest->daemon)
 		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,
@@ -143,6 +145,9 @@ int sangraha_rest_start(struct sangraha_context *context, struct sangraha_client
 		return sgh_fail(
 			err, SANGRAHA_E_INVALID, 0,
 			"A context, a client and a place for the server are needed");
+	status = sgh_options_check(options, err);
+	if (status)
+		return status;
 	status = allocate(context, &rest, err);
 	if (status)
 		return status;
@@ -171,6 +176,9 @@ int sangraha_rest_start_health(struct sangraha_context *context,
 		return sgh_fail(
 			err, SANGRAHA_E_INVALID, 0,
 			"A context, a function and a place for the server are needed");
+	status = sgh_options_check(options, err);
+	if (status)
+		return status;
 	status = allocate(context, &rest, err);
 	if (status)
 		return status;

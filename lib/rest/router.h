@@ -37,7 +37,10 @@ struct sgh_route {
 	 */
 	void (*finish)(struct sgh_web_request *request, struct sangraha_result *result);
 
-	/* Release what begin() took; called for each request that was begun. */
+	/*
+	 * Release what begin() took; called for each request that was begun, and before that
+	 * for one whose body waited for memory in vain.
+	 */
 	void (*end)(struct sgh_web_request *request);
 };
 
