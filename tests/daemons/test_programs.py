@@ -83,8 +83,9 @@ def test_bad_stores(spawned):
 
 
 def test_other_programs_settings_are_no_concern(spawned):
-    daemon = spawned("receiver", SANGRAHA_API_TOKEN_FILE="/no/such", SANGRAHA_WHATEVER="1").start()
-    assert daemon.terminate() == 0
+    others = {"SANGRAHA_API_TOKEN_FILE": "/no/such", "SANGRAHA_WHATEVER": "1", "SANGRAHA_REQUEST_TIMEOUT": "x"}
+    for role in ("receiver", "getter"):
+        assert spawned(role, **others).start().terminate() == 0
 
 
 def test_an_open_address_needs_a_token(spawned):
@@ -119,12 +120,13 @@ def test_it_starts_without_its_servers(spawned, role):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_the_log_is_json_lines(spawned, role):
-    daemon = spawned(role, "--spool-limit", "1M").start()
+    later, value = ("cache-ttl", "5") if role == "orchestrator" else ("ticket-timeout", "60")
+    daemon = spawned(role, f"--{later}", value).start()
     assert daemon.terminate() == 0
     lines = daemon.log()
     listening = next(line for line in lines if line["event"] == "listening")
     assert listening["message"] == daemon.url and listening["role"] == role
-    assert any("spool-limit" in line.get("message", "") for line in lines)
+    assert any(later in line.get("message", "") for line in lines)
     assert all(json.dumps(line) for line in lines)
 
 

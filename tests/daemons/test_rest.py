@@ -3,12 +3,13 @@
 
 import base64
 import hashlib
+import http.client
 import json
 import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 import requests
@@ -264,12 +265,17 @@ def test_the_wrong_type_of_an_id(rest):
 @pytest.mark.parametrize("reference", ["json/1", f"json/{str(uuid.uuid4())[:-1]}g", "json/..%2f.."])
 def test_references_that_are_none(rest, reference):
     refused(rest.get(reference), 400, "invalid")
+    refused(rest.stat(reference), 400, "invalid")
+    refused(rest.delete(reference), 400, "invalid")
+    assert rest.head(reference).status_code == 400
 
 
 def test_a_type_that_nobody_has(rest):
-    answer = rest.get(f"video/{uuid.uuid4()}")
-    assert answer.status_code in (400, 404)
-    refused(answer, answer.status_code, answer.json()["code"])
+    for reference in (f"video/{uuid.uuid4()}", f"Image/{uuid.uuid4()}", f"json%00/{uuid.uuid4()}"):
+        refused(rest.get(reference), 400, "invalid")
+        refused(rest.stat(reference), 400, "invalid")
+        refused(rest.delete(reference), 400, "invalid")
+        assert rest.head(reference).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v2/objects", "/v1/objects/json", "/openapi.json", "/v1/uploads"])
@@ -380,6 +386,30 @@ def test_content_digest(rest):
     refused(answer, 400, "invalid")
 
 
+def raw_post(rest, headers, body=b"{}"):
+    """A POST whose header has these lines, repeated names included; its status."""
+    connection = http.client.HTTPConnection(urlsplit(rest.url).netloc, timeout=40)
+    connection.putrequest("POST", "/v1/objects")
+    for name, value in [("Content-Length", str(len(body))), *headers]:
+        connection.putheader(name, value)
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+def test_fields_on_several_lines(rest):
+    right = base64.b64encode(hashlib.sha256(b"{}").digest()).decode()
+    wrong = base64.b64encode(hashlib.sha256(b"[]").digest()).decode()
+    name = "Content-Digest"
+    assert raw_post(rest, [(name, f"sha-256=:{right}:"), (name, f"sha-256=:{wrong}:")]) == 400
+    assert raw_post(rest, [(name, "sha-512=:AAAA:"), (name, f"sha-256=:{wrong}:")]) == 400
+    assert raw_post(rest, [(name, "sha-512=:AAAA:"), (name, f"sha-256=:{right}:")]) == 201
+    assert raw_post(rest, [("Prefer", "wait=5"), ("Prefer", "respond-async")]) == 202
+    assert raw_post(rest, [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]) == 400
+
+
 def test_metadata(rest):
     headers = {"Sangraha-Meta-author": quote("Zoë संग्रह"), "Sangraha-Meta-x-1": "plain"}
     stored = rest.store(b"{}", headers=headers)
@@ -413,6 +443,14 @@ def test_multipart(rest):
     assert answer.json()["filename"] == "Foto é.jpg"
     assert answer.json()["metadata"] == {"author": "Zoë"}
     assert rest.content(answer.json()["reference"]) == data
+
+
+@pytest.mark.parametrize(
+    "name, value, status", [("Content-Encoding", "gzip", 415), ("Content-Transfer-Encoding", "base64", 400)]
+)
+def test_multipart_is_not_coded(rest, name, value, status):
+    answer = rest.call("POST", "/v1/objects", files={"file": ("a.json", b"{}", "application/json", {name: value})})
+    assert answer.status_code == status, answer.text
 
 
 @pytest.mark.parametrize(
