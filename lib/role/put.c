@@ -13,6 +13,7 @@
  * A put, up to inline-limit:
  *
  *   check   digest, size, validation, veto            refused: record, event, reply
+ *           without anybody who waits, every failure that does not pass is recorded
  *   fast    PUT                                        only what nobody has seen before
  *   sure    tombstones and the id under other types -> claim -> PUT if absent
  *           -> 412: HEAD and compare
@@ -37,6 +38,7 @@ struct put {
 	size_t meta_count;
 	char record_key[SGH_RECORD_KEY_SIZE];
 	struct sgh_bytes *record;
+	bool buried; /* it is in the dead-letter queue: nothing is tried again */
 	bool sure;
 	/* what is looked up first: tombstones, and objects under other types */
 	struct sgh_store_op *looks;
@@ -68,11 +70,35 @@ static const void *body_data(const struct sgh_task *task, size_t *ret_length)
 	return body ? body->data : (const unsigned char *)"";
 }
 
+/* What the requester meant to send, where that is known; or NULL. */
+static const char *digest_of(const struct sgh_task *task)
+{
+	const struct put *put = task->state;
+
+	if (task->request->sha256)
+		return task->request->sha256;
+	return put->sha256[0] ? put->sha256 : NULL;
+}
+
+static void fail(struct sgh_task *task, int status, const char *message);
+
 /* ---- finish ---- */
+
+/*
+ * Whether an object that was found is of an earlier request. The time is set once for
+ * each, so that our own success, found again after a lost answer, is no repeat.
+ */
+static bool is_replay(const struct sgh_task *task, const struct sangraha_object *there)
+{
+	const struct sgh_request *request = task->request;
+
+	if (request->created_ms)
+		return there->created_ms != request->created_ms;
+	return !task->delivery->redelivered && !request->attempt && !request->resend;
+}
 
 static void stored(struct sgh_task *task, struct sangraha_object *object, bool found)
 {
-	const struct sgh_request *request = task->request;
 	struct sgh_reply *reply = sgh_task_reply(task);
 	struct sangraha_error err;
 
@@ -81,10 +107,9 @@ static void stored(struct sgh_task *task, struct sangraha_object *object, bool f
 		return;
 	}
 	reply->object = sangraha_object_ref(object);
-	/* Our own success found again, after a lost answer, is no repeat of the user's. */
-	reply->replayed = found && !task->delivery->redelivered && !request->attempt &&
-			  !request->resend;
-	if (sgh_event_message("created", request, object, reply, &task->event, &err))
+	reply->replayed = found && is_replay(task, object);
+	if (sgh_event_message("created", task->request, object, reply, &task->event,
+			      &err))
 		sgh_task_abandon(task);
 	else
 		sgh_task_finish(task);
@@ -97,8 +122,8 @@ static void removed(struct sgh_task *task)
 	if (task->op.status)
 		sgh_task_retry(task, &task->op.err);
 	else
-		sgh_task_fail(task, SANGRAHA_E_GONE,
-			      "the id was deleted and cannot be written again");
+		fail(task, SANGRAHA_E_GONE,
+		     "the id was deleted and cannot be written again");
 }
 
 /* The id was deleted: nothing may stand under it, whoever wrote it. */
@@ -158,8 +183,7 @@ static void compared(struct sgh_task *task)
 	if (status == SANGRAHA_E_OVERLOADED) {
 		sgh_task_retry(task, &err);
 	} else if (status || !sgh_streq(there->sha256, put->sha256)) {
-		sgh_task_fail(task, SANGRAHA_E_CONFLICT,
-			      "another object is stored under this id");
+		fail(task, SANGRAHA_E_CONFLICT, "another object is stored under this id");
 	} else {
 		sangraha_object_unref(put->object);
 		put->object = sangraha_object_ref(there);
@@ -203,71 +227,107 @@ static void write_object(struct sgh_task *task)
 	sgh_task_run_one(task, written);
 }
 
-/* ---- the claim of a key's first write ---- */
+/* ---- the record of the id: the claim of a key's first write, or a failure ---- */
+
+enum standing {
+	VOID,   /* it is over, or the failure of the same bytes: in nobody's way */
+	OURS,   /* the claim of the same bytes */
+	THEIRS, /* of other bytes, or of another type */
+};
+
+/* How a record that was read stands to this put. */
+static int judge_record(const struct sgh_task *task, enum standing *ret,
+			struct sangraha_error *err)
+{
+	const struct put *put = task->state;
+	const struct sgh_bytes *data = task->op.data;
+	const char *type = put->type.name;
+	struct sgh_record record = { .offset = -1 };
+	int status = sgh_record_parse(data ? data->data : NULL, data ? data->length : 0,
+				      &record, err);
+
+	if (status)
+		return status;
+	if (record.expires_ms && record.expires_ms <= sgh_time_ms())
+		*ret = VOID;
+	else if (record.sha256 && !sgh_streq(record.sha256, digest_of(task)))
+		*ret = THEIRS;
+	else if (record.code)
+		*ret = VOID;
+	else if (record.type && type && !sgh_streq(record.type, type))
+		*ret = THEIRS;
+	else
+		*ret = OURS;
+	sgh_record_fini(&record);
+	return 0;
+}
+
+/* Make the record `operation/<id>`. */
+static int make_record(struct sgh_task *task, struct sgh_record *record,
+		       struct sangraha_error *err)
+{
+	struct put *put = task->state;
+
+	record->operation_id = task->request->operation_id;
+	record->type = put->type.name;
+	record->sha256 = digest_of(task);
+	record->created_ms = sgh_time_ms();
+	sgh_record_key_operation(put->record_key, task->request->object_id);
+	sgh_bytes_unref(sgh_take(put->record));
+	return sgh_record_write(record, &put->record, err);
+}
+
+static void write_record(struct sgh_task *task, bool if_none_match,
+			 void (*then)(struct sgh_task *task))
+{
+	struct put *put = task->state;
+	struct sgh_store_op *op =
+		sgh_task_op(task, SGH_STORE_PUT, "meta", put->record_key);
+
+	op->body = put->record;
+	op->content_type = "application/json";
+	op->if_none_match = if_none_match;
+	sgh_task_run_one(task, then);
+}
+
+static void read_record(struct sgh_task *task, void (*then)(struct sgh_task *task))
+{
+	struct put *put = task->state;
+	struct sgh_store_op *op =
+		sgh_task_op(task, SGH_STORE_GET, "meta", put->record_key);
+
+	op->max_length = RECORD_MAX;
+	sgh_task_run_one(task, then);
+}
+
+static void claimed(struct sgh_task *task);
 
 static void claim_read(struct sgh_task *task)
 {
-	struct put *put = task->state;
-	struct sgh_record record = { .offset = -1 };
-	const struct sgh_bytes *data = task->op.data;
+	enum standing standing;
 	struct sangraha_error err;
 
-	if (task->op.status) {
+	if (task->op.status)
 		sgh_task_retry(task, &task->op.err);
-		return;
-	}
-	if (sgh_record_parse(data ? data->data : NULL, data ? data->length : 0, &record,
-			     &err))
-		sgh_task_fail_with(task, &err);
-	else if (sgh_streq(record.type, put->type.name) &&
-		 sgh_streq(record.sha256, put->sha256))
+	else if (judge_record(task, &standing, &err))
+		sgh_task_retry(task, &err);
+	else if (standing == THEIRS)
+		fail(task, SANGRAHA_E_CONFLICT,
+		     "the idempotency key was used for another object");
+	else if (standing == OURS)
 		write_object(task);
 	else
-		sgh_task_fail(task, SANGRAHA_E_CONFLICT,
-			      "the idempotency key was used for another object");
-	sgh_record_fini(&record);
+		write_record(task, false, claimed);
 }
 
 static void claimed(struct sgh_task *task)
 {
-	struct put *put = task->state;
-	struct sgh_store_op *op;
-
-	if (task->op.status == SANGRAHA_E_PRECONDITION) {
-		op = sgh_task_op(task, SGH_STORE_GET, "meta", put->record_key);
-		op->max_length = RECORD_MAX;
-		sgh_task_run_one(task, claim_read);
-	} else if (task->op.status) {
+	if (task->op.status == SANGRAHA_E_PRECONDITION)
+		read_record(task, claim_read);
+	else if (task->op.status)
 		sgh_task_retry(task, &task->op.err);
-	} else {
+	else
 		write_object(task);
-	}
-}
-
-/* Write the record `operation/<id>`, unless there is one. Takes the task unless it fails. */
-static int write_operation(struct sgh_task *task, struct sgh_record *record,
-			   void (*then)(struct sgh_task *task),
-			   struct sangraha_error *err)
-{
-	struct put *put = task->state;
-	struct sgh_store_op *op;
-	int status;
-
-	record->operation_id = task->request->operation_id;
-	record->type = put->type.name;
-	record->sha256 = put->sha256[0] ? put->sha256 : NULL;
-	record->created_ms = sgh_time_ms();
-	sgh_bytes_unref(sgh_take(put->record));
-	status = sgh_record_write(record, &put->record, err);
-	if (status)
-		return status;
-	sgh_record_key_operation(put->record_key, task->request->object_id);
-	op = sgh_task_op(task, SGH_STORE_PUT, "meta", put->record_key);
-	op->body = put->record;
-	op->content_type = "application/json";
-	op->if_none_match = true;
-	sgh_task_run_one(task, then);
-	return 0;
 }
 
 static void claim(struct sgh_task *task)
@@ -275,8 +335,10 @@ static void claim(struct sgh_task *task)
 	struct sgh_record record = { .offset = -1 };
 	struct sangraha_error err;
 
-	if (write_operation(task, &record, claimed, &err))
+	if (make_record(task, &record, &err))
 		sgh_task_retry(task, &err);
+	else
+		write_record(task, true, claimed);
 }
 
 /* ---- looks: tombstones, and the id under other types ---- */
@@ -298,11 +360,11 @@ static void looked(struct sgh_task *task)
 			/* An earlier try may have ended before it could take back. */
 			take_back(task);
 		else if (i < put->tombstone_count)
-			sgh_task_fail(task, SANGRAHA_E_GONE,
-				      "the id was deleted and cannot be written again");
+			fail(task, SANGRAHA_E_GONE,
+			     "the id was deleted and cannot be written again");
 		else
-			sgh_task_fail(task, SANGRAHA_E_CONFLICT,
-				      "the id is taken by an object of another type");
+			fail(task, SANGRAHA_E_CONFLICT,
+			     "the id is taken by an object of another type");
 		return;
 	}
 	/* Version 5 is what a key derives; two types cannot see each other's bucket. */
@@ -347,10 +409,50 @@ static void look(struct sgh_task *task)
 
 /* ---- refused, or dead ---- */
 
-/* Only a convenience failed if it did: the answer is the same. */
+/*
+ * The record of a failure could not be written. For who waits it is a convenience; for
+ * who does not it is the only answer.
+ */
+static void not_recorded(struct sgh_task *task, const struct sangraha_error *err)
+{
+	struct put *put = task->state;
+
+	if (task->request->reply_to || put->buried)
+		sgh_task_finish(task);
+	else
+		sgh_task_retry(task, err);
+}
+
+static void failure_replaced(struct sgh_task *task)
+{
+	if (task->op.status)
+		not_recorded(task, &task->op.err);
+	else
+		sgh_task_finish(task);
+}
+
+/* What others said of the id stands; our own claim has come to its end. */
+static void failure_read(struct sgh_task *task)
+{
+	enum standing standing;
+	struct sangraha_error err;
+
+	if (task->op.status)
+		not_recorded(task, &task->op.err);
+	else if (judge_record(task, &standing, &err))
+		not_recorded(task, &err);
+	else if (standing == THEIRS)
+		sgh_task_finish(task);
+	else
+		write_record(task, false, failure_replaced);
+}
+
 static void failure_recorded(struct sgh_task *task)
 {
-	sgh_task_finish(task);
+	if (task->op.status == SANGRAHA_E_PRECONDITION)
+		read_record(task, failure_read);
+	else
+		failure_replaced(task);
 }
 
 /* Record what the reply says: whoever does not wait for it asks for the operation. */
@@ -366,9 +468,36 @@ static void record_failure(struct sgh_task *task, int status)
 		.offset = reply->offset,
 		.expires_ms = sgh_time_ms() + FAILED_KEPT_MS,
 	};
+	struct sangraha_error err;
 
-	if (write_operation(task, &record, failure_recorded, NULL))
-		sgh_task_finish(task);
+	if (make_record(task, &record, &err))
+		not_recorded(task, &err);
+	else
+		write_record(task, true, failure_recorded);
+}
+
+/* A failure that does not pass. */
+static void fail_with(struct sgh_task *task, const struct sangraha_error *err)
+{
+	struct sgh_reply *reply = sgh_task_reply(task);
+
+	if (task->request->reply_to) {
+		sgh_task_fail_with(task, err);
+	} else if (!reply) {
+		sgh_task_abandon(task);
+	} else {
+		reply->status = err->status;
+		reply->message = sgh_arena_strdup(&reply->arena, err->message);
+		record_failure(task, err->status);
+	}
+}
+
+static void fail(struct sgh_task *task, int status, const char *message)
+{
+	struct sangraha_error err;
+
+	sgh_fail(&err, status, 0, "%s", message);
+	fail_with(task, &err);
 }
 
 static void refuse(struct sgh_task *task, const struct sangraha_error *err)
@@ -417,11 +546,14 @@ static int check_digest(struct sgh_task *task, struct sangraha_error *err)
 			err, SANGRAHA_E_TOO_LARGE, 0,
 			"the body has %zu bytes; in a message at most %zu are taken",
 			length, task->service->inline_limit);
-	if (request->size >= 0 && (uint64_t)request->size != length)
+	if (request->size >= 0 && (uint64_t)request->size != length) {
+		/* These are not the bytes that were meant. */
+		put->sha256[0] = '\0';
 		return sgh_fail(
 			err, SANGRAHA_E_INVALID, 0,
 			"the body has %zu bytes, not the %lld that were announced",
 			length, (long long)request->size);
+	}
 	if (request->sha256 && !sgh_streq(request->sha256, put->sha256))
 		return sgh_fail(
 			err, SANGRAHA_E_INVALID, 0,
@@ -514,8 +646,9 @@ static bool certainly_new(const struct sgh_task *task)
 {
 	const struct sgh_request *request = task->request;
 
+	/* What a key derives is never new: others derive the same. */
 	return request->fresh && !task->delivery->redelivered && !request->attempt &&
-	       !request->resend;
+	       !request->resend && sgh_id_version(request->object_id) != 5;
 }
 
 /* The state of a task that has none yet; NULL without memory. */
@@ -526,18 +659,33 @@ static struct put *put_new(struct sgh_task *task)
 	return task->state;
 }
 
+/* One that was not even begun has no state; an earlier try may have left its claim. */
+static struct put *put_of_buried(struct sgh_task *task)
+{
+	struct put *put = task->state ? task->state : put_new(task);
+	size_t length;
+	const void *data = body_data(task, &length);
+
+	if (put && !put->sha256[0] && !task->delivery->oversize &&
+	    sgh_sha256_hex(data, length, put->sha256, NULL))
+		put->sha256[0] = '\0';
+	return put;
+}
+
 void sgh_put_buried(struct sgh_task *task)
 {
 	int status = task->reply ? task->reply->status : 0;
+	struct put *put = status ? put_of_buried(task) : NULL;
 
 	/* It will not pass any more: a record that said so would be asked again. */
 	if (sgh_status_passing(status))
 		status = SANGRAHA_E_INTERNAL;
-	/* One that was not even begun has no state. */
-	if (status && (task->state || put_new(task)))
+	if (put) {
+		put->buried = true;
 		record_failure(task, status);
-	else
+	} else {
 		sgh_task_finish(task);
+	}
 }
 
 void sgh_put_begin(struct sgh_task *task)
@@ -562,7 +710,7 @@ void sgh_put_begin(struct sgh_task *task)
 	} else if (sgh_status_passing(status)) {
 		sgh_task_retry(task, &err);
 	} else if (status) {
-		sgh_task_fail_with(task, &err);
+		fail_with(task, &err);
 	} else {
 		put->sure = !certainly_new(task);
 		if (put->sure)

@@ -220,18 +220,26 @@ void sgh_task_finish(struct sgh_task *task)
 		sgh_task_abandon(task);
 }
 
-void sgh_task_fail_with(struct sgh_task *task, const struct sangraha_error *err)
+/* Have the reply say that; false without memory, and a reply would say success. */
+static bool note(struct sgh_task *task, const struct sangraha_error *err)
 {
 	struct sgh_reply *answer = sgh_task_reply(task);
 
-	if (answer) {
-		/* Credentials are a matter between us and the store. */
-		answer->status = err->status == SANGRAHA_E_UNAUTHORIZED
-					 ? SANGRAHA_E_UNAVAILABLE
-					 : err->status;
-		answer->message = sgh_arena_strdup(&answer->arena, err->message);
-	}
-	sgh_task_finish(task);
+	if (!answer)
+		return false;
+	/* Credentials are a matter between us and the store. */
+	answer->status = err->status == SANGRAHA_E_UNAUTHORIZED ? SANGRAHA_E_UNAVAILABLE
+								: err->status;
+	answer->message = sgh_arena_strdup(&answer->arena, err->message);
+	return true;
+}
+
+void sgh_task_fail_with(struct sgh_task *task, const struct sangraha_error *err)
+{
+	if (note(task, err))
+		sgh_task_finish(task);
+	else
+		sgh_task_abandon(task);
 }
 
 void sgh_task_fail(struct sgh_task *task, int status, const char *format, ...)
@@ -278,17 +286,6 @@ static void postpone(struct sgh_task *task, const char *queue)
 		publish(task, copy, "", queue, true, true, postponed);
 }
 
-/* The log line of a retry says why. */
-static void note(struct sgh_task *task, const struct sangraha_error *err)
-{
-	struct sgh_reply *answer = sgh_task_reply(task);
-
-	if (!answer)
-		return;
-	answer->status = err->status;
-	answer->message = sgh_arena_strdup(&answer->arena, err->message);
-}
-
 void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)
 {
 	const struct sgh_request *request = task->request;
@@ -313,6 +310,7 @@ void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)
 		sgh_task_dead_letter(task, "out of retries", &answer);
 		return;
 	}
+	/* The log line says why. */
 	note(task, &answer);
 	postpone(task, delays[waiting ? 0 : request->attempt].queue);
 }
@@ -338,6 +336,14 @@ static void buried(struct sgh_task *task)
 		sgh_task_finish(task);
 }
 
+void sgh_task_bury(struct sgh_task *task, const struct sangraha_error *err)
+{
+	if (note(task, err))
+		buried(task);
+	else
+		sgh_task_abandon(task);
+}
+
 void sgh_task_dead_letter(struct sgh_task *task, const char *reason,
 			  const struct sangraha_error *err)
 {
@@ -349,8 +355,8 @@ void sgh_task_dead_letter(struct sgh_task *task, const char *reason,
 	if (err)
 		sgh_fail(&because, err->status, err->native, "dead-lettered, %s: %s",
 			 reason, err->message);
-	note(task, &because);
-	if (sgh_message_retry(task->delivery->message, attempt, &copy, &because) ||
+	if (!note(task, &because) ||
+	    sgh_message_retry(task->delivery->message, attempt, &copy, &because) ||
 	    !add_last_words(copy, task, reason, err)) {
 		sgh_message_free(copy);
 		sgh_task_abandon(task);

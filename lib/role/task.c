@@ -89,15 +89,20 @@ static bool read_request(struct sgh_task *task)
 static void refuse_oversize(struct sgh_task *task)
 {
 	struct sgh_request *partial = NULL;
+	struct sangraha_error err;
 
 	sgh_request_parse(task->delivery->message, NULL, &task->request, &partial, NULL);
 	if (task->request)
 		sgh_request_free(partial);
 	else
 		task->request = partial;
-	sgh_task_fail(task, SANGRAHA_E_TOO_LARGE,
-		      "a message of %llu bytes is more than one message may have",
-		      (unsigned long long)task->delivery->announced);
+	sgh_fail(&err, SANGRAHA_E_TOO_LARGE, 0,
+		 "a message of %llu bytes is more than one message may have",
+		 (unsigned long long)task->delivery->announced);
+	if (task->request && !task->request->reply_to)
+		sgh_task_bury(task, &err);
+	else
+		sgh_task_fail_with(task, &err);
 }
 
 static void begin(struct sgh_task *task)

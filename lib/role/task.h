@@ -90,6 +90,9 @@ void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err);
 void sgh_task_dead_letter(struct sgh_task *task, const char *reason,
 			  const struct sangraha_error *err);
 
+/* It is, or will be, a dead letter without our doing: make that known, then the same. */
+void sgh_task_bury(struct sgh_task *task, const struct sangraha_error *err);
+
 /*
  * Give the delivery back as if nothing had happened: now when the service ends, otherwise
  * - there is no memory - after a while, or it would be back at once.

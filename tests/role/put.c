@@ -9,6 +9,8 @@
 
 #define BODY  "{\"a\":1}"
 #define OTHER "{\"a\":2}"
+/* A digest of nothing here. */
+#define SHA256_NONE "0000000000000000000000000000000000000000000000000000000000000000"
 
 static struct sgh_request *key_put(const char *key, const char *body)
 {
@@ -166,6 +168,7 @@ static void the_same_again_is_the_same_success(void **state)
 
 	t_puts(f, 0, t_id(1), BODY);
 	request->fresh = false;
+	request->created_ms -= 1000;
 	t_send(f, request);
 	t_journal(f->script, T_LOOKED "put-new json: precondition\n"
 				      "head json: ok\n" T_FINISHED);
@@ -174,16 +177,53 @@ static void the_same_again_is_the_same_success(void **state)
 	sgh_reply_free(reply);
 }
 
+/* What the answer to a repeat says when it was created at that time. */
+static bool replayed(struct t_roles *f, int64_t created_ms, unsigned resend,
+		     unsigned deliveries)
+{
+	struct sgh_request *request = t_put(t_id(1), BODY);
+	struct sgh_reply *reply;
+	bool replayed;
+
+	request->fresh = false;
+	request->resend = resend;
+	request->created_ms = created_ms;
+	t_send_again(f, request, deliveries);
+	reply = t_answer(f, 0);
+	replayed = reply->replayed;
+	sgh_reply_free(reply);
+	return replayed;
+}
+
 static void our_own_success_is_no_repeat(void **state)
 {
 	struct t_roles *f = *state;
-	struct sgh_reply *reply;
 
-	t_puts(f, 0, t_id(1), BODY);
-	t_send_again(f, t_put(t_id(1), BODY), 1);
-	reply = t_answer(f, 0);
-	assert_false(reply->replayed);
-	sgh_reply_free(reply);
+	assert_false(replayed(f, 1000, 0, 0));
+	assert_false(replayed(f, 1000, 0, 0));
+	assert_false(replayed(f, 1000, 0, 1));
+	assert_false(replayed(f, 1000, 1, 0));
+}
+
+/* A user's repeat is one, though its message was sent twice. */
+static void a_repeat_is_known_by_its_time(void **state)
+{
+	struct t_roles *f = *state;
+
+	assert_false(replayed(f, 1000, 0, 0));
+	assert_true(replayed(f, 2000, 0, 0));
+	assert_true(replayed(f, 2000, 1, 0));
+	assert_true(replayed(f, 2000, 0, 1));
+}
+
+static void without_its_time_a_repeat_is_guessed(void **state)
+{
+	struct t_roles *f = *state;
+
+	assert_false(replayed(f, 0, 0, 0));
+	assert_true(replayed(f, 0, 0, 0));
+	assert_false(replayed(f, 0, 1, 0));
+	assert_false(replayed(f, 0, 0, 1));
 }
 
 static void other_bytes_are_a_conflict(void **state)
@@ -234,9 +274,12 @@ static void a_key_is_claimed_first(void **state)
 static void a_key_again_is_a_replay(void **state)
 {
 	struct t_roles *f = *state;
+	struct sgh_request *request;
 	struct sgh_reply *reply;
 
-	t_send(f, key_put("k", BODY));
+	request = key_put("k", BODY);
+	request->created_ms -= 1000;
+	t_send(f, request);
 	t_done(f, 0);
 	t_send(f, key_put("k", BODY));
 	t_journal(f->script, T_LOOKED "put-new meta/operation: precondition\n"
@@ -260,20 +303,82 @@ static void a_key_of_other_bytes_is_a_conflict(void **state)
 	t_answers(f, SANGRAHA_E_CONFLICT);
 }
 
-/* Two types at once: neither sees the other's bucket, the claim decides. */
-static void a_key_of_another_type_is_a_conflict(void **state)
+/* A put under the key "k" that finds a record with these members. */
+static void finds_record(struct t_roles *f, int status, const char *members)
 {
-	struct t_roles *f = *state;
 	char key[SGH_RECORD_KEY_SIZE];
 	char id[SANGRAHA_ID_SIZE];
+	char record[512];
 
 	t_ok(sangraha_id_from_key("k", id, &t_err));
 	sgh_record_key_operation(key, id);
-	memory_store_set(f->store, "meta", key,
-			 "{\"sangraha\":1,\"type\":\"pdf\",\"sha256\":\"00\"}");
+	snprintf(record, sizeof(record), "{\"sangraha\":1%s}", members);
+	memory_store_remove(f->store, "meta", key);
+	memory_store_remove(f->store, "json", id);
+	memory_store_set(f->store, "meta", key, record);
 	t_send(f, key_put("k", BODY));
-	t_answers(f, SANGRAHA_E_CONFLICT);
-	assert_int_equal(memory_store_count(f->store, "json"), 0);
+	t_done(f, status);
+	assert_int_equal(memory_store_has(f->store, "json", id), !status);
+}
+
+#define SHA256 "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862"
+#define FAILED ",\"code\":\"unsupported\",\"sha256\":"
+
+/* Two types at once: neither sees the other's bucket, the claim decides. */
+static void a_claim_of_others_is_a_conflict(void **state)
+{
+	finds_record(*state, SANGRAHA_E_CONFLICT,
+		     ",\"type\":\"pdf\",\"sha256\":\"" SHA256 "\"");
+	finds_record(*state, SANGRAHA_E_CONFLICT, ",\"type\":\"json\",\"sha256\":\"00\"");
+	finds_record(*state, SANGRAHA_E_CONFLICT, ",\"type\":\"pdf\"");
+	finds_record(*state, SANGRAHA_E_CONFLICT, FAILED "\"00\"");
+}
+
+static void what_a_claim_leaves_out_matches(void **state)
+{
+	finds_record(*state, 0, ",\"type\":\"json\"");
+	finds_record(*state, 0, ",\"sha256\":\"" SHA256 "\"");
+}
+
+static void a_failure_of_the_same_bytes_blocks_nothing(void **state)
+{
+	finds_record(*state, 0, FAILED "\"" SHA256 "\",\"type\":\"pdf\"");
+	finds_record(*state, 0, ",\"code\":\"internal\"");
+}
+
+static void an_old_record_is_none(void **state)
+{
+	finds_record(*state, 0, ",\"sha256\":\"00\",\"expires_ms\":1");
+	finds_record(*state, 0, FAILED "\"00\",\"expires_ms\":1");
+}
+
+/* Refused under a type that the requester asserted, and then sent without it. */
+static void what_was_refused_may_come_declared_properly(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = key_put("k", BODY);
+
+	request->object_type = "pdf";
+	t_send(f, request);
+	t_done(f, SANGRAHA_E_UNSUPPORTED);
+	t_send(f, key_put("k", BODY));
+	t_journal(f->script, T_LOOKED "put-new meta/operation: precondition\n"
+				      "get meta/operation: ok\n"
+				      "put meta/operation: ok\n"
+				      "put-new json: ok\n"
+				      "head meta/deleted: not_found\n" T_FINISHED);
+	t_answers(f, 0);
+}
+
+static void a_key_is_never_fresh(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = key_put("k", BODY);
+
+	request->fresh = true;
+	t_send(f, request);
+	t_answers(f, 0);
+	assert_int_equal(script_count(f->script, "put-new json: ok"), 1);
 }
 
 /* ---- deleted ids ---- */
@@ -411,6 +516,100 @@ static void a_size_that_differs_is_invalid(void **state)
 	t_answers(f, SANGRAHA_E_INVALID);
 }
 
+/* ---- nobody waits: the record is the only answer ---- */
+
+/* The code that the record of an asynchronous put has, once it is acknowledged. */
+static void ends_as(struct t_roles *f, struct sgh_request *request, const char *code)
+{
+	char key[SGH_RECORD_KEY_SIZE];
+	struct sangraha_store_entry *entry = NULL;
+	struct sgh_record record = { 0 };
+	const void *data;
+	size_t length;
+
+	sgh_record_key_operation(key, request->object_id);
+	request->reply_to = NULL;
+	request->deadline = sgh_time_ms() + 86400000;
+	t_send(f, request);
+	sgh_message_free(memory_broker_take(f->broker, SANGRAHA_RESPONSE_QUEUE));
+	t_ok(sangraha_store_get(f->store, "meta", key, 0, 4096, 1000, &entry, &t_err));
+	data = sangraha_store_entry_data(entry, &length);
+	t_ok(sgh_record_parse(data, length, &record, &t_err));
+	assert_string_equal(record.code, code);
+	sgh_record_fini(&record);
+	sangraha_store_entry_free(entry);
+}
+
+static void every_failure_is_recorded(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_put(t_id(1), BODY);
+
+	request->sha256 = SHA256_NONE;
+	ends_as(f, request, "invalid");
+	request = t_put(t_id(2), BODY);
+	request->size = 6;
+	ends_as(f, request, "invalid");
+	ends_as(f, t_put(t_id(3), "{"), "rejected");
+	buries(f, "pdf", t_id(4));
+	request = t_put(t_id(4), BODY);
+	request->resend = 1;
+	ends_as(f, request, "gone");
+}
+
+static void too_large_is_recorded(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_put(t_id(1), BODY);
+
+	sgh_bytes_unref(request->body);
+	request->body = sgh_bytes_new(NULL, 8 << 20);
+	request->body->length = 8 << 20;
+	memset(request->body->data, ' ', 8 << 20);
+	ends_as(f, request, "too_large");
+	t_wait(memory_broker_count(f->broker, T_DEAD) == 1);
+}
+
+static void a_lost_record_is_tried_again(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "put-new meta/operation", 1, SANGRAHA_E_UNAVAILABLE);
+	ends_as(f, t_put(t_id(1), "{"), "rejected");
+	assert_int_equal(script_count(f->script, "publish " T_WRITE ".delay.1s: ok"), 1);
+}
+
+/* The claim of an earlier try is not what is told of the put in the end. */
+static void a_failure_replaces_the_claim(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_fail(f->script, "put-new json", 0, SANGRAHA_E_INTERNAL);
+	ends_as(f, key_put("k", BODY), "internal");
+	assert_int_equal(script_count(f->script, "put meta/operation: ok"), 1);
+}
+
+static void even_one_that_was_not_begun(void **state)
+{
+	struct t_roles *f = *state;
+
+	finds_record(f, 0, ",\"sha256\":\"" SHA256 "\"");
+	t_send_again(f, key_put("k", BODY), 21);
+	t_answers(f, SANGRAHA_E_INTERNAL);
+	assert_int_equal(script_count(f->script, "put meta/operation: ok"), 1);
+}
+
+static void a_failure_leaves_the_claim_of_others(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_send(f, key_put("k", BODY));
+	t_done(f, 0);
+	t_send(f, key_put("k", "{"));
+	t_answers(f, SANGRAHA_E_REJECTED);
+	assert_int_equal(script_count(f->script, "put meta/operation"), 0);
+}
+
 static int no_ones(void *arg, const struct sangraha_object *object, const void *data,
 		   size_t length, struct sangraha_error *err)
 {
@@ -451,13 +650,20 @@ static const struct CMUnitTest tests[] = {
 	CASE(not_fresh_is_conditional),
 	CASE(the_same_again_is_the_same_success),
 	CASE(our_own_success_is_no_repeat),
+	CASE(a_repeat_is_known_by_its_time),
+	CASE(without_its_time_a_repeat_is_guessed),
 	CASE(other_bytes_are_a_conflict),
 	CASE(another_type_is_a_conflict),
 	CASE(an_object_on_its_way_out_is_tried_again),
 	CASE(a_key_is_claimed_first),
 	CASE(a_key_again_is_a_replay),
 	CASE(a_key_of_other_bytes_is_a_conflict),
-	CASE(a_key_of_another_type_is_a_conflict),
+	CASE(a_claim_of_others_is_a_conflict),
+	CASE(what_a_claim_leaves_out_matches),
+	CASE(a_failure_of_the_same_bytes_blocks_nothing),
+	CASE(an_old_record_is_none),
+	CASE(what_was_refused_may_come_declared_properly),
+	CASE(a_key_is_never_fresh),
 	CASE(a_deleted_id_is_gone),
 	CASE(deleted_under_another_type_is_gone_too),
 	CASE(a_slow_write_looks_again),
@@ -469,6 +675,12 @@ static const struct CMUnitTest tests[] = {
 	CASE(not_a_type_is_unsupported),
 	CASE(a_digest_that_differs_is_invalid),
 	CASE(a_size_that_differs_is_invalid),
+	CASE(every_failure_is_recorded),
+	CASE(too_large_is_recorded),
+	CASE(a_lost_record_is_tried_again),
+	CASE(a_failure_replaces_the_claim),
+	CASE(even_one_that_was_not_begun),
+	CASE(a_failure_leaves_the_claim_of_others),
 	cmocka_unit_test_setup_teardown(a_veto_refuses, t_roles_begin, t_roles_end),
 };
 
