@@ -223,6 +223,10 @@ static void look_locked(struct sgh_connection *connection, int64_t now)
 		sgh_connection_answer_by_hand(connection, 408,
 					      connection->watch.correlation_id, body);
 		shutdown(connection->fd, SHUT_RD);
+	} else if (connection->watch.phase == SGH_PHASE_HEADER ||
+		   connection->watch.phase == SGH_PHASE_BODY ||
+		   connection->watch.phase == SGH_PHASE_LINGER) {
+		sgh_connection_nudge(connection);
 	}
 }
 

@@ -85,6 +85,28 @@ static void a_body_that_trickles_is_408(void **state)
 	t_wait(fake_uploads_open(web->fake) == 0);
 }
 
+/* A reservation of the whole limit is held by it. */
+static void a_body_of_chunks_that_trickles_is_408(void **state)
+{
+	struct web *web = *state;
+	struct answer answer;
+	int fd = web_connect(web);
+	int64_t until = sgh_now_ms() + 5000;
+	char c;
+
+	web_send(fd, "POST " POST
+		     " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+	while (sgh_now_ms() < until && recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) < 0) {
+		web_send(fd, "1\r\nx\r\n");
+		t_pause();
+	}
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 408);
+	answer_free(&answer);
+	close(fd);
+	t_wait(fake_uploads_open(web->fake) == 0);
+}
+
 static void an_announced_413_comes_before_the_body(void **state)
 {
 	struct web *web = *state;
@@ -232,6 +254,34 @@ static void two_opinions_on_the_length_are_refused(void **state)
 	}
 }
 
+static void a_malformed_head_is_refused(void **state)
+{
+	static const struct {
+		const char *request;
+		int http;
+	} table[] = {
+		{ "POST " POST " HTTP/1.1\r\nHost: x\r\nContent-Length : 7\r\n", 400 },
+		{ "POST " POST " HTTP/1.1\r\nContent-Length\t: 7\r\nHost: x\r\n", 400 },
+		{ "GET /health/live HTTP/1.1\r\n X: y\r\nHost: x\r\n", 400 },
+		{ "GET /health/live HTTP/1.1\r\nX: y\r\n", 400 },
+		{ "GET /health/live and HTTP/1.1\r\nHost: x\r\n", 400 },
+		{ "GET /health/live HTTP/1.0\r\nX: y\r\n", 200 },
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(table); i++) {
+		struct answer answer;
+		int fd = web_connect(*state);
+
+		web_send(fd, "%s\r\n{\"a\":1}", table[i].request);
+		web_receive(fd, false, &answer);
+		assert_int_equal(answer.status, table[i].http);
+		assert_non_null(answer_header(&answer, "X-Correlation-ID"));
+		assert_true(web_closed(fd));
+		answer_free(&answer);
+		close(fd);
+	}
+}
+
 static void line_ends_do_not_get_into_headers(void **state)
 {
 	static const char *const targets[] = {
@@ -300,6 +350,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_header_that_trickles_is_cut),
 	CASE(a_slow_body_is_408),
 	CASE(a_body_that_trickles_is_408),
+	CASE(a_body_of_chunks_that_trickles_is_408),
 	CASE(an_announced_413_comes_before_the_body),
 	CASE(who_may_send_is_told_to_go_on),
 	CASE(without_expect_the_413_comes_after_the_body),
@@ -307,6 +358,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(an_endless_body_is_answered_by_hand),
 	CASE(a_huge_header_is_refused),
 	CASE(two_opinions_on_the_length_are_refused),
+	CASE(a_malformed_head_is_refused),
 	CASE(line_ends_do_not_get_into_headers),
 	CASE(one_connection_too_many_is_told_so),
 	CASE(who_does_not_read_is_cut),
