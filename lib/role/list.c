@@ -2,41 +2,52 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "role/getter.h"
 #include "role/task.h"
 #include "validate/types.h"
 
 /*
- * A page of descriptions: list the keys of one type after another until the page is full,
- * HEAD each of them, and look whether anything follows, so that the last page has no
- * cursor. The cursor is the reference of the last id that was taken.
+ * A page of descriptions: list the keys of one type after another and HEAD those that are
+ * ids, a few at a time, until the page is full and one more id was seen or there are no
+ * more, so that the last page has no cursor. The cursor is the reference of the last id
+ * that was taken.
  */
 
-#define KEY_SIZE 1025 /* the longest key and its NUL; others put things there too */
+#define KEY_SIZE  1025 /* the longest key and its NUL; others put things there too */
+#define CHUNK     32   /* HEADs whose answers are kept at once */
+#define LIST_MIN  100  /* keys of a request: a few of others do not take one each */
+#define LIST_MOST 1000
+/* So many lists without an id, and it is not our bucket any more. */
+#define FRUITLESS_MAX 20
+#define DEADLINE_MS   30000 /* of a request that has none */
+#define AFTER_IDS     "g"
 
 struct page {
-	size_t type;          /* index of the type being listed */
-	bool only;            /* no other type is wanted */
-	size_t limit;         /* descriptions at most */
-	size_t key_count;     /* keys taken so far; some may turn out to be gone */
-	char after[KEY_SIZE]; /* the last key that was looked at */
+	size_t type;      /* index of the type being listed */
+	bool only;        /* no other type is wanted */
+	size_t limit;     /* descriptions at most */
+	size_t key_count; /* ids taken so far; some may turn out to be gone */
+	bool follows;     /* one more was seen */
+	unsigned fruitless;
+	char after[KEY_SIZE];                 /* where to go on */
 	char cursor[SANGRAHA_REFERENCE_SIZE]; /* the last id that was taken */
 	struct sgh_type_info info;
-	struct sgh_store_op *heads;
-	char (*ids)[SANGRAHA_ID_SIZE];
+	size_t next_key; /* of those listed: the first not looked at */
+	bool more;       /* keys are left in this type */
+	struct sgh_store_op heads[CHUNK];
+	char ids[CHUNK][SANGRAHA_ID_SIZE];
 	size_t head_count;
-	bool more; /* keys are left in this type */
 };
 
 static void list_type(struct sgh_task *task);
+static void take(struct sgh_task *task);
 
 static void heads_free(struct page *page)
 {
 	for (size_t i = 0; i < page->head_count; i++)
 		sgh_store_op_fini(&page->heads[i]);
-	free(sgh_take(page->heads));
-	free(sgh_take(page->ids));
 	page->head_count = 0;
 }
 
@@ -53,7 +64,10 @@ static void finish(struct sgh_task *task, bool more)
 	if (more)
 		task->reply->next_cursor =
 			sgh_arena_strdup(&task->reply->arena, page->cursor);
-	sgh_task_finish(task);
+	if (more && !task->reply->next_cursor)
+		sgh_task_abandon(task);
+	else
+		sgh_task_finish(task);
 }
 
 /* The next type, from its first key; false when there is none. */
@@ -69,13 +83,30 @@ static bool next_type(struct sgh_task *task)
 	return true;
 }
 
+/* Who put so much between ours gets what there is up to there, or is told. */
+static void give_up(struct sgh_task *task)
+{
+	struct page *page = task->state;
+
+	if (page->key_count)
+		finish(task, true);
+	else
+		sgh_task_fail(task, SANGRAHA_E_INTERNAL,
+			      "the bucket of type %s has too many keys that are no "
+			      "objects, after \"%.80s\"",
+			      page->info.name, page->after);
+}
+
 static void go_on(struct sgh_task *task)
 {
 	struct page *page = task->state;
-	bool full = page->key_count >= page->limit;
 
-	if (full && page->more)
+	if (page->follows)
 		finish(task, true);
+	else if (page->next_key < task->op.key_count)
+		take(task);
+	else if (page->more && page->fruitless >= FRUITLESS_MAX)
+		give_up(task);
 	else if (page->more || next_type(task))
 		list_type(task);
 	else
@@ -106,69 +137,100 @@ static void described(struct sgh_task *task)
 	go_on(task);
 }
 
-/* Take keys that are ids, and describe them. */
-static void describe(struct sgh_task *task)
+static void add_head(struct sgh_task *task, const char *id)
 {
 	struct page *page = task->state;
-	size_t count = task->op.key_count;
+	size_t n = page->head_count++;
 
-	page->heads = calloc(count, sizeof(*page->heads));
-	page->ids = calloc(count, sizeof(*page->ids));
-	if (!page->heads || !page->ids) {
-		sgh_task_abandon(task);
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		const char *key = task->op.keys[i].key;
-		size_t n = page->head_count;
+	memcpy(page->ids[n], id, SANGRAHA_ID_SIZE);
+	sgh_task_op_init(task, &page->heads[n], SGH_STORE_HEAD, page->info.bucket,
+			 page->ids[n]);
+	page->key_count++;
+}
+
+/* Take the next keys that are ids, and describe them. */
+static void take(struct sgh_task *task)
+{
+	struct page *page = task->state;
+
+	for (; page->next_key < task->op.key_count && page->head_count < CHUNK;
+	     page->next_key++) {
+		const char *key = task->op.keys[page->next_key].key;
 
 		if (!sangraha_id_valid(key))
 			continue;
-		memcpy(page->ids[n], key, SANGRAHA_ID_SIZE);
-		sgh_task_op_init(task, &page->heads[n], SGH_STORE_HEAD, page->info.bucket,
-				 page->ids[n]);
-		page->head_count++;
+		page->follows = page->key_count >= page->limit;
+		if (page->follows)
+			break;
+		add_head(task, key);
 	}
-	page->key_count += page->head_count;
-	snprintf(page->after, sizeof(page->after), "%s", task->op.keys[count - 1].key);
-	if (page->head_count) {
-		snprintf(page->cursor, sizeof(page->cursor), "%s/%s", page->info.name,
-			 page->ids[page->head_count - 1]);
-		sgh_task_run(task, page->heads, page->head_count, described);
-	} else {
-		described(task);
+	if (!page->head_count) {
+		go_on(task);
+		return;
 	}
+	snprintf(page->cursor, sizeof(page->cursor), "%s/%s", page->info.name,
+		 page->ids[page->head_count - 1]);
+	sgh_task_run(task, page->heads, page->head_count, described);
+}
+
+static bool is_of_id(char c, size_t place)
+{
+	if (place == 8 || place == 13 || place == 18 || place == 23)
+		return c == '-';
+	return place < SANGRAHA_ID_SIZE - 1 &&
+	       ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'));
+}
+
+/*
+ * Behind a key, and as no id begins like "da/x" behind everything that does: a folder of
+ * others costs one request.
+ */
+static void go_behind(struct page *page, const char *key)
+{
+	char jump[SANGRAHA_ID_SIZE + 2];
+	size_t i = 0;
+
+	snprintf(page->after, sizeof(page->after), "%s", key);
+	while (key[i] && is_of_id(key[i], i))
+		i++;
+	if (key[i] < ' ' || key[i] > '~')
+		return;
+	memcpy(jump, key, i + 1);
+	strcpy(jump + i + 1, "~");
+	if (strcmp(jump, key) > 0)
+		strcpy(page->after, jump);
 }
 
 static void listed(struct sgh_task *task)
 {
 	struct page *page = task->state;
-	bool full = page->key_count >= page->limit;
+	size_t count = task->op.key_count;
+	size_t ids = 0;
 
 	/* A bucket that no receiver has made yet is an empty one. */
 	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND) {
 		sgh_task_fail_with(task, &task->op.err);
 		return;
 	}
-	page->more = !task->op.status && task->op.more;
-	if (full && task->op.key_count)
-		finish(task, true);
-	else if (task->op.key_count)
-		describe(task);
-	else
-		go_on(task);
+	for (size_t i = 0; i < count; i++)
+		ids += sangraha_id_valid(task->op.keys[i].key);
+	page->fruitless += count && !ids;
+	if (count)
+		go_behind(page, task->op.keys[count - 1].key);
+	page->more = count && task->op.more && strcmp(page->after, AFTER_IDS) < 0;
+	page->next_key = 0;
+	take(task);
 }
 
 static void list_type(struct sgh_task *task)
 {
 	struct page *page = task->state;
-	size_t left = page->limit - sgh_min(page->limit, page->key_count);
+	size_t left = page->limit - page->key_count + 1;
 	struct sgh_store_op *op =
 		sgh_task_op(task, SGH_STORE_LIST, page->info.bucket, NULL);
 
 	op->after = page->after[0] ? page->after : NULL;
-	/* A full page only wants to know whether anything follows. */
-	op->limit = left ? (unsigned)left : 1;
+	op->limit = (unsigned)(left < LIST_MIN ? LIST_MIN : sgh_min(left, LIST_MOST));
 	sgh_task_run_one(task, listed);
 }
 
@@ -221,6 +283,8 @@ void sgh_list_begin(struct sgh_task *task)
 		sgh_task_fail_with(task, &err);
 		return;
 	}
+	if (task->deadline_ms == SGH_NEVER)
+		task->deadline_ms = sgh_now_ms() + DEADLINE_MS;
 	reply->objects = calloc(page->limit, sizeof(struct sangraha_object *));
 	if (reply->objects)
 		list_type(task);

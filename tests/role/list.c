@@ -188,6 +188,77 @@ static void foreign_keys_are_passed(void **state)
 	pages(f, NULL, 2, "json/1 json/2 | json/3 pdf/4");
 }
 
+/* A page that is full is the last when only others' keys follow. */
+static void foreign_keys_make_no_empty_page(void **state)
+{
+	struct t_roles *f = *state;
+
+	store_many(f, "json", 1, 3);
+	memory_store_set(f->store, "json", "0199f2c4-0000-7000-8000-000000000003x", "x");
+	memory_store_set(f->store, "json", "da~~", "x");
+	memory_store_set(f->store, "json", "da\xc3\xa4", "x");
+	memory_store_set(f->store, "json", "zz", "x");
+	pages(f, "json", 3, "json/1 json/2 json/3");
+	pages(f, NULL, 3, "json/1 json/2 json/3");
+}
+
+static void put_keys(struct t_roles *f, const char *format, unsigned from, unsigned count)
+{
+	for (unsigned n = from; n < from + count; n++) {
+		char key[32];
+
+		snprintf(key, sizeof(key), format, n);
+		memory_store_set(f->store, "json", key, "");
+	}
+}
+
+/* However much others keep in folders of theirs. */
+static void a_foreign_folder_costs_one_request(void **state)
+{
+	struct t_roles *f = *state;
+
+	put_keys(f, "!%u", 1, 300);
+	put_keys(f, "0/%u", 1, 300);
+	put_keys(f, "data/%u", 1, 300);
+	put_keys(f, "x%u", 1, 300);
+	store_many(f, "json", 1, 1);
+	script_forget(f->script);
+	pages(f, "json", 10, "json/1");
+	assert_int_equal(script_count(f->script, "list json"), 4);
+}
+
+static void too_many_foreign_keys_are_said(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_request(SGH_LIST, "json", NULL);
+	struct sgh_reply *reply;
+
+	store_many(f, "json", 1, 1);
+	put_keys(f, "%05x", 0x02000, 2200);
+	reply = page(f, "json", 10, NULL);
+	assert_int_equal(reply->object_count, 1);
+	request->cursor = reply->next_cursor;
+	t_send(f, request);
+	sgh_reply_free(reply);
+	t_answers(f, SANGRAHA_E_INTERNAL);
+}
+
+static void a_large_page_comes_in_parts(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_reply *reply;
+
+	store_many(f, "json", 1, 100);
+	reply = page(f, "json", 99, NULL);
+	assert_int_equal(reply->object_count, 99);
+	assert_non_null(reply->next_cursor);
+	for (unsigned n = 0; n < 99; n++)
+		assert_string_equal(sangraha_object_id(reply->objects[n]), t_id(n + 1));
+	assert_int_equal(script_count(f->script, "head json"), 99);
+	assert_int_equal(script_count(f->script, "list json"), 1);
+	sgh_reply_free(reply);
+}
+
 static void an_object_that_is_not_ours_is_left_out(void **state)
 {
 	struct t_roles *f = *state;
@@ -252,6 +323,10 @@ static const struct CMUnitTest tests[] = {
 	CASE(deleted_in_between_is_left_out),
 	CASE(a_cursor_outlives_its_object),
 	CASE(foreign_keys_are_passed),
+	CASE(foreign_keys_make_no_empty_page),
+	CASE(a_foreign_folder_costs_one_request),
+	CASE(too_many_foreign_keys_are_said),
+	CASE(a_large_page_comes_in_parts),
 	CASE(an_object_that_is_not_ours_is_left_out),
 	CASE(a_description_that_fails_fails_the_page),
 	CASE(a_bucket_that_is_not_made_yet_is_empty),
