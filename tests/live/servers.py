@@ -309,7 +309,8 @@ class RabbitMQ(Server):
 
     @property
     def tls_url(self):
-        return f"amqps://guest:guest@{HOST}:{self.ports[1]}/%2F"
+        # rabbitmq-c 0.11 holds a certificate against names only, not against addresses.
+        return f"amqps://guest:guest@localhost:{self.ports[1]}/%2F"
 
     @property
     def ctl_path(self):
