@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from tap import Skip, Tap, declared_functions, is_sanitized, public_headers, run
+from tap import ROOT, Skip, Tap, declared_functions, is_sanitized, public_headers, run
 
 # A library neither ends the process, nor prints, nor touches what belongs to the whole process.
 NOT_FOR_LIBRARIES = {
@@ -46,6 +46,19 @@ def exports(library, headers):
         yield f"{name} is declared and not exported"
 
 
+def lists(script, headers):
+    """A released node is frozen, so a version script names each function: no patterns."""
+    text = re.sub(r"/\*.*?\*/", "", script.read_text(), flags=re.DOTALL)
+    listed = re.findall(r"\b(sangraha_[\w*?]+)\s*;", text)
+    declared = set().union(*map(declared_functions, headers))
+    for name in sorted(set(listed) - declared):
+        yield f"{script.name} lists {name}, which is in no public header"
+    for name in sorted(declared - set(listed)):
+        yield f"{script.name} does not list {name}"
+    for name in sorted(name for name in set(listed) if listed.count(name) > 1):
+        yield f"{script.name} lists {name} twice"
+
+
 def calls(library):
     if is_sanitized(library):
         raise Skip("a sanitizer adds its own")
@@ -72,6 +85,8 @@ for argument in sys.argv[1:]:
     is_rest = "-rest" in path.name
     own = [header for header in public_headers() if (header.name == "rest.h") == is_rest]
     label = "libsangraha-rest" if is_rest else "libsangraha"
+    script = ROOT / "lib" / ("rest/sangraha-rest.sym" if is_rest else "sangraha.sym")
+    tap.case(f"{script.name} lists what the headers declare", lambda: lists(script, own))
     tap.case(f"{label} exports what its headers declare", lambda: exports(path, own))
     tap.case(f"{label} leaves the process alone", lambda: calls(path))
     tap.case(f"{label} has no globals", lambda: keeps(path))
