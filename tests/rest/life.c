@@ -377,6 +377,23 @@ static void missing_arguments_are_invalid(void **state)
 	sangraha_rest_free(NULL);
 }
 
+static void options_without_a_size_are_invalid(void **state)
+{
+	struct sangraha_rest_options options = { .listen = "127.0.0.1:0" };
+	struct sangraha_context *context = t_context();
+	struct sangraha_client *fake = fake_new();
+	struct sangraha_rest *rest = NULL;
+
+	t_fails(SANGRAHA_E_INVALID,
+		sangraha_rest_start(context, fake, &options, &rest, &t_err));
+	t_fails(SANGRAHA_E_INVALID,
+		sangraha_rest_start_health(context, &options, only_reads, NULL, &rest,
+					   &t_err));
+	assert_null(rest);
+	sangraha_client_free(fake);
+	sangraha_context_unref(context);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_hundred_wait_on_one_thread),
 	cmocka_unit_test(no_wake_up_is_lost),
@@ -391,6 +408,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_other_roles_have_health_only),
 	cmocka_unit_test(each_request_is_reported),
 	cmocka_unit_test(missing_arguments_are_invalid),
+	cmocka_unit_test(options_without_a_size_are_invalid),
 };
 
 t_main(tests)
