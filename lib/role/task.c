@@ -58,6 +58,12 @@ static bool late(const struct sgh_task *task)
 	return sgh_now_ms() >= task->deadline_ms;
 }
 
+/* A question that is understood as one, with a bad argument, and somebody to tell. */
+static bool asks_badly(const struct sgh_request *partial)
+{
+	return partial && partial->verb >= SGH_GET && partial->reply_to;
+}
+
 /* The request, or false after the task was ended for want of one. */
 static bool read_request(struct sgh_task *task)
 {
@@ -78,7 +84,7 @@ static bool read_request(struct sgh_task *task)
 	task->request = partial;
 	if (status == SANGRAHA_E_OVERLOADED)
 		sgh_task_abandon(task);
-	else if (status == SANGRAHA_E_UNSUPPORTED)
+	else if (status == SANGRAHA_E_UNSUPPORTED || asks_badly(partial))
 		sgh_task_fail_with(task, &err);
 	else
 		sgh_task_dead_letter(task, "unreadable", &err);
