@@ -74,7 +74,10 @@ int sangraha_store_open(struct sangraha_context *context, const char *url,
 			struct sangraha_store **ret, struct sangraha_error *err)
 {
 	const char *prefix = prefix_of(options);
+	int rc = sgh_options_check(options, err);
 
+	if (rc)
+		return rc;
 	if (!context || !url || !ret)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "an argument is NULL");
 	if (!bucket_chars(prefix) || strlen(prefix) > 55 || *prefix == '-')
