@@ -52,6 +52,7 @@ static void drain(struct daemon *daemon, unsigned timeout_ms)
 	atomic_store(&daemon->draining, true);
 	status = sangraha_getter_drain(atomic_load(&daemon->getter), timeout_ms, &err);
 	sgh_program_drained(&daemon->program, status, &err);
+	sgh_program_leave(status);
 }
 
 /* The address comes first: a second process must fail before it takes any work. */

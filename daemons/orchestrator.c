@@ -63,6 +63,10 @@ static void drain(struct daemon *daemon, unsigned timeout_ms)
 	int status = sangraha_rest_drain(daemon->rest, timeout_ms, &err);
 
 	sgh_program_drained(&daemon->program, status, &err);
+	/* Who still waits is told so, before the process ends. */
+	sangraha_rest_free(daemon->rest);
+	daemon->rest = NULL;
+	sgh_program_leave(status);
 }
 
 static int run(struct daemon *daemon)

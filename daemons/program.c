@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <sangraha/version.h>
@@ -113,6 +114,20 @@ static void log_start(struct sgh_program *program)
 	}
 }
 
+/*
+ * Each connection takes a file, and the soft limit is 1024 nearly everywhere for the sake
+ * of select(), which nothing here uses.
+ */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 bool sgh_program_begin(struct sgh_program *program, enum sgh_role role, int argc,
 		       char **argv, int *ret_code)
 {
@@ -122,6 +137,7 @@ bool sgh_program_begin(struct sgh_program *program, enum sgh_role role, int argc
 	memset(program, 0, sizeof(*program));
 	program->role = sgh_role_name(role);
 	sgh_signals_block();
+	raise_file_limit();
 	*ret_code = 0;
 	status = sgh_config_load(&program->config, role, argc, argv, environ, &err);
 	if (status == 0 && program->config.help) {
@@ -228,12 +244,14 @@ unsigned sgh_program_wait(struct sgh_program *program,
 void sgh_program_drained(struct sgh_program *program, int status,
 			 const struct sangraha_error *err)
 {
-	if (status) {
-		sgh_log(program->context, SANGRAHA_LOG_WARN, program->role, "stopped",
-			"%s", err->message);
-		_exit(0);
-	}
-	sgh_log(program->context, SANGRAHA_LOG_INFO, program->role, "stopped",
-		"nothing is left in hand");
+	sgh_log(program->context, status ? SANGRAHA_LOG_WARN : SANGRAHA_LOG_INFO,
+		program->role, "stopped", "%s",
+		status ? err->message : "nothing is left in hand");
 	sgh_signals_end_within(RELEASE_SECONDS);
+}
+
+void sgh_program_leave(int status)
+{
+	if (status)
+		_exit(0);
 }

@@ -47,11 +47,17 @@ unsigned sgh_program_wait(struct sgh_program *program,
 			  void *arg);
 
 /*
- * Log how draining ended; `status` and `err` are what it returned. When something is left
- * the process ends here, as releasing would wait for it: the broker delivers it again.
+ * Log how draining ended; `status` and `err` are what it returned. The process ends soon
+ * after, even if releasing has to wait for a peer.
  */
 void sgh_program_drained(struct sgh_program *program, int status,
 			 const struct sangraha_error *err);
+
+/*
+ * End the process when something is left after draining, as releasing would wait for it:
+ * the broker delivers it again.
+ */
+void sgh_program_leave(int status);
 
 /* A setting as the unsigned that option structs hold. */
 unsigned sgh_program_number(const struct sgh_program *program, enum sgh_setting setting);

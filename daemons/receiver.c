@@ -53,6 +53,7 @@ static void drain(struct daemon *daemon, unsigned timeout_ms)
 	status =
 		sangraha_receiver_drain(atomic_load(&daemon->receiver), timeout_ms, &err);
 	sgh_program_drained(&daemon->program, status, &err);
+	sgh_program_leave(status);
 }
 
 /* The address comes first: a second process must fail before it takes any work. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Processes killed, servers away and back: what was asked for is still answered."""
 
+import signal
 import threading
 import time
 import uuid
@@ -85,8 +86,16 @@ def test_a_request_waits_for_a_receiver(own_stack):
 
 
 def ready_messages(stack):
-    rows = stack.ctl("list_queues", "name", "messages")
-    return next(row["messages"] for row in rows if row["name"] == "object_write_queue")
+    return messages(stack, "messages")
+
+
+def taken_messages(stack):
+    return messages(stack, "messages_unacknowledged")
+
+
+def messages(stack, which):
+    rows = stack.ctl("list_queues", "name", which)
+    return next(row[which] for row in rows if row["name"] == "object_write_queue")
 
 
 def test_the_first_request_is_answered_at_once(stack):
@@ -139,6 +148,17 @@ def test_sigterm_answers_the_request_that_waits(own_stack):
         own_stack.start("receiver", **HEARTBEAT)
         assert waiting.result(timeout=30).status_code == 201
         assert ending.result(timeout=30) == 0
+
+
+def test_sigterm_tells_those_it_cannot_wait_for(own_stack):
+    rest = all_three(own_stack, drain_timeout=2)
+    own_stack.receiver.process.send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(rest.post, b"[1]")
+        wait_for(lambda: taken_messages(own_stack) == 1)
+        assert seconds_to_end(own_stack.orchestrator) < 4
+        answer = waiting.result(timeout=30)
+    refused(answer, 503, "unavailable")
 
 
 def test_sigterm_does_not_wait_for_a_stopped_store(own_stack, own_store):

@@ -2,6 +2,7 @@
 """How the programs start and end, without any server."""
 
 import json
+import resource
 import socket
 
 import pytest
@@ -116,6 +117,16 @@ def test_it_starts_without_its_servers(spawned, role):
     assert "down" in answer.text or "dependencies" in answer.json()
     wait_for(lambda: any(line["event"] == "not_ready" for line in daemon.log()))
     assert daemon.terminate() == 0
+
+
+def test_it_may_open_all_the_files_it_can(spawned):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+    try:
+        daemon = spawned("orchestrator").start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
 
 
 @pytest.mark.parametrize("role", ROLES)
