@@ -10,6 +10,9 @@
 #include "base/clock.h"
 #include "base/util.h"
 
+/* MHD closes without a word; the watch, which has one, is to come first. */
+#define MARGIN_S 2
+
 static int64_t window_ms(const struct sangraha_rest *rest)
 {
 	return rest->idle_timeout_ms < SGH_REST_WINDOW_MS ? rest->idle_timeout_ms
@@ -18,7 +21,7 @@ static int64_t window_ms(const struct sangraha_rest *rest)
 
 unsigned sgh_connection_timeout_s(const struct sangraha_rest *rest)
 {
-	return (rest->idle_timeout_ms + 999) / 1000;
+	return (rest->idle_timeout_ms + 999) / 1000 + MARGIN_S;
 }
 
 static void started(struct sangraha_rest *rest, struct MHD_Connection *connection,

@@ -231,14 +231,19 @@ static enum MHD_Result begin(struct sgh_web_request *request, const char *method
 	}
 	if (request->announced)
 		sgh_connection_nudge(request->connection);
-	if (prepare(request, method) == 0)
-		return MHD_YES;
 	/* Who asks before sending is told now; the others after they have sent it. */
-	expect = sgh_web_request_header(request, "Expect");
-	if (!expect || strcasecmp(expect, "100-continue") != 0)
-		return MHD_YES;
-	request->last = true;
-	return sgh_answer_send(request);
+	if (prepare(request, method)) {
+		expect = sgh_web_request_header(request, "Expect");
+		if (expect && strcasecmp(expect, "100-continue") == 0) {
+			request->last = true;
+			return sgh_answer_send(request);
+		}
+	}
+	/* The header is there: its time limit is not the first byte's. */
+	if (request->announced &&
+	    !sgh_connection_phase(request->connection, SGH_PHASE_BODY))
+		return MHD_NO;
+	return MHD_YES;
 }
 
 static void answer_by_hand(struct sgh_web_request *request)

@@ -7,13 +7,13 @@
 
 #define POST "/v1/objects"
 
-/* Time limits of a second, and one thread, so that one stalled client is felt by all. */
+/* Whole seconds are what MHD counts in; one thread, so that one who stalls stalls all. */
 static int set_up(void **state)
 {
 	struct sangraha_rest_options options = {
 		.threads = 1,
 		.connections = 8,
-		.idle_timeout_ms = 600,
+		.idle_timeout_ms = 1000,
 	};
 
 	*state = web_new(&options);
@@ -63,6 +63,25 @@ static void a_slow_body_is_408(void **state)
 	assert_true(web_closed(fd));
 	answer_free(&answer);
 	close(fd);
+}
+
+/* The header's time limit ends with the header. */
+static void a_body_that_does_not_begin_is_408(void **state)
+{
+	static const char *const framings[] = { "Content-Length: 9",
+						"Transfer-Encoding: chunked" };
+
+	for (size_t i = 0; i < SGH_COUNT(framings); i++) {
+		struct answer answer;
+		int fd = web_connect(*state);
+
+		web_send(fd, "POST " POST " HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n",
+			 framings[i]);
+		web_receive(fd, false, &answer);
+		assert_int_equal(answer.status, 408);
+		answer_free(&answer);
+		close(fd);
+	}
 }
 
 static void a_body_that_trickles_is_408(void **state)
@@ -349,6 +368,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_slow_header_is_cut),
 	CASE(a_header_that_trickles_is_cut),
 	CASE(a_slow_body_is_408),
+	CASE(a_body_that_does_not_begin_is_408),
 	CASE(a_body_that_trickles_is_408),
 	CASE(a_body_of_chunks_that_trickles_is_408),
 	CASE(an_announced_413_comes_before_the_body),
