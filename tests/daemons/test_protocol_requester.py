@@ -171,6 +171,20 @@ def test_headers_that_make_no_sense(requester, wrong):
     assert headers["code"] == "invalid"
 
 
+@pytest.mark.parametrize("queue, kind", [(READS, "get"), (READS, "stat"), (READS, "list"), (WRITES, "delete")])
+def test_a_type_that_is_not_there(requester, queue, kind):
+    asked = {"message_id": str(uuid.uuid4()), "object_type": "video"}
+    if kind != "list":
+        asked["object_id"] = str(uuid.uuid4())
+    _, headers, _ = requester.ask(queue, kind, **asked)
+    assert headers["code"] == "invalid"
+
+
+def test_a_put_asserts_a_type_that_is_not_there(requester):
+    _, headers, _ = requester.ask(WRITES, "put", b"{}", message_id=str(uuid.uuid4()), object_type="video")
+    assert (headers["code"], headers["rule"]) == ("unsupported", "type.unknown")
+
+
 def test_a_request_of_another_version(requester):
     correlation = requester.send(WRITES, b"{}", type="sangraha.put.v9", message_id=str(uuid.uuid4()))
     assert requester.answer(correlation)[0].headers["code"] == "unsupported"
