@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import xml.etree.ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -498,6 +499,12 @@ def main():
     report = Report(options.phase)
     try:
         run_all(report, options)
+    except Exception:
+        report.fail("tests/run.py", traceback.format_exc())
+    except BaseException as end:  # a signal came
+        report.fail("tests/run.py", f"interrupted: {end!r}")
+        report.finish()
+        raise
     finally:
         PROCESSES.end_all()
     return report.finish()
