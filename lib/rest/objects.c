@@ -59,7 +59,8 @@ static void answer_bytes(struct sgh_web_request *request, struct sangraha_result
 	/* MHD takes a pointer that is not const, and does not write. */
 	char *data = (char *)sangraha_result_data(result, &length);
 
-	if (request->head) {
+	/* Of what is known the length is told, and MHD sends no byte (RFC 9110, 8.6). */
+	if (request->head || http == 304) {
 		response = MHD_create_response_from_callback(part->length, 1024, no_byte,
 							     NULL, NULL);
 	} else if (part->first > length || part->length > length - part->first) {
@@ -139,9 +140,7 @@ static void answer_object(struct sgh_web_request *request, struct sangraha_resul
 		refuse_range(request, size);
 		return;
 	}
-	if (http == 304)
-		sgh_answer_empty(request, http);
-	else if (http == 206)
+	if (http == 206)
 		answer_range(request, result, &part, size);
 	else
 		answer_bytes(request, result, http, &part);

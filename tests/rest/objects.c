@@ -2,6 +2,8 @@
 #include "support/t.h"
 #include "support/web.h"
 
+#include <unistd.h>
+
 static void get_sends_the_bytes(void **state)
 {
 	struct answer answer = web_get(*state, WEB_OBJECT);
@@ -108,8 +110,25 @@ static void what_is_known_is_not_sent_again(void **state)
 
 	assert_int_equal(answer.status, 304);
 	assert_has(&answer, "ETag", "\"" WEB_SHA256 "\"");
+	assert_has(&answer, "Content-Length", "8");
 	assert_null(answer_header(&answer, "Content-Type"));
 	answer_free(&answer);
+}
+
+static void nothing_follows_a_304(void **state)
+{
+	int fd = web_connect(*state);
+
+	for (int i = 0; i < 2; i++) {
+		struct answer answer;
+
+		web_send(fd, "GET " WEB_OBJECT " HTTP/1.1\r\nHost: x\r\n"
+			     "If-None-Match: *\r\n\r\n");
+		web_receive(fd, false, &answer);
+		assert_int_equal(answer.status, 304);
+		answer_free(&answer);
+	}
+	close(fd);
 }
 
 static void tags_may_be_on_any_line(void **state)
@@ -393,6 +412,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_range_is_a_part),
 	cmocka_unit_test(a_range_past_the_end_is_416),
 	cmocka_unit_test(what_is_known_is_not_sent_again),
+	cmocka_unit_test(nothing_follows_a_304),
 	cmocka_unit_test(tags_may_be_on_any_line),
 	cmocka_unit_test(an_answer_without_a_description_is_500),
 	cmocka_unit_test(if_match_of_another_is_412),
