@@ -3,17 +3,16 @@
 
 import subprocess
 import sys
+import uuid
 
 import pytest
 from harness import Rest, refused, wait_for
-from test_protocol_requester import example
+from test_protocol_requester import JSON_MODE, WRITES, Requester, example
 
 
 @pytest.fixture
 def foreign(empty_stack):
     """The HTTP interface with the page's receiver for a receiver and none of ours."""
-    orchestrator = empty_stack.daemon("orchestrator").start()
-    wait_for(lambda: "object_write_queue" in queues(empty_stack))
     receiver = subprocess.Popen(
         [sys.executable, "-c", example("receiver")],
         env={"SANGRAHA_QUEUE_URL": empty_stack.broker_url},
@@ -21,13 +20,11 @@ def foreign(empty_stack):
         text=True,
     )
     assert receiver.stdout.readline() == "consuming\n"
+    orchestrator = empty_stack.daemon("orchestrator").start()
+    wait_for(lambda: Rest(orchestrator.url).post(b"{}").status_code == 201)
     yield Rest(orchestrator.url)
     receiver.kill()
     receiver.wait()
-
-
-def queues(stack):
-    return {row["name"] for row in stack.ctl("list_queues", "name")}
 
 
 def test_it_answers_a_put(foreign):
@@ -47,3 +44,15 @@ def test_it_knows_a_repeat(foreign):
     assert again.status_code == 201 and again.json() == first.json()
     assert again.headers["Idempotency-Replayed"] == "true"
     refused(foreign.post(b"[2]", headers=key), 409, "conflict")
+
+
+def test_it_does_not_begin_what_is_late(foreign, empty_stack):
+    with empty_stack.pika() as channel:
+        asked = {"message_id": str(uuid.uuid4()), "deadline": 1700000000000}
+        assert Requester(channel).ask(WRITES, "put", b"{}", **asked)[1]["code"] == "timeout"
+
+
+def test_it_takes_binary_mode_only(foreign, empty_stack):
+    with empty_stack.pika() as channel:
+        asked = {"message_id": str(uuid.uuid4()), "content_type": JSON_MODE}
+        assert Requester(channel).ask(WRITES, "put", b"{}", **asked)[1]["code"] == "unsupported"

@@ -275,7 +275,8 @@ def test_events(requester):
     channel = requester.channel
     queue = channel.queue_declare("", exclusive=True).method.queue
     channel.queue_bind(queue, "sangraha.events", "sangraha.object.*")
-    object_id, _ = put(requester)
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    object_id, _ = put(requester, request_id="r-1", traceparent=trace)
     requester.ask(WRITES, "delete", message_id=str(uuid.uuid4()), object_type="json", object_id=object_id)
     refused = str(uuid.uuid4())
     requester.ask(WRITES, "put", b"{]", message_id=refused, content_type="application/json")
@@ -284,10 +285,14 @@ def test_events(requester):
         properties, body = take(channel, queue, lambda *_: True)
         event = json.loads(body)
         assert event["specversion"] == "1.0" and event["type"] == properties.type
+        assert event["id"] == properties.message_id
         if object_id in event["subject"] or refused in event["subject"]:
             events[event["type"].split(".")[-1]] = event
+        if event["id"] == f"{object_id}:created":
+            assert properties.headers["request-id"] == "r-1" and event["traceparent"] == trace
     assert events["created"]["data"]["reference"] == f"json/{object_id}"
     assert events["deleted"]["data"]["reference"] == f"json/{object_id}"
+    assert events["created"]["time"] and "time" not in events["deleted"]
     assert events["rejected"]["data"]["code"] == "rejected"
 
 
