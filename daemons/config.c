@@ -56,6 +56,15 @@ static int fail_unknown(enum sgh_role role, const char *name, struct sangraha_er
 			       name);
 }
 
+/* What is behind the "=" may be a secret that was given with one dash too few. */
+static int fail_no_flag(const char *word, struct sangraha_error *err)
+{
+	size_t length = strcspn(word, "=");
+
+	return sgh_config_fail(err, "'%.*s' is not a flag; flags begin with --",
+			       length > 100 ? 100 : (int)length, word);
+}
+
 static int find_flag(enum sgh_role role, const char *name, enum sgh_setting *ret,
 		     bool *ret_file, struct sangraha_error *err)
 {
@@ -122,9 +131,7 @@ static int read_flags(struct sgh_config *config, int argc, char **argv,
 		if (config->help || config->version)
 			return 0;
 		if (strncmp(argv[i], "--", 2) != 0 || argv[i][2] == '\0')
-			return sgh_config_fail(
-				err, "'%.100s' is not a flag; flags begin with --",
-				argv[i]);
+			return fail_no_flag(argv[i], err);
 		status = read_flag(config, argc, argv, &i, err);
 		if (status)
 			return status;

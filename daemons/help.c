@@ -61,5 +61,8 @@ void sgh_config_help(enum sgh_role role, FILE *file)
 		"`name = value` of the INI file; flags win over environment over file.\n"
 		"TIME is in seconds, or has ms, s, m or h behind it; SIZE in bytes, or "
 		"with\n"
-		"K, M, G or T (of 1024).\n");
+		"K, M, G or T (of 1024). A secret given as a flag is seen by everybody "
+		"who "
+		"runs\n"
+		"`ps`: give the --NAME-file instead.\n");
 }

@@ -359,6 +359,12 @@ static void a_wrong_secret_is_not_repeated(void **state)
 {
 	t_fails(SANGRAHA_E_INVALID, load(*state, "--queue-url hidden", ""));
 	assert_null(strstr(t_err.message, "hidden"));
+	t_fails(SANGRAHA_E_INVALID, load(*state, "-store-secret-key=hidden", ""));
+	t_says("'-store-secret-key' is not a flag");
+	t_fails(SANGRAHA_E_INVALID, load(*state, "--store-secretkey=hidden", ""));
+	assert_null(strstr(t_err.message, "hidden"));
+	t_fails(SANGRAHA_E_INVALID, load(*state, "store-secret-key=hidden", ""));
+	assert_null(strstr(t_err.message, "hidden"));
 }
 
 static void an_inline_limit_must_fit_into_memory(void **state)

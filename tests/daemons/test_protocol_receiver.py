@@ -19,12 +19,14 @@ def foreign(empty_stack):
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert receiver.stdout.readline() == "consuming\n"
-    orchestrator = empty_stack.daemon("orchestrator").start()
-    wait_for(lambda: Rest(orchestrator.url).post(b"{}").status_code == 201)
-    yield Rest(orchestrator.url)
-    receiver.kill()
-    receiver.wait()
+    try:
+        assert receiver.stdout.readline() == "consuming\n"
+        orchestrator = empty_stack.daemon("orchestrator").start()
+        wait_for(lambda: Rest(orchestrator.url).post(b"{}").status_code == 201)
+        yield Rest(orchestrator.url)
+    finally:
+        receiver.kill()
+        receiver.wait()
 
 
 def test_it_answers_a_put(foreign):
