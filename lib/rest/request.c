@@ -390,8 +390,10 @@ static void finish(struct sgh_web_request *request)
 		request->route->finish(request, request->async.result);
 		return;
 	}
-	snprintf(request->problem.operation, sizeof(request->problem.operation), "%s",
-		 request->operation_id);
+	/* Of a write without a key the client has minted the id, and not told it yet. */
+	if (request->put)
+		memcpy(request->problem.operation, request->operation_id,
+		       sizeof(request->operation_id));
 	if (__atomic_load_n(&request->rest->closing, __ATOMIC_RELAXED))
 		sgh_problem_set(&request->problem, SANGRAHA_E_UNAVAILABLE,
 				"The server stops before an answer came");
