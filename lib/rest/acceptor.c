@@ -7,16 +7,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/thread.h"
+#include "base/util.h"
 #include "rest/connection.h"
 #include "rest/listen.h"
+#include "rest/problem.h"
 #include "rest/request.h"
 
 /* Accepted in a row before the watch and the wake-up get a look in. */
 #define BATCH 64
 /* Without descriptors accept() fails at once, again and again. */
 #define REST_MS 100
+/* A client that is refused may take so long to send what it came for. */
+#define LINGER_MS 500
 
 static bool full(struct sangraha_rest *rest)
 {
@@ -28,16 +34,44 @@ static bool full(struct sangraha_rest *rest)
 	return is;
 }
 
-static void refuse(int fd)
+/* Bytes that were not read make close() reset the connection, and the answer is lost. */
+static void close_refused(struct sgh_refused *refused)
 {
-	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
-				     "Retry-After: 1\r\n"
-				     "Content-Length: 0\r\n"
-				     "Connection: close\r\n\r\n";
+	char bytes[4096];
 
-	(void)!send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	shutdown(fd, SHUT_WR);
-	close(fd);
+	if (!refused->until_ms)
+		return;
+	for (int i = 0; i < 16; i++)
+		if (recv(refused->fd, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0)
+			break;
+	close(refused->fd);
+	refused->until_ms = 0;
+}
+
+static void close_those_refused(struct sangraha_rest *rest, int64_t now)
+{
+	for (size_t i = 0; i < SGH_COUNT(rest->refused); i++)
+		if (rest->refused[i].until_ms <= now)
+			close_refused(&rest->refused[i]);
+}
+
+/* Its request may be still to come: it is kept a while, for want of room not as long. */
+static void refuse(struct sangraha_rest *rest, int fd)
+{
+	struct sgh_refused *refused =
+		&rest->refused[rest->refusals++ % SGH_COUNT(rest->refused)];
+	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(1 << 10);
+	struct sgh_problem problem = { 0 };
+	char correlation_id[SANGRAHA_ID_SIZE];
+
+	sgh_id_random(correlation_id);
+	sgh_problem_set(&problem, SANGRAHA_E_OVERLOADED,
+			"There are too many connections");
+	sgh_problem_write(&problem, correlation_id, &buf);
+	sgh_connection_write(fd, problem.http, correlation_id, sgh_buf_text(&buf));
+	close_refused(refused);
+	refused->fd = fd;
+	refused->until_ms = sgh_now_ms() + LINGER_MS;
 }
 
 /* False when there is none, or none can be had at the moment. */
@@ -51,7 +85,7 @@ static bool accept_one(struct sangraha_rest *rest)
 	if (fd < 0)
 		return errno == EINTR || errno == ECONNABORTED;
 	if (full(rest))
-		refuse(fd);
+		refuse(rest, fd);
 	else
 		/* Takes the descriptor, also when it fails. */
 		MHD_add_connection(rest->daemon, fd, (struct sockaddr *)&address, length);
@@ -110,7 +144,9 @@ static void *run(void *arg)
 		watched = sgh_now_ms();
 		sgh_connection_watch(rest);
 		sgh_web_request_watch(rest, watched, false);
+		close_those_refused(rest, watched);
 	}
+	close_those_refused(rest, SGH_NEVER);
 	return NULL;
 }
 

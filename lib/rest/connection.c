@@ -163,8 +163,8 @@ void sgh_connection_bytes(struct sgh_connection *connection, size_t length)
 	pthread_mutex_unlock(&connection->watch.lock);
 }
 
-void sgh_connection_answer_by_hand(struct sgh_connection *connection, unsigned http,
-				   const char *correlation_id, const char *body)
+void sgh_connection_write(int fd, unsigned http, const char *correlation_id,
+			  const char *body)
 {
 	char answer[2048];
 	int length =
@@ -178,11 +178,18 @@ void sgh_connection_answer_by_hand(struct sgh_connection *connection, unsigned h
 			 http, MHD_get_reason_phrase_for(http), correlation_id,
 			 http == 503 ? "Retry-After: 1\r\n" : "", strlen(body), body);
 
-	if (!connection || length < 0 || (size_t)length >= sizeof(answer))
+	if (length < 0 || (size_t)length >= sizeof(answer))
 		return;
 	/* It fits into an empty send buffer; when it does not, nobody is reading. */
-	(void)!send(connection->fd, answer, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
-	shutdown(connection->fd, SHUT_WR);
+	(void)!send(fd, answer, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+}
+
+void sgh_connection_answer_by_hand(struct sgh_connection *connection, unsigned http,
+				   const char *correlation_id, const char *body)
+{
+	if (connection)
+		sgh_connection_write(connection->fd, http, correlation_id, body);
 }
 
 static bool body_too_slow(struct sgh_connection *connection, int64_t now)

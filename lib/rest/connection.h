@@ -68,6 +68,8 @@ void sgh_connection_bytes(struct sgh_connection *connection, size_t length);
  * Answer on the descriptor itself, past MHD, and end our half of the connection: between
  * the first byte of a body and its last MHD takes no answer.
  */
+void sgh_connection_write(int fd, unsigned http, const char *correlation_id,
+			  const char *body);
 void sgh_connection_answer_by_hand(struct sgh_connection *connection, unsigned http,
 				   const char *correlation_id, const char *body);
 

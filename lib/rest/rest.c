@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,9 +22,24 @@
 #define DEFAULT_CONNECTIONS 4096
 #define DEFAULT_TIMEOUT_MS  30000
 #define HEALTH_CONNECTIONS  64
+/* Descriptors for the broker, the store, logs; connections without regard to them. */
+#define RESERVE 64
+#define FEWEST  16
 /* Of one connection: the header of a request, the header of its answer, read buffer. */
 #define CONNECTION_MEMORY (32 << 10)
 #define FAREWELL_MS       250
+
+/* Each connection is a descriptor, and they are not all for connections. */
+static unsigned affordable(unsigned connections)
+{
+	struct rlimit limit;
+	rlim_t most;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return connections;
+	most = limit.rlim_cur < RESERVE + FEWEST ? FEWEST : limit.rlim_cur - RESERVE;
+	return connections < most ? connections : (unsigned)most;
+}
 
 static int copy_options(struct sangraha_rest *rest,
 			const struct sangraha_rest_options *options,
@@ -37,7 +53,8 @@ static int copy_options(struct sangraha_rest *rest,
 	if (!sgh_strdup(token, &rest->token))
 		return sgh_fail_memory(err);
 	rest->threads = sgh_option(options, threads, cores > 0 ? (unsigned)cores : 1);
-	rest->connections_max = sgh_option(options, connections, DEFAULT_CONNECTIONS);
+	rest->connections_max =
+		affordable(sgh_option(options, connections, DEFAULT_CONNECTIONS));
 	rest->request_timeout_ms =
 		sgh_option(options, request_timeout_ms, DEFAULT_TIMEOUT_MS);
 	rest->idle_timeout_ms = sgh_option(options, idle_timeout_ms, DEFAULT_TIMEOUT_MS);
@@ -185,7 +202,7 @@ int sangraha_rest_start_health(struct sangraha_context *context,
 	rest->health = health;
 	rest->health_arg = arg;
 	rest->threads = 1;
-	rest->connections_max = HEALTH_CONNECTIONS;
+	rest->connections_max = affordable(HEALTH_CONNECTIONS);
 	rest->request_timeout_ms = DEFAULT_TIMEOUT_MS;
 	rest->idle_timeout_ms = DEFAULT_TIMEOUT_MS;
 	status = start(rest, options, err);

@@ -20,6 +20,12 @@
 #define SGH_REST_DISCARD_BYTES (64 << 20)
 #define SGH_REST_DISCARD_MS    5000
 
+/* A connection that was one too many, until it has read its answer. */
+struct sgh_refused {
+	int fd;
+	int64_t until_ms; /* 0: none */
+};
+
 /*
  * The server. Options are fixed at start; what changes is atomic or guarded by the lock.
  * Lock order: the server's, then a connection's or a request's, never both.
@@ -40,7 +46,9 @@ struct sangraha_rest {
 	unsigned port;
 	int wake_fd;
 	pthread_t acceptor;
-	bool accepting; /* the thread was started */
+	bool accepting;                 /* the thread was started */
+	struct sgh_refused refused[16]; /* the acceptor's, a ring */
+	unsigned refusals;
 
 	bool draining; /* atomic: no new connections, each answer is the last */
 	bool closing;  /* atomic: who waits for an answer is told that there is none */

@@ -2,6 +2,7 @@
 #include "support/t.h"
 #include "support/web.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -318,20 +319,72 @@ static void line_ends_do_not_get_into_headers(void **state)
 	}
 }
 
+/* The answer shows that the connection is counted. */
+static void fill(const struct web *web, int fds[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct answer answer;
+
+		fds[i] = web_connect(web);
+		web_send(fds[i], "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
+		web_receive(fds[i], false, &answer);
+		assert_int_equal(answer.status, 200);
+		answer_free(&answer);
+	}
+}
+
+static void close_all(const int fds[], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+/* It sends only after it was refused, and is not reset. */
 static void one_connection_too_many_is_told_so(void **state)
 {
 	struct answer answer;
-	int fds[9];
+	int fds[8];
+	int fd;
 
-	for (size_t i = 0; i < SGH_COUNT(fds); i++) {
-		fds[i] = web_connect(*state);
-		web_send(fds[i], "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
-		web_receive(fds[i], false, &answer);
-		assert_int_equal(answer.status, i < 8 ? 200 : 503);
-		answer_free(&answer);
-	}
-	for (size_t i = 0; i < SGH_COUNT(fds); i++)
-		close(fds[i]);
+	fill(*state, fds, SGH_COUNT(fds));
+	fd = web_connect(*state);
+	recv(fd, answer.head, 1, MSG_PEEK);
+	web_send(fd, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 503);
+	assert_has(&answer, "Content-Type", "application/problem+json");
+	assert_has(&answer, "Retry-After", "1");
+	assert_has(&answer, "Connection", "close");
+	assert_contains(answer.body, answer_header(&answer, "X-Correlation-ID"));
+	assert_contains(answer.body, "\"code\":\"overloaded\"");
+	assert_true(web_closed(fd));
+	answer_free(&answer);
+	close(fd);
+	close_all(fds, SGH_COUNT(fds));
+}
+
+static void descriptors_bound_the_connections(void **state)
+{
+	struct sangraha_rest_options options = { .threads = 1 };
+	struct rlimit before;
+	struct rlimit few;
+	struct answer answer;
+	struct web *web;
+	int fds[17];
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	few = before;
+	few.rlim_cur = 70;
+	setrlimit(RLIMIT_NOFILE, &few);
+	web = web_new(&options);
+	setrlimit(RLIMIT_NOFILE, &before);
+	fill(web, fds, 16);
+	fds[16] = web_connect(web);
+	web_receive(fds[16], false, &answer);
+	assert_int_equal(answer.status, 503);
+	answer_free(&answer);
+	close_all(fds, SGH_COUNT(fds));
+	web_free(web);
 }
 
 /* Pages of 1000 descriptions, asked for and not read: more than the kernel buffers. */
@@ -381,6 +434,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_malformed_head_is_refused),
 	CASE(line_ends_do_not_get_into_headers),
 	CASE(one_connection_too_many_is_told_so),
+	cmocka_unit_test(descriptors_bound_the_connections),
 	CASE(who_does_not_read_is_cut),
 	CASE(an_idle_connection_is_closed),
 };
