@@ -77,20 +77,24 @@ static void answer_bytes(struct sgh_web_request *request, struct sangraha_result
 	sgh_answer_response(request, http, response);
 }
 
-/* 0: there is a problem. */
+/* 0: there is a problem. What a read alone has is not looked at for a delete. */
 static unsigned check_conditions(struct sgh_web_request *request,
-				 const struct sangraha_object *object,
+				 const struct sangraha_object *object, bool read,
 				 struct sgh_part *part)
 {
 	sgh_autofree char *if_match = NULL;
 	sgh_autofree char *if_none_match = NULL;
 	struct sgh_conditions conditions = {
-		.if_modified_since = sgh_web_request_header(request, "If-Modified-Since"),
 		.if_unmodified_since =
 			sgh_web_request_header(request, "If-Unmodified-Since"),
-		.range = sgh_web_request_header(request, "Range"),
-		.if_range = sgh_web_request_header(request, "If-Range"),
 	};
+
+	if (read) {
+		conditions.if_modified_since =
+			sgh_web_request_header(request, "If-Modified-Since");
+		conditions.range = sgh_web_request_header(request, "Range");
+		conditions.if_range = sgh_web_request_header(request, "If-Range");
+	}
 
 	if (sgh_fields_list(request, "If-Match", &if_match) ||
 	    sgh_fields_list(request, "If-None-Match", &if_none_match))
@@ -100,6 +104,12 @@ static unsigned check_conditions(struct sgh_web_request *request,
 	return sgh_conditions_check(&conditions, sangraha_object_etag(object),
 				    sangraha_object_created_ms(object),
 				    sangraha_object_size(object), request->head, part);
+}
+
+static void refuse_condition(struct sgh_web_request *request)
+{
+	sgh_problem_set(&request->problem, SANGRAHA_E_PRECONDITION,
+			"The object is not the one that the condition names");
 }
 
 static void refuse_range(struct sgh_web_request *request, unsigned long long size)
@@ -127,13 +137,12 @@ static void answer_object(struct sgh_web_request *request, struct sangraha_resul
 {
 	uint64_t size = sangraha_object_size(object);
 	struct sgh_part part = { .length = size };
-	unsigned http = check_conditions(request, object, &part);
+	unsigned http = check_conditions(request, object, true, &part);
 
 	if (http == 0)
 		return;
 	if (http == 412) {
-		sgh_problem_set(&request->problem, SANGRAHA_E_PRECONDITION,
-				"The object is not the one that the condition names");
+		refuse_condition(request);
 		return;
 	}
 	if (http == 416) {
@@ -196,11 +205,12 @@ static void stat_finish(struct sgh_web_request *request, struct sangraha_result 
 	sgh_answer_header(request, "Cache-Control", "private, no-cache");
 }
 
-static enum sgh_step delete_start(struct sgh_web_request *request)
+static enum sgh_step delete_submit(struct sgh_web_request *request, unsigned timeout_ms)
 {
 	struct sangraha_request_options options = sgh_web_request_options(request);
 	struct sangraha_error err = { 0 };
 
+	options.timeout_ms = timeout_ms;
 	sgh_web_request_ref(request);
 	return sgh_submitted(request,
 			     sangraha_client_submit_delete(
@@ -209,9 +219,44 @@ static enum sgh_step delete_start(struct sgh_web_request *request)
 			     &err);
 }
 
+static bool is_conditional(const struct sgh_web_request *request)
+{
+	return sgh_web_request_header(request, "If-Match") ||
+	       sgh_web_request_header(request, "If-None-Match") ||
+	       sgh_web_request_header(request, "If-Unmodified-Since");
+}
+
+/* The queue knows no conditional delete: the object is looked at first. */
+static enum sgh_step delete_start(struct sgh_web_request *request)
+{
+	if (is_conditional(request))
+		return stat_start(request);
+	request->matched = true;
+	return delete_submit(request, request->rest->request_timeout_ms);
+}
+
+static void delete_matched(struct sgh_web_request *request,
+			   const struct sangraha_result *result)
+{
+	const struct sangraha_object *object = sgh_result_object(request, result);
+	struct sgh_part part = { 0 };
+	unsigned http = object ? check_conditions(request, object, false, &part) : 0;
+
+	/* 304 is for reads (RFC 9110, section 13.1.2). */
+	if (http == 412 || http == 304)
+		refuse_condition(request);
+	if (request->problem.http)
+		return;
+	request->matched = true;
+	request->waits =
+		delete_submit(request, sgh_web_request_again(request)) == SGH_STEP_WAIT;
+}
+
 static void delete_finish(struct sgh_web_request *request, struct sangraha_result *result)
 {
-	if (sgh_result_ok(request, result))
+	if (!request->matched)
+		delete_matched(request, result);
+	else if (sgh_result_ok(request, result))
 		sgh_answer_empty(request, 204);
 }
 

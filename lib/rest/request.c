@@ -90,6 +90,18 @@ void sgh_web_request_done(void *arg, struct sangraha_result *result)
 	sgh_web_request_unref(request);
 }
 
+unsigned sgh_web_request_again(struct sgh_web_request *request)
+{
+	int64_t left;
+
+	pthread_mutex_lock(&request->async.lock);
+	sangraha_result_free(sgh_take(request->async.result));
+	request->async.completed = false;
+	left = request->async.give_up_ms - GRACE_MS - sgh_now_ms();
+	pthread_mutex_unlock(&request->async.lock);
+	return left > 1 ? (unsigned)left : 1;
+}
+
 void sgh_web_request_wake(void *arg)
 {
 	struct sgh_web_request *request = arg;
@@ -418,7 +430,7 @@ static enum MHD_Result respond(struct sgh_web_request *request)
 		pthread_mutex_unlock(&request->async.lock);
 		request->waits = request->route->start(request) == SGH_STEP_WAIT;
 	}
-	if (request->waits) {
+	while (request->waits) {
 		if (wait_for_result(request))
 			return MHD_YES;
 		if (stopping(request))

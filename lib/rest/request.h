@@ -44,6 +44,7 @@ struct sgh_web_request {
 	bool counted;   /* in rest->state.in_flight */
 	bool last;      /* the connection closes after the answer */
 	bool eager;     /* see suspend_unless_woken() */
+	bool matched;   /* the conditions of a DELETE were looked at */
 	int64_t started_us;
 
 	char correlation_id[129];
@@ -101,6 +102,13 @@ void sgh_web_request_unref(struct sgh_web_request *request);
  * A sangraha_done_fn. Takes the reference that the submitter took for it; any thread.
  */
 void sgh_web_request_done(void *request, struct sangraha_result *result);
+
+/*
+ * Called by a route's finish() before it submits once more: the result is released. With
+ * request->waits set finish() is called for the next one. Returns the milliseconds
+ * that are left of the request's time, at least 1.
+ */
+unsigned sgh_web_request_again(struct sgh_web_request *request);
 
 /* A paused upload can go on; any thread. */
 void sgh_web_request_wake(void *request);

@@ -32,8 +32,9 @@ struct sgh_route {
 	enum sgh_step (*start)(struct sgh_web_request *request);
 
 	/*
-	 * After sgh_web_request_done(), on MHD's thread: set answer or problem. The result is
-	 * request->async.result; who keeps it takes it from there.
+	 * After sgh_web_request_done(), on MHD's thread: set answer or problem, or submit
+	 * once more (sgh_web_request_again()). The result is request->async.result; who
+	 * keeps it takes it from there.
 	 */
 	void (*finish)(struct sgh_web_request *request, struct sangraha_result *result);
 

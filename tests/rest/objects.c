@@ -206,6 +206,47 @@ static void delete_is_204(void **state)
 	answer_free(&answer);
 }
 
+static void a_delete_has_conditions(void **state)
+{
+	static const struct {
+		const char *header;
+		int http;
+	} table[] = {
+		{ "If-Match: \"" WEB_SHA256 "\"\r\n", 204 },
+		{ "If-Match: *\r\n", 204 },
+		{ "If-Match: \"x\"\r\n", 412 },
+		{ "If-None-Match: \"x\"\r\n", 204 },
+		{ "If-None-Match: *\r\n", 412 },
+		{ "If-Unmodified-Since: Sat, 03 Jan 2026 00:00:00 GMT\r\n", 204 },
+		{ "If-Unmodified-Since: Thu, 01 Jan 2026 00:00:00 GMT\r\n", 412 },
+		{ "If-Modified-Since: Sat, 03 Jan 2026 00:00:00 GMT\r\n", 204 },
+	};
+	struct web *web = *state;
+
+	for (size_t i = 0; i < SGH_COUNT(table); i++) {
+		struct answer answer =
+			web_do(web, "DELETE", WEB_OBJECT, table[i].header, NULL, 0);
+
+		assert_int_equal(answer.status, table[i].http);
+		assert_string_equal(fake_seen(web->fake).verb,
+				    table[i].http == 204 ? "delete" : "stat");
+		answer_free(&answer);
+	}
+}
+
+static void a_conditional_delete_of_nothing_is_404(void **state)
+{
+	struct web *web = *state;
+	struct answer answer;
+
+	web_answers(web, SANGRAHA_E_NOT_FOUND);
+	answer = web_do(web, "DELETE", WEB_OBJECT, "If-Match: *\r\n", NULL, 0);
+	assert_int_equal(answer.status, 404);
+	assert_string_equal(fake_seen(web->fake).verb, "stat");
+	answer_free(&answer);
+	web_answers_object(web);
+}
+
 static void each_error_has_its_status(void **state)
 {
 	static const struct {
@@ -418,6 +459,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(if_match_of_another_is_412),
 	cmocka_unit_test(metadata_is_the_description),
 	cmocka_unit_test(delete_is_204),
+	cmocka_unit_test(a_delete_has_conditions),
+	cmocka_unit_test(a_conditional_delete_of_nothing_is_404),
 	cmocka_unit_test(each_error_has_its_status),
 	cmocka_unit_test(a_request_that_cannot_be_submitted_is_answered),
 	cmocka_unit_test(what_is_no_reference_is_400),
