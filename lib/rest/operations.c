@@ -57,14 +57,14 @@ static int write_done(struct sgh_buf *buf, struct sangraha_object *object,
 	return 0;
 }
 
-static void write_failed(struct sgh_buf *buf, const struct sgh_web_request *request,
-			 const struct sangraha_result *result)
+static void write_failed(struct sgh_buf *buf, const struct sangraha_result *result)
 {
 	struct sgh_problem problem = { 0 };
 
 	sgh_problem_set_result(&problem, result);
 	sgh_buf_printf(buf, "\"failed\",\"status\":%u,\"error\":", problem.http);
-	sgh_problem_write(&problem, request->correlation_id, buf);
+	/* The write had a correlation id of its own, which is not known here. */
+	sgh_problem_write(&problem, "", buf);
 }
 
 /* An error is the operation's, if it was recorded; otherwise it is the question's. */
@@ -77,7 +77,7 @@ static int write_state(struct sgh_buf *buf, struct sgh_web_request *request,
 	int status;
 
 	if (state && sangraha_result_recorded(result)) {
-		write_failed(buf, request, result);
+		write_failed(buf, result);
 		return 0;
 	}
 	if (state == SANGRAHA_E_NOT_FOUND) {

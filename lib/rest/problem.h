@@ -42,7 +42,7 @@ int sgh_problem_set_error(struct sgh_problem *problem, int status,
 int sgh_problem_set_result(struct sgh_problem *problem,
 			   const struct sangraha_result *result);
 
-/* One JSON object. */
+/* One JSON object; a `correlation_id` of "" is left out. */
 void sgh_problem_write(const struct sgh_problem *problem, const char *correlation_id,
 		       struct sgh_buf *buf);
 

@@ -32,6 +32,7 @@ static void a_refused_one_has_failed(void **state)
 	assert_int_equal(answer.status, 200);
 	assert_contains(answer.body, "\"state\":\"failed\",\"status\":422,\"error\":{");
 	assert_contains(answer.body, "\"rule\":\"json.depth\",\"offset\":7}}");
+	assert_null(strstr(answer.body, "correlation_id"));
 	answer_free(&answer);
 	web_answers_object(web);
 }
