@@ -67,16 +67,22 @@ int sgh_uri_parse(struct sgh_uri *uri, const char *target, struct sangraha_error
 	char *path;
 	char *query;
 	char *parameter;
+	bool absolute;
 	int status;
 
 	memset(uri, 0, sizeof(*uri));
 	if (!sgh_strdup(target, &uri->text) || !uri->text)
 		return sgh_fail_memory(err);
 	path = skip_authority(uri->text);
+	absolute = path != uri->text;
 	path[strcspn(path, "#")] = '\0';
 	query = strchr(path, '?');
 	if (query)
 		*query++ = '\0';
+	/* Only after an authority may the path be empty (RFC 9112, section 3.2). */
+	if (*path != '/' && (*path || !absolute))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"The target does not begin with a slash");
 	status = parse_path(uri, path, err);
 	while (status == 0 && (parameter = strsep(&query, "&")))
 		if (*parameter)

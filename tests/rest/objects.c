@@ -310,6 +310,10 @@ static void what_is_no_reference_is_400(void **state)
 		WEB_OBJECT "?x=%1",
 		"/v1/objects/a%2Fb/" WEB_ID,
 		"/v1/objects//" WEB_ID,
+		"v1/objects/image/" WEB_ID,
+		"health/live",
+		"?x",
+		"*",
 	};
 
 	for (size_t i = 0; i < SGH_COUNT(targets); i++) {
@@ -332,7 +336,7 @@ static void other_routes_are_404(void **state)
 		"/v1/operations",
 		"/a/b/c/d/e/f/g/h/i/j",
 		"/health",
-		"*",
+		"http://x/health",
 	};
 
 	for (size_t i = 0; i < SGH_COUNT(targets); i++) {
