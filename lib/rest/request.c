@@ -282,8 +282,16 @@ static enum MHD_Result discard(struct sgh_web_request *request, size_t length)
 	if (request->discarded <= SGH_REST_DISCARD_BYTES &&
 	    now - request->discarding_since_ms <= SGH_REST_DISCARD_MS)
 		return MHD_YES;
-	if (request->answered_by_hand || !request->problem.http)
+	if (request->answered_by_hand)
 		return MHD_NO;
+	/* The request itself was in order, and has no use for a body. */
+	if (request->discarded > SGH_REST_DISCARD_BYTES)
+		sgh_problem_set(&request->problem, SANGRAHA_E_TOO_LARGE,
+				"The request has a body, and no use for one");
+	else
+		sgh_problem_set_http(&request->problem, 408, SANGRAHA_E_TIMEOUT,
+				     "The body, which there is no use for, arrived too "
+				     "slowly");
 	if (!sgh_connection_phase(request->connection, SGH_PHASE_LINGER))
 		return MHD_NO;
 	answer_by_hand(request);
@@ -328,6 +336,15 @@ static bool waited_in_vain(struct sgh_web_request *request)
 	return true;
 }
 
+/* Memory came after all, together with the end of the wait for it. */
+static void keep_waiting(struct sgh_web_request *request)
+{
+	pthread_mutex_lock(&request->async.lock);
+	if (!__atomic_load_n(&request->rest->closing, __ATOMIC_RELAXED))
+		request->async.gave_up = false;
+	pthread_mutex_unlock(&request->async.lock);
+}
+
 static bool is_gone(struct sgh_web_request *request)
 {
 	bool gone;
@@ -358,6 +375,8 @@ static enum MHD_Result receive(struct sgh_web_request *request, const char *data
 		data += taken;
 		*length -= taken;
 		request->taken += taken;
+		if (taken)
+			keep_waiting(request);
 		if (*length == 0)
 			return MHD_YES;
 		if (waited_in_vain(request))

@@ -246,6 +246,23 @@ static void memory_that_never_comes_is_503(void **state)
 	fake_release(web->fake);
 }
 
+/* A little memory came: the time for the rest of it begins again. */
+static void memory_that_comes_in_part_is_waited_for_again(void **state)
+{
+	struct gone *gone = *state;
+	int64_t began = sgh_now_ms();
+	struct answer answer;
+	int fd = stand_in_line(gone->web, "Content-Length: 9\r\n\r\nabcdefghi");
+
+	fake_pause_after(gone->web->fake, 5);
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 503);
+	assert_in_range(sgh_now_ms() - began, 2900, 15000);
+	answer_free(&answer);
+	close(fd);
+	fake_release(gone->web->fake);
+}
+
 #define CASE(f)  cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 #define HASTY(f) cmocka_unit_test_setup_teardown(f, set_up_hasty, tear_down)
 
@@ -259,6 +276,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(who_sent_all_is_answered),
 	CASE(a_long_body_of_who_ended_its_half_is_taken),
 	HASTY(memory_that_never_comes_is_503),
+	HASTY(memory_that_comes_in_part_is_waited_for_again),
 };
 
 t_main(tests)

@@ -201,17 +201,17 @@ static void a_413_may_be_found_on_the_way(void **state)
 	close(fd);
 }
 
-static void an_endless_body_is_answered_by_hand(void **state)
+static void send_endlessly(const struct web *web, const char *request)
 {
-	struct web *web = *state;
 	size_t piece = 1 << 20;
 	char *body = calloc(1, piece);
 	struct answer answer;
 	int fd = web_connect(web);
 
-	fake_inline_limit(web->fake, 4);
-	web_send(fd, "POST " POST " HTTP/1.1\r\nHost: x\r\nX-Correlation-ID: big\r\n"
-		     "Content-Length: 1000000000\r\n\r\n");
+	web_send(fd,
+		 "%s HTTP/1.1\r\nHost: x\r\nX-Correlation-ID: big\r\n"
+		 "Content-Length: 1000000000\r\n\r\n",
+		 request);
 	for (int i = 0; i < 80; i++)
 		web_send_bytes(fd, body, piece);
 	web_receive(fd, false, &answer);
@@ -221,6 +221,18 @@ static void an_endless_body_is_answered_by_hand(void **state)
 	answer_free(&answer);
 	close(fd);
 	free(body);
+}
+
+static void an_endless_body_is_answered_by_hand(void **state)
+{
+	static const char *const requests[] = { "POST " POST, "GET " WEB_OBJECT,
+						"DELETE " WEB_OBJECT };
+	struct web *web = *state;
+
+	fake_inline_limit(web->fake, 4);
+	for (size_t i = 0; i < SGH_COUNT(requests); i++)
+		send_endlessly(web, requests[i]);
+	assert_int_equal(fake_requests(web->fake), 0);
 }
 
 static void a_huge_header_is_refused(void **state)
