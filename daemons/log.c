@@ -1,23 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "log.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
-
-void sgh_log_write(void *arg, const struct sangraha_log_event *event)
-{
-	/* Up to PIPE_BUF bytes, lines of several threads or processes do not mix. */
-	char line[PIPE_BUF];
-	size_t length = sangraha_log_json(event, line, sizeof(line) - 1);
-
-	(void)arg;
-	line[length] = '\n';
-	while (write(STDERR_FILENO, line, length + 1) < 0 && errno == EINTR)
-		;
-}
 
 void sgh_log(struct sangraha_context *context, int level, const char *role,
 	     const char *event, const char *format, ...)

@@ -48,7 +48,8 @@ static int open_context(struct sgh_program *program, struct sangraha_error *err)
 		.size = sizeof(options),
 		.log_level = log_level(&program->config),
 		.memory_limit = sgh_config_number(&program->config, SGH_SET_MEMORY_LIMIT),
-		.log = sgh_log_write,
+		.log = sgh_sink_write,
+		.log_arg = &program->sink,
 	};
 
 	return sangraha_context_new(&options, &program->context, err);
@@ -134,7 +135,7 @@ bool sgh_program_begin(struct sgh_program *program, enum sgh_role role, int argc
 	struct sangraha_error err = { 0 };
 	int status;
 
-	memset(program, 0, sizeof(*program));
+	*program = (struct sgh_program){ .sink = SGH_SINK(STDERR_FILENO) };
 	program->role = sgh_role_name(role);
 	sgh_signals_block();
 	raise_file_limit();

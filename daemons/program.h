@@ -9,6 +9,7 @@
 #include <sangraha/store.h>
 
 #include "config.h"
+#include "sink.h"
 
 #define SGH_EXIT_FAILED        1 /* could not start */
 #define SGH_EXIT_CONFIGURATION 2 /* fix the configuration */
@@ -17,6 +18,7 @@
 struct sgh_program {
 	const char *role;
 	struct sgh_config config;
+	struct sgh_sink sink;
 	struct sangraha_context *context;
 	struct sangraha_queue *queue;
 	struct sangraha_store *store; /* NULL in the orchestrator */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_DAEMONS_SINK_H
+#define SGH_DAEMONS_SINK_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sangraha/context.h>
+
+/* Where the lines of the log go. */
+struct sgh_sink {
+	int fd;
+	pthread_mutex_t lock; /* for all below */
+	uint64_t dropped;     /* lines, since the last that was written */
+	bool cut;             /* the last line has no end */
+};
+
+#define SGH_SINK(fd)                                      \
+	{                                                 \
+		(fd), PTHREAD_MUTEX_INITIALIZER, 0, false \
+	}
+
+/*
+ * The context's hook, `arg` a sink: each event as one line of JSON. A descriptor that does
+ * not block gets a tenth of a second to take a line, then lines are dropped, and counted,
+ * until it takes one again: the program must go on.
+ */
+void sgh_sink_write(void *arg, const struct sangraha_log_event *event);
+
+#endif
