@@ -153,6 +153,20 @@ bool sgh_connection_lacks(const struct sgh_connection *connection, uint64_t miss
 	       (uint64_t)there < missing;
 }
 
+bool sgh_connection_refuses(const struct sgh_connection *connection, bool *probed)
+{
+	static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	short how = connection ? ended(connection) : 0;
+
+	if (how == 0 || how & ~POLLRDHUP)
+		return how;
+	if (!*probed)
+		(void)!send(connection->fd, interim, sizeof(interim) - 1,
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
+	*probed = true;
+	return false;
+}
+
 void sgh_connection_bytes(struct sgh_connection *connection, size_t length)
 {
 	if (!connection)

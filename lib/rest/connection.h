@@ -3,6 +3,7 @@
 #define SGH_REST_CONNECTION_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "rest/server.h"
@@ -61,6 +62,12 @@ void sgh_connection_correlate(struct sgh_connection *connection,
 void sgh_connection_nudge(const struct sgh_connection *connection);
 /* Whether the peer is gone, or has ended its half with less than `missing` to be read. */
 bool sgh_connection_lacks(const struct sgh_connection *connection, uint64_t missing);
+/*
+ * The same where nobody knows how much is missing. Who closed and who only ended its half
+ * look alike until something is sent, so unless `probed` "100 Continue" is, which means
+ * nothing to the latter and which the former's kernel refuses.
+ */
+bool sgh_connection_refuses(const struct sgh_connection *connection, bool *probed);
 /* Bytes of a body arrived. */
 void sgh_connection_bytes(struct sgh_connection *connection, size_t length);
 

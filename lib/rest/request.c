@@ -111,6 +111,14 @@ void sgh_web_request_wake(void *arg)
 	pthread_mutex_unlock(&request->async.lock);
 }
 
+static bool will_not_be_whole_locked(struct sgh_web_request *request)
+{
+	if (request->async.missing)
+		return sgh_connection_lacks(request->connection, request->async.missing);
+	return request->async.endless &&
+	       sgh_connection_refuses(request->connection, &request->async.probed);
+}
+
 void sgh_web_request_watch(struct sangraha_rest *rest, int64_t now, bool all)
 {
 	pthread_mutex_lock(&rest->state.lock);
@@ -123,8 +131,7 @@ void sgh_web_request_watch(struct sangraha_rest *rest, int64_t now, bool all)
 		    request->async.give_up_ms <= now)
 			request->async.gave_up = true;
 		/* While it is suspended nobody else reads from it. */
-		if (request->async.waiting && request->async.missing &&
-		    sgh_connection_lacks(request->connection, request->async.missing))
+		if (request->async.waiting && will_not_be_whole_locked(request))
 			request->async.gone = true;
 		if (request->async.waiting &&
 		    (all || request->async.gave_up || request->async.gone))
@@ -231,6 +238,7 @@ static enum MHD_Result begin(struct sgh_web_request *request, const char *method
 	const char *expect;
 
 	request->begun = true;
+	request->interim = strcmp(version, "HTTP/1.0") != 0;
 	request->started_us = sgh_now_us();
 	pthread_mutex_lock(&rest->state.lock);
 	request->counted = true;
@@ -311,6 +319,7 @@ static bool suspend_for_memory(struct sgh_web_request *request, size_t held)
 		request->announced > 0 && read < (uint64_t)request->announced
 			? (uint64_t)request->announced - read
 			: 0;
+	request->async.endless = request->announced < 0 && request->interim;
 	pthread_mutex_unlock(&request->async.lock);
 	return suspend_unless_woken(request);
 }
@@ -444,6 +453,7 @@ static enum MHD_Result respond(struct sgh_web_request *request)
 		request->async.woken = false;
 		request->async.gave_up = false;
 		request->async.missing = 0;
+		request->async.endless = false;
 		request->async.give_up_ms =
 			sgh_now_ms() + request->rest->request_timeout_ms + GRACE_MS;
 		pthread_mutex_unlock(&request->async.lock);

@@ -44,6 +44,7 @@ struct sgh_web_request {
 	bool counted;   /* in rest->state.in_flight */
 	bool last;      /* the connection closes after the answer */
 	bool eager;     /* see suspend_unless_woken() */
+	bool interim;   /* the client understands 1xx answers */
 	bool matched;   /* the conditions of a DELETE were looked at */
 	int64_t started_us;
 
@@ -81,6 +82,8 @@ struct sgh_web_request {
 		int64_t give_up_ms; /* monotonic; when to answer without, if it waits */
 		bool gave_up;
 		uint64_t missing; /* of a paused body, not read by MHD; 0: not known */
+		bool endless;     /* a paused body whose length is not known */
+		bool probed;      /* see sgh_connection_refuses() */
 		bool gone;        /* it will never be whole */
 	} async;
 };

@@ -37,6 +37,18 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* Looked at 17 times a second, and not given up. */
+static int set_up_watched(void **state)
+{
+	struct sangraha_rest_options options = { .threads = 1, .idle_timeout_ms = 600 };
+	struct gone *gone = calloc(1, sizeof(*gone));
+
+	gone->web = web_new(&options);
+	open_older(gone);
+	*state = gone;
+	return 0;
+}
+
 /* Looked at 17 times a second, and given up after a while. */
 static int set_up_hasty(void **state)
 {
@@ -140,6 +152,16 @@ static void who_left_the_line_is_freed(void **state)
 	struct gone *gone = *state;
 
 	close(stand_in_line(gone->web, "Content-Length: 100000\r\n\r\nabc"));
+	t_wait(fake_uploads_open(gone->web->fake) == 0);
+	fake_release(gone->web->fake);
+}
+
+static void who_left_the_line_in_chunks_leaves_room(void **state)
+{
+	struct gone *gone = *state;
+
+	close(stand_in_line(gone->web, "Transfer-Encoding: chunked\r\n\r\n"
+				       "4\r\nabcd\r\n"));
 	t_wait(fake_uploads_open(gone->web->fake) == 0);
 	fake_release(gone->web->fake);
 }
@@ -263,14 +285,16 @@ static void memory_that_comes_in_part_is_waited_for_again(void **state)
 	fake_release(gone->web->fake);
 }
 
-#define CASE(f)  cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-#define HASTY(f) cmocka_unit_test_setup_teardown(f, set_up_hasty, tear_down)
+#define CASE(f)    cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define HASTY(f)   cmocka_unit_test_setup_teardown(f, set_up_hasty, tear_down)
+#define WATCHED(f) cmocka_unit_test_setup_teardown(f, set_up_watched, tear_down)
 
 static const struct CMUnitTest tests[] = {
 	CASE(an_upload_that_ends_early_is_freed),
 	CASE(an_upload_in_chunks_that_ends_early_is_freed),
 	CASE(a_whole_flood_is_freed),
 	HASTY(who_left_the_line_is_freed),
+	WATCHED(who_left_the_line_in_chunks_leaves_room),
 	CASE(who_left_the_line_in_chunks_is_freed),
 	HASTY(who_sent_all_keeps_its_place),
 	CASE(who_sent_all_is_answered),
