@@ -59,8 +59,14 @@ static void return_header(struct sgh_amqp_publisher *publisher, const amqp_frame
 	returning->what.properties = frame->payload.properties.decoded;
 	returning->what.body_size = frame->payload.properties.body_size;
 	tag = sgh_amqp_confirms_find(&publisher->confirms, &returning->what);
-	if (!tag)
+	if (!tag) {
+		/* Its confirm would pass for a delivery: nothing sent is certain now. */
+		sgh_amqp_failed(
+			&publisher->conn, SANGRAHA_E_UNAVAILABLE, AMQP_NO_ROUTE,
+			"the broker returned a message to \"%s\" that is not known",
+			returning->what.routing_key);
 		return;
+	}
 	publisher->confirms.returned = tag;
 	publish = sgh_amqp_confirms_take(&publisher->confirms, tag);
 	sgh_fail(&err, SANGRAHA_E_NOT_FOUND, AMQP_NO_ROUTE,
@@ -159,6 +165,14 @@ static void give_up_writing(struct sgh_amqp_publisher *publisher,
 				   err->message);
 }
 
+/* Somebody deleted an exchange of the contract: a new connection declares it again. */
+static bool misses_exchange(const struct sangraha_error *err)
+{
+	return err->native == AMQP_NOT_FOUND &&
+	       (strstr(err->message, "'" SANGRAHA_EVENT_EXCHANGE "'") ||
+		strstr(err->message, "'" SANGRAHA_DEAD_LETTER_EXCHANGE "'"));
+}
+
 static void channel_closed(struct sgh_amqp_publisher *publisher,
 			   enum sgh_amqp_channel channel,
 			   const amqp_channel_close_t *method)
@@ -177,6 +191,11 @@ static void channel_closed(struct sgh_amqp_publisher *publisher,
 	}
 	sgh_log(publisher->conn.settings->context, SANGRAHA_LOG_WARN, "queue", "channel",
 		"the broker closed a publishing channel: %s", err.message);
+	if (misses_exchange(&err)) {
+		sgh_amqp_failed(&publisher->conn, SANGRAHA_E_UNAVAILABLE, err.native,
+				"%s; it has to be declared again", err.message);
+		return;
+	}
 	memset(&publisher->returning[channel], 0, sizeof(publisher->returning[channel]));
 	if (publisher->writing.body && publisher->writing.channel == channel)
 		give_up_writing(publisher, &err);

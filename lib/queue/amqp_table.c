@@ -291,11 +291,14 @@ bool sgh_amqp_properties_match(const struct sgh_message *message,
 		if (!sgh_amqp_bytes_are(property_bytes(properties, &text_fields[i]),
 					message_text(message, &text_fields[i])))
 			return false;
-	if (message->header_count != (size_t)count)
-		return false;
-	for (int i = 0; i < count; i++)
-		if (!header_matches(&message->headers[i],
-				    &properties->headers.entries[i]))
+	for (size_t i = 0; i < message->header_count; i++) {
+		bool found = false;
+
+		for (int j = 0; j < count && !found; j++)
+			found = header_matches(&message->headers[i],
+					       &properties->headers.entries[j]);
+		if (!found)
 			return false;
+	}
 	return true;
 }

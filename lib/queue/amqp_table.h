@@ -27,13 +27,13 @@ void sgh_amqp_properties_fill(struct sgh_amqp_properties *properties,
 size_t sgh_amqp_properties_size(const struct sgh_message *message);
 
 /*
- * Fill an empty message. Headers of a kind that messages do not have, headers with a NUL
- * inside, and those past the bounds are left out.
+ * Fill an empty message. Headers of a kind that messages do not have, or with a NUL
+ * inside, are marked; what is past the bounds is left out, and the message marked as cut.
  */
 void sgh_amqp_message_fill(struct sgh_message *message,
 			   const amqp_basic_properties_t *properties);
 
-/* Whether a returned message has the properties and headers of this one. */
+/* Whether a returned message has what this one has; brokers may add headers. */
 bool sgh_amqp_properties_match(const struct sgh_message *message,
 			       const amqp_basic_properties_t *properties);
 
