@@ -10,9 +10,13 @@
 #include "base/clock.h"
 #include "base/error.h"
 
+/* Only what is touched takes memory; the environment's limit may be far smaller. */
+#define STACK_SIZE (8ul << 20)
+
 int sgh_thread_start(pthread_t *ret, const char *name, void *(*run)(void *arg), void *arg,
 		     struct sangraha_error *err)
 {
+	pthread_attr_t attributes;
 	pthread_t thread;
 	sigset_t all;
 	sigset_t old;
@@ -21,7 +25,11 @@ int sgh_thread_start(pthread_t *ret, const char *name, void *(*run)(void *arg), 
 	/* A new thread inherits the mask, so that no signal can slip in before it sets its own. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	failed = pthread_create(&thread, NULL, run, arg);
+	/* rabbitmq-c decodes nested tables by recursion, as deep as a frame allows. */
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	failed = pthread_create(&thread, &attributes, run, arg);
+	pthread_attr_destroy(&attributes);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (failed)
 		return sgh_fail_errno(err, failed, "cannot start a thread");

@@ -86,6 +86,8 @@ static void complete(struct sgh_s3_op *self, int status)
 		op->err = (struct sangraha_error){ 0 };
 	op->ours =
 		self->http.ours || (status == SANGRAHA_E_OVERLOADED && !self->http.code);
+	/* Two writers of one key, or too many requests: the store serves all the same. */
+	op->ours |= self->http.code == 409 || self->http.code == 429;
 	op_put_back(self);
 	if (internal)
 		op->done(op);

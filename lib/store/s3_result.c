@@ -281,6 +281,12 @@ static int get_result(struct sgh_s3_op *self, struct sangraha_error *err)
 	} else if (op->offset) {
 		return sgh_fail(err, SANGRAHA_E_INTERNAL, self->http.code,
 				"the store ignored the range");
+	} else if (self->length != data->length) {
+		/* Without a length, a body that was cut looks like a whole one. */
+		return sgh_fail(
+			err, SANGRAHA_E_UNAVAILABLE, self->http.code,
+			"the store sent %zu bytes without saying how many there are",
+			data->length);
 	} else {
 		op->head.size = data->length;
 	}

@@ -86,7 +86,7 @@ struct sgh_store_op {
 	int64_t begun_ms;
 
 	/* private to the back end */
-	bool ours; /* it failed for want of memory here: says nothing about the store */
+	bool ours; /* why it failed says nothing about the store: no memory, a conflict */
 	struct sgh_list link;
 	void *backend;
 };
