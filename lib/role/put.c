@@ -367,8 +367,8 @@ static void looked(struct sgh_task *task)
 			     "the id is taken by an object of another type");
 		return;
 	}
-	/* Version 5 is what a key derives; two types cannot see each other's bucket. */
-	if (sgh_id_version(task->request->object_id) == 5)
+	/* Two types cannot see each other's bucket, and others may use the id at once. */
+	if (!task->request->fresh || sgh_id_version(task->request->object_id) == 5)
 		claim(task);
 	else
 		write_object(task);

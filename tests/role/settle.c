@@ -38,9 +38,11 @@ static void a_failure_that_passes_is_tried_again(void **state)
 
 	script_fail(f->script, "put json", 1, SANGRAHA_E_UNAVAILABLE);
 	t_send(f, t_put(t_id(1), BODY));
-	t_journal(f->script, "put json: unavailable\n" DELAY "1s: ok\n"
-			     "ack object_write_queue: ok\n" T_LOOKED "put-new json: ok\n"
-			     "head meta/deleted: not_found\n" T_FINISHED);
+	t_journal(f->script,
+		  "put json: unavailable\n" DELAY "1s: ok\n"
+		  "ack object_write_queue: ok\n" T_LOOKED "put-new meta/operation: ok\n"
+		  "put-new json: ok\n"
+		  "head meta/deleted: not_found\n" T_FINISHED);
 	t_answers(f, 0);
 }
 
@@ -53,7 +55,8 @@ static void a_lost_answer_has_one_effect(void **state)
 	t_send(f, t_put(t_id(1), BODY));
 	t_journal(f->script,
 		  "put json: lost\n" DELAY "1s: ok\n"
-		  "ack object_write_queue: ok\n" T_LOOKED "put-new json: precondition\n"
+		  "ack object_write_queue: ok\n" T_LOOKED "put-new meta/operation: ok\n"
+		  "put-new json: precondition\n"
 		  "head json: ok\n" T_FINISHED);
 	reply = t_answer(f, 0);
 	assert_false(reply->replayed);
