@@ -44,11 +44,6 @@ int64_t sgh_deadline_from_unix(int64_t unix_ms)
 	return shift(unix_ms, sgh_time_ms(), sgh_now_ms());
 }
 
-int64_t sgh_deadline_to_unix(int64_t monotonic_ms)
-{
-	return shift(monotonic_ms, sgh_now_ms(), sgh_time_ms());
-}
-
 /* Days since 1970-01-01 of a date in the proleptic Gregorian calendar. */
 static int64_t days_from_civil(int64_t year, unsigned month, unsigned day)
 {

@@ -16,9 +16,8 @@ int64_t sgh_now_us(void);
 /* Milliseconds of Unix time: what travels in messages and is stored. */
 int64_t sgh_time_ms(void);
 
-/* A Unix deadline as a monotonic one, and back. SGH_NEVER stays. */
+/* A Unix deadline as a monotonic one. SGH_NEVER stays. */
 int64_t sgh_deadline_from_unix(int64_t unix_ms);
-int64_t sgh_deadline_to_unix(int64_t monotonic_ms);
 
 /* RFC 3339, section 5.6, UTC with milliseconds. */
 void sgh_rfc3339(int64_t unix_ms, char text[SGH_RFC3339_SIZE]);

@@ -63,7 +63,7 @@ static void publish_done(struct sgh_publish *publish, int status,
  */
 static bool may_skip(const struct sgh_task *task, int status)
 {
-	bool reads = task->request && task->request->verb >= SGH_GET;
+	bool reads = sgh_task_reads(task);
 	bool full = task->published == replied && status == SANGRAHA_E_OVERLOADED;
 	int64_t until = task->deadline_ms == SGH_NEVER
 				? task->started_us / 1000 + PATIENCE_MS
@@ -169,7 +169,7 @@ static void reply(struct sgh_task *task)
 {
 	const char *reply_to = SANGRAHA_RESPONSE_QUEUE;
 	struct sgh_message *message = NULL;
-	bool reads = task->request && task->request->verb >= SGH_GET;
+	bool reads = sgh_task_reads(task);
 	struct sangraha_error err;
 
 	if (task->request && task->request->reply_to)

@@ -11,10 +11,6 @@
 
 /* Arguments of the public calls to requests, and the asynchronous calls. */
 
-/* What the other side takes; more would be unreadable there. */
-#define TRACEPARENT_MAX 128
-#define CURSOR_MAX      512
-
 unsigned sgh_put_timeout(const struct sangraha_client *client,
 			 const struct sangraha_put_options *options)
 {
@@ -34,17 +30,6 @@ static bool keep(struct sgh_request *request, const char *text, const char **ret
 	return !text || *ret;
 }
 
-/* 1 to `max` bytes of printable ASCII. */
-static bool printable(const char *text, size_t max)
-{
-	size_t length = strlen(text);
-
-	for (size_t i = 0; i < length; i++)
-		if (text[i] < ' ' || text[i] > '~')
-			return false;
-	return length >= 1 && length <= max;
-}
-
 /* What all requests have. On success *ret is the caller's. */
 static int new_request(struct sangraha_client *client, enum sgh_verb verb,
 		       const char *request_id, const char *traceparent,
@@ -56,10 +41,10 @@ static int new_request(struct sangraha_client *client, enum sgh_verb verb,
 	if (request_id && !sgh_request_id_valid(request_id))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"a request id is 1 to 128 bytes of [A-Za-z0-9._:-]");
-	if (traceparent && !printable(traceparent, TRACEPARENT_MAX))
+	if (traceparent && !sgh_printable(traceparent, SGH_TRACEPARENT_MAX))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"a traceparent is 1 to %d bytes of ASCII",
-				TRACEPARENT_MAX);
+				SGH_TRACEPARENT_MAX);
 	request = sgh_request_new();
 	if (!request)
 		return sgh_fail_memory(err);
@@ -196,14 +181,6 @@ int sgh_put_request(struct sangraha_client *client, struct sgh_bytes *body,
 
 /* ---- the others ---- */
 
-static bool type_name_valid(const char *type)
-{
-	size_t length = strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789-");
-
-	return length >= 1 && length < SANGRAHA_TYPE_SIZE && type[length] == '\0' &&
-	       type[0] >= 'a' && type[0] <= 'z';
-}
-
 int sgh_plain_request(struct sangraha_client *client, enum sgh_verb verb,
 		      const char *type, const char *id,
 		      const struct sangraha_request_options *options,
@@ -218,7 +195,7 @@ int sgh_plain_request(struct sangraha_client *client, enum sgh_verb verb,
 	if ((id && !sangraha_id_valid(id)) || (!id && verb != SGH_LIST))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"an object id is a UUID in lower case");
-	if (type && !type_name_valid(type))
+	if (type && !sgh_type_name_valid(type))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "\"%s\" is not a type", type);
 	status = new_request(client, verb, sgh_option(options, request_id, NULL),
 			     sgh_option(options, traceparent, NULL), &request, err);
@@ -247,7 +224,7 @@ int sgh_list_request(struct sangraha_client *client, const char *type, unsigned 
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"a page has 1 to %d descriptions, not %u", SGH_LIST_MAX,
 				limit);
-	if (cursor && !printable(cursor, CURSOR_MAX))
+	if (cursor && !sgh_printable(cursor, SGH_CURSOR_MAX))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"the cursor is not one that an earlier page gave");
 	status = sgh_plain_request(client, SGH_LIST, type, NULL, options, &request, err);

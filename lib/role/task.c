@@ -180,7 +180,7 @@ static void op_done(struct sgh_store_op *op);
 void sgh_task_op_init(struct sgh_task *task, struct sgh_store_op *op,
 		      enum sgh_store_verb verb, const char *bucket, const char *key)
 {
-	bool reads = task->request && task->request->verb >= SGH_GET;
+	bool reads = sgh_task_reads(task);
 	int64_t until = sgh_now_ms() + STORE_MS;
 
 	*op = (struct sgh_store_op){

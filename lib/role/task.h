@@ -43,6 +43,12 @@ struct sgh_task {
 	void (*state_free)(void *state);
 };
 
+/* Whether the request, as far as it is known, only reads. */
+static inline bool sgh_task_reads(const struct sgh_task *task)
+{
+	return task->request && task->request->verb >= SGH_GET;
+}
+
 /* The service's consumer calls this for each delivery. */
 void sgh_task_deliver(void *service, struct sgh_delivery *delivery);
 

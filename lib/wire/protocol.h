@@ -13,9 +13,11 @@
  * in binary mode and in JSON mode. docs/protocol.md is the same for people.
  */
 
-#define SGH_JSON_MODE    "application/vnd.sangraha+json"
-#define SGH_LIST_MAX     1000
-#define SGH_LIST_DEFAULT 100
+#define SGH_JSON_MODE       "application/vnd.sangraha+json"
+#define SGH_LIST_MAX        1000
+#define SGH_CURSOR_MAX      512 /* bytes */
+#define SGH_TRACEPARENT_MAX 128 /* bytes */
+#define SGH_LIST_DEFAULT    100
 
 enum sgh_verb {
 	SGH_VERB_UNKNOWN,
@@ -29,6 +31,9 @@ enum sgh_verb {
 	SGH_STAT,
 	SGH_LIST,
 };
+
+/* Whether a text is 1 to `max` bytes of printable ASCII: a cursor, a traceparent. */
+bool sgh_printable(const char *text, size_t max);
 
 /* "put", "put-begin", …; "unknown". */
 const char *sgh_verb_name(enum sgh_verb verb);

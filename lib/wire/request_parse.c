@@ -12,8 +12,6 @@
 
 #define TIME_MAX     253402300799999 /* Unix milliseconds: the end of the year 9999 */
 #define ATTEMPTS_MAX 1000
-#define CURSOR_MAX   512
-#define TRACE_MAX    128
 
 /* One message on its way into a request. */
 struct parser {
@@ -22,8 +20,7 @@ struct parser {
 	struct sangraha_error *err;
 };
 
-/* 1 to `max` bytes of printable ASCII. */
-static bool printable(const char *text, size_t max)
+bool sgh_printable(const char *text, size_t max)
 {
 	size_t length = 0;
 
@@ -40,17 +37,17 @@ static bool id_valid(const char *text)
 
 static bool content_type_valid(const char *text)
 {
-	return printable(text, SGH_SHORT_MAX);
+	return sgh_printable(text, SGH_SHORT_MAX);
 }
 
 static bool cursor_valid(const char *text)
 {
-	return printable(text, CURSOR_MAX);
+	return sgh_printable(text, SGH_CURSOR_MAX);
 }
 
 static bool trace_valid(const char *text)
 {
-	return printable(text, TRACE_MAX);
+	return sgh_printable(text, SGH_TRACEPARENT_MAX);
 }
 
 static int keep(struct parser *parser, const char *text, const char **place)
@@ -146,7 +143,7 @@ static int read_operation_id(struct parser *parser)
 		&parser->fields, parser->fields.message->message_id, "message_id");
 	bool write = request->verb >= SGH_PUT && request->verb <= SGH_DELETE;
 
-	if (!text || !*text || (!write && !printable(text, SGH_SHORT_MAX)))
+	if (!text || !*text || (!write && !sgh_printable(text, SGH_SHORT_MAX)))
 		return 0;
 	if (write && !sangraha_id_valid(text))
 		return sgh_fields_invalid(&parser->fields, "message_id",
@@ -180,7 +177,7 @@ static int read_verb(struct parser *parser)
 	if (parser->request->verb == SGH_VERB_UNKNOWN)
 		return sgh_fail(parser->err, SANGRAHA_E_UNSUPPORTED, 0,
 				"type: \"%.64s\" is no request of version 1",
-				printable(type, SGH_SHORT_MAX) ? type : "?");
+				sgh_printable(type, SGH_SHORT_MAX) ? type : "?");
 	return 0;
 }
 
