@@ -26,7 +26,7 @@ int sgh_program_failed(struct sgh_program *program, const struct sangraha_error 
 {
 	fprintf(stderr, "%s: %s\n", sgh_role_program(program->config.role), err->message);
 	return err->status == SANGRAHA_E_INVALID || err->status == SANGRAHA_E_UNSUPPORTED
-		       ? SGH_EXIT_CONFIGURATION
+		       ? SGH_EXIT_USAGE
 		       : SGH_EXIT_FAILED;
 }
 

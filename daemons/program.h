@@ -9,10 +9,8 @@
 #include <sangraha/store.h>
 
 #include "config.h"
+#include "exit.h"
 #include "sink.h"
-
-#define SGH_EXIT_FAILED        1 /* could not start */
-#define SGH_EXIT_CONFIGURATION 2 /* fix the configuration */
 
 /* What the three programs have in common. */
 struct sgh_program {

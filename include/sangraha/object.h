@@ -61,6 +61,14 @@ int sangraha_object_json(const struct sangraha_object *object, char **ret_text,
 			 struct sangraha_error *err);
 
 /*
+ * The reverse: the description that `length` bytes of JSON tell of. Members that are not
+ * known are ignored. On success *ret is a new reference: sangraha_object_unref().
+ * SANGRAHA_E_INTERNAL for what is no description. Since: 0.1
+ */
+int sangraha_object_parse(const char *json, size_t length, struct sangraha_object **ret,
+			  struct sangraha_error *err);
+
+/*
  * Mint an id: UUID version 7 (RFC 9562, section 5.7), ordered by time and, inside one
  * millisecond of one context, by a counter. Since: 0.1
  */

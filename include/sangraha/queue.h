@@ -18,10 +18,12 @@ extern "C" {
 #define SANGRAHA_EVENT_EXCHANGE       "sangraha.events"
 
 /*
- * The queues that roles meet at. A handle has a thread for each of its connections: one
- * that publishes, and one that consumes once a role is started on it. It connects by
- * itself, again and again, and declares what docs/protocol.md lists. Reference counted,
- * usable from any thread.
+ * The queues that roles meet at: on a RabbitMQ, or in a folder of this process's own.
+ * Reference counted, usable from any thread.
+ *
+ * On a broker a handle has a thread for each of its connections: one that publishes, and
+ * one that consumes once a role is started on it. It connects by itself, again and again,
+ * and declares what docs/protocol.md lists.
  */
 struct sangraha_queue;
 
@@ -34,11 +36,19 @@ struct sangraha_queue_options {
 };
 
 /*
- * Open the queues at `url`: "amqp://user:password@host:port/vhost" or "amqps://…",
- * comma-separated for several brokers of one cluster. Returns at once and connects in
- * the background. `options` may be NULL and is copied. Release with
+ * Open the queues at `url`. `options` may be NULL and is copied. Release with
  * sangraha_queue_unref(). SANGRAHA_E_INVALID for a URL that cannot be read or a scheme
  * this build does not have.
+ *
+ * "amqp://user:password@host:port/vhost" or "amqps://…", comma-separated for several
+ * brokers of one cluster: returns at once and connects in the background.
+ *
+ * "local:DIR": durable queues in the folder DIR, which is made when it is missing and may
+ * hold a store ("file:DIR") too. Opens the files before it returns. Of `options` nothing
+ * counts but the size. Handles of one context on one folder share what is in it; another
+ * process, or another context, is told SANGRAHA_E_UNAVAILABLE. Besides: _UNAUTHORIZED for
+ * a folder that cannot be written to, _OVERLOADED for a full disk, _INTERNAL for files that
+ * are damaged or of a later version.
  *
  * Since: 0.1
  */

@@ -13,8 +13,9 @@ extern "C" {
 #endif
 
 /*
- * An object store. Handles are reference counted and usable from any thread; one handle
- * has one thread of its own, which keeps many requests in flight.
+ * An object store: a MinIO or another S3 server, or a folder of this process's own. Handles
+ * are reference counted and usable from any thread. A handle has threads of its own, which
+ * keep many requests in flight.
  */
 struct sangraha_store;
 
@@ -31,13 +32,18 @@ struct sangraha_store_options {
 };
 
 /*
- * Open the store at `url` ("s3+http://host:port", "s3+https://host", comma-separated
- * for several gateways of one store). Nothing is sent yet. `options` may be NULL and is
- * copied.
- *
- * On success *ret is a new reference: release it with sangraha_store_unref(), which
- * waits for requests in flight.
+ * Open the store at `url`. `options` may be NULL and is copied. On success *ret is a new
+ * reference: release it with sangraha_store_unref(), which waits for requests in flight.
  * Fails with SANGRAHA_E_INVALID for a scheme this build does not have.
+ *
+ * "s3+http://host:port", "s3+https://host", comma-separated for several gateways of one
+ * store. Nothing is sent yet.
+ *
+ * "file:DIR": objects in the folder DIR, which is made when it is missing and may hold
+ * queues ("local:DIR") too. Of `options` the bucket prefix counts. Handles of one context on
+ * one folder share what is in it; another process, or another context, is told
+ * SANGRAHA_E_UNAVAILABLE. Besides: _UNAUTHORIZED for a folder that cannot be written to,
+ * _OVERLOADED for a full disk, _INTERNAL for files that are damaged or of a later version.
  *
  * Since: 0.1
  */

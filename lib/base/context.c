@@ -28,6 +28,7 @@ int sangraha_context_new(const struct sangraha_context_options *options,
 	context->log = sgh_option(options, log, NULL);
 	context->log_arg = sgh_option(options, log_arg, NULL);
 	sgh_id_source_init(&context->ids);
+	sgh_shared_list_init(&context->shared);
 	context->budget =
 		sgh_budget_new(sgh_option(options, memory_limit, MEMORY_LIMIT_DEFAULT));
 	context->metrics = sgh_metrics_new();
@@ -51,6 +52,7 @@ void sangraha_context_unref(struct sangraha_context *context)
 		return;
 	sgh_metrics_free(context->metrics);
 	sgh_budget_unref(context->budget);
+	sgh_shared_list_fini(&context->shared);
 	sgh_id_source_fini(&context->ids);
 	free(context);
 }

@@ -7,6 +7,7 @@
 #include "base/budget.h"
 #include "base/id.h"
 #include "base/metrics.h"
+#include "base/shared.h"
 
 struct sangraha_context {
 	int refs; /* atomic */
@@ -16,6 +17,7 @@ struct sangraha_context {
 	struct sgh_budget *budget;
 	struct sgh_metrics *metrics;
 	struct sgh_id_source ids;
+	struct sgh_shared_list shared;
 };
 
 /* Report what a module did on its own account: no request, no duration. */

@@ -255,3 +255,11 @@ int sangraha_object_json(const struct sangraha_object *object, char **ret_text,
 	*ret_text = text;
 	return 0;
 }
+
+int sangraha_object_parse(const char *json, size_t length, struct sangraha_object **ret,
+			  struct sangraha_error *err)
+{
+	if (!json || !ret)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "json and ret are needed");
+	return sgh_object_parse_json(json, length, ret, err);
+}

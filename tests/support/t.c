@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/t.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <sangraha/context.h>
 
@@ -60,6 +62,37 @@ char *t_vectors(const char *folder)
 	if (asprintf(&path, "%s/%s", t_need("SANGRAHA_VECTORS"), folder) < 0)
 		fail_msg("out of memory");
 	return path;
+}
+
+char *t_path(const char *folder, const char *name)
+{
+	char *path = NULL;
+
+	if (asprintf(&path, "%s/%s", folder, name) < 0)
+		fail_msg("out of memory");
+	return path;
+}
+
+char *t_folder_new(void)
+{
+	const char *place = getenv("TMPDIR");
+	char *folder = t_path(place ? place : "/tmp", "sangraha-test-XXXXXX");
+
+	assert_non_null(mkdtemp(folder));
+	return folder;
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind,
+		      struct FTW *where)
+{
+	return remove(path);
+}
+
+void t_folder_remove(char *folder)
+{
+	if (folder)
+		assert_int_equal(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	free(folder);
 }
 
 static void log_to_stderr(void *arg, const struct sangraha_log_event *event)

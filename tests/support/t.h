@@ -57,6 +57,12 @@ char *t_vectors(const char *folder);
 /* Skip the running case, saying why. */
 void t_skip(const char *reason);
 
+/* A new folder for a case to work in; t_folder_remove() takes it away with all in it. */
+char *t_folder_new(void);
+void t_folder_remove(char *folder);
+/* "folder/name"; yours to free. */
+char *t_path(const char *folder, const char *name);
+
 /* A context whose log goes to standard error when SANGRAHA_TEST_LOG is set. */
 struct sangraha_context *t_context(void);
 

@@ -303,7 +303,7 @@ static void foreign_descriptions(void **state)
 	static const char good[] = MEMBERS("1", TIME, ",\"more\":[{}]");
 	struct sangraha_object *object = NULL;
 
-	t_ok(sgh_object_parse_json(good, strlen(good), &object, &t_err));
+	t_ok(sangraha_object_parse(good, strlen(good), &object, &t_err));
 	assert_null(object->filename);
 	sangraha_object_unref(object);
 	unreadable("{}", "size");
