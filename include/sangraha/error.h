@@ -39,6 +39,26 @@ struct sangraha_error {
 	char message[400]; /* NUL-terminated */
 };
 
+/* Lets compilers that can hold the arguments of a format against it. */
+#if defined(__GNUC__)
+#define SANGRAHA_PRINTF(format, first) \
+	__attribute__((__format__(__printf__, format, first)))
+#else
+#define SANGRAHA_PRINTF(format, first)
+#endif
+
+/*
+ * For a program's own checks and vetoes: fill `err`, which may be NULL, with `status` and
+ * a sentence as printf(3) would write it, and return `status`. A sentence that does not
+ * fit is cut between two characters of UTF-8.
+ *
+ *	return sangraha_error_set(err, SANGRAHA_E_REJECTED, "line %d is empty", line);
+ *
+ * Since: 0.1
+ */
+int sangraha_error_set(struct sangraha_error *err, int status, const char *format, ...)
+	SANGRAHA_PRINTF(3, 4);
+
 /* The wire name of a status: "ok", "not_found", … Never NULL, static. Since: 0.1 */
 const char *sangraha_status_name(int status);
 

@@ -75,22 +75,39 @@ static void trim_utf8(char *text)
 		text[length - 1 - tail] = '\0';
 }
 
-int sgh_fail(struct sangraha_error *err, int status, long native, const char *format, ...)
+static void set(struct sangraha_error *err, int status, long native, const char *format,
+		va_list args)
 {
-	va_list args;
 	int length;
 
 	if (!err)
-		return status;
+		return;
 	err->status = status;
 	err->native = native;
-	va_start(args, format);
 	length = vsnprintf(err->message, sizeof(err->message), format, args);
-	va_end(args);
 	if (length < 0)
 		err->message[0] = '\0';
 	else if ((size_t)length >= sizeof(err->message))
 		trim_utf8(err->message);
+}
+
+int sgh_fail(struct sangraha_error *err, int status, long native, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set(err, status, native, format, args);
+	va_end(args);
+	return status;
+}
+
+int sangraha_error_set(struct sangraha_error *err, int status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set(err, status, 0, format, args);
+	va_end(args);
 	return status;
 }
 

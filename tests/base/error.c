@@ -41,10 +41,25 @@ static void errno_becomes_a_status(void **state)
 	assert_int_equal(sgh_fail_errno(NULL, ENOENT, "open"), SANGRAHA_E_NOT_FOUND);
 }
 
+static void a_program_can_say_why(void **state)
+{
+	struct sangraha_error err = { .native = 7 };
+
+	assert_int_equal(
+		sangraha_error_set(&err, SANGRAHA_E_REJECTED, "line %d is empty", 3),
+		SANGRAHA_E_REJECTED);
+	assert_int_equal(err.status, SANGRAHA_E_REJECTED);
+	assert_int_equal(err.native, 0);
+	assert_string_equal(err.message, "line 3 is empty");
+	assert_int_equal(sangraha_error_set(NULL, SANGRAHA_E_GONE, "%s", "x"),
+			 SANGRAHA_E_GONE);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(every_status_has_a_name_and_a_sentence),
 	cmocka_unit_test(messages_are_cut_between_characters),
 	cmocka_unit_test(errno_becomes_a_status),
+	cmocka_unit_test(a_program_can_say_why),
 };
 
 t_main(tests)
