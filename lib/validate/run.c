@@ -6,6 +6,42 @@
 #include "base/error.h"
 #include "base/util.h"
 
+static const char *message_of(const struct sangraha_error *why)
+{
+	return why->status && *why->message ? why->message : NULL;
+}
+
+/* A program's check failed; a status that cannot be one is a bug of its own. */
+static int custom_failure(const struct sgh_run *run, int status,
+			  const struct sangraha_error *why, struct sangraha_error *err)
+{
+	const char *message = message_of(why);
+
+	return sgh_fail(err, status < 0 ? status : SANGRAHA_E_INTERNAL, why->native,
+			"the checks of type %s failed: %s", run->type->info.name,
+			message ? message : "no reason");
+}
+
+static bool is_refusal(int status)
+{
+	return status == SANGRAHA_E_REJECTED || status == SANGRAHA_E_UNSUPPORTED;
+}
+
+/* Nothing was looked at yet, so there is nothing to refuse. */
+static int custom_begin(struct sgh_run *run, struct sangraha_error *err)
+{
+	struct sangraha_error why = { 0 };
+	int status;
+
+	if (!run->type->checks.begin)
+		return 0;
+	status = run->type->checks.begin(run->type->arg, &run->state, &why);
+	if (status == 0)
+		return 0;
+	return custom_failure(run, is_refusal(status) ? SANGRAHA_E_INTERNAL : status,
+			      &why, err);
+}
+
 int sgh_run_begin(struct sgh_run *run, const struct sgh_limits *limits,
 		  const struct sgh_type *type, const struct sgh_format *format,
 		  struct sangraha_error *err)
@@ -18,8 +54,8 @@ int sgh_run_begin(struct sgh_run *run, const struct sgh_limits *limits,
 		run->state = format->begin(limits);
 		if (!run->state)
 			return sgh_fail_memory(err);
-	} else if (type->checks.begin) {
-		int status = type->checks.begin(type->arg, &run->state, err);
+	} else {
+		int status = custom_begin(run, err);
 
 		if (status)
 			return status;
@@ -45,14 +81,12 @@ static int custom_answer(struct sgh_run *run, int status, uint64_t offset,
 			 const struct sangraha_error *why, struct sgh_refusal *ret,
 			 struct sangraha_error *err)
 {
-	const char *message = why->status && *why->message ? why->message : NULL;
+	const char *message = message_of(why);
 
 	if (status == 0)
 		return 0;
-	if (status != SANGRAHA_E_REJECTED && status != SANGRAHA_E_UNSUPPORTED)
-		return sgh_fail(err, status < 0 ? status : SANGRAHA_E_INTERNAL,
-				why->native, "the checks of type %s failed: %s",
-				run->type->info.name, message ? message : "no reason");
+	if (!is_refusal(status))
+		return custom_failure(run, status, why, err);
 	snprintf(run->rule, sizeof(run->rule), "%s.invalid", run->type->info.name);
 	return sgh_refuse(ret, run->rule, offset, "%s", message ? message : "refused");
 }

@@ -181,7 +181,8 @@ static int check_type(const struct sangraha_type *type, struct sangraha_error *e
 	if (!type->mime_types || !type->mime_types[0])
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "type %s has no media type",
 				type->name);
-	return 0;
+	/* Checks of no size would be none, and whatever is declared be accepted. */
+	return sgh_options_check(sgh_option(type, checks, NULL), err);
 }
 
 /* Two types in one bucket would take each other's ids. */

@@ -50,6 +50,20 @@ static const struct sangraha_type_checks checks = { .size = sizeof(checks),
 						    .end = lines_end };
 static const char *const lines_types[] = { "text/x-lines", "text/plain", NULL };
 
+static int refuse_at_once(void *arg, void **ret_state, struct sangraha_error *err)
+{
+	return sangraha_error_set(err, SANGRAHA_E_REJECTED, "not today");
+}
+
+static const struct sangraha_type_checks refusing_checks = {
+	.size = sizeof(refusing_checks), .begin = refuse_at_once
+};
+static const char *const refusing_types[] = { "text/x-refused", NULL };
+static const struct sangraha_type refusing = { .size = sizeof(refusing),
+					       .name = "refusing",
+					       .mime_types = refusing_types,
+					       .checks = &refusing_checks };
+
 static int set_up_with(const char *facts)
 {
 	struct sangraha_type type = { .size = sizeof(type),
@@ -139,13 +153,30 @@ static void facts_must_be_an_object(void **state)
 	t_says("type lines");
 }
 
+/* Nobody wants to know why, but the check may write it down all the same. */
+static void begin_cannot_refuse(void **state)
+{
+	struct sangraha_validate_options options = { .size = sizeof(options),
+						     .asserted = "refusing" };
+	struct sangraha_verdict *verdict = NULL;
+
+	t_ok(sangraha_types_add(t_types, &refusing, &t_err));
+	t_fails(SANGRAHA_E_INTERNAL,
+		sangraha_validate(t_types, &options, "x", 1, &verdict, NULL));
+	assert_false(sangraha_verdict_accepted(verdict));
+	sangraha_verdict_free(verdict);
+	t_fails(SANGRAHA_E_INTERNAL,
+		sangraha_validate(t_types, &options, "x", 1, NULL, &t_err));
+	t_says("not today");
+}
+
 #define case_of(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
 	case_of(decides_when_declared),    case_of(decides_when_asserted),
 	case_of(takes_what_libmagic_says), case_of(refuses_at_the_byte),
 	case_of(is_no_cover_for_images),   case_of(limits_size),
-	case_of(facts_must_be_an_object),
+	case_of(facts_must_be_an_object),  case_of(begin_cannot_refuse),
 };
 
 t_main(tests)

@@ -141,6 +141,16 @@ static void refuses_bad_members(void **state)
 	t_fails(SANGRAHA_E_INVALID, sangraha_types_add(*state, NULL, &t_err));
 }
 
+static void refuses_checks_without_a_size(void **state)
+{
+	static const struct sangraha_type_checks checks = { 0 };
+	struct sangraha_type type = csv();
+
+	type.checks = &checks;
+	t_fails(SANGRAHA_E_INVALID, sangraha_types_add(*state, &type, &t_err));
+	assert_null(sangraha_types_name(*state, 3));
+}
+
 static void refuses_a_bottomless_depth(void **state)
 {
 	struct sangraha_policy policy = { .size = sizeof(policy),
@@ -174,6 +184,7 @@ static const struct CMUnitTest tests[] = {
 	case_of(refuses_aliases_of_ours),
 	case_of(refuses_bad_names),
 	case_of(refuses_bad_members),
+	case_of(refuses_checks_without_a_size),
 	cmocka_unit_test(refuses_a_bottomless_depth),
 	cmocka_unit_test(lives_until_the_last_reference),
 };
