@@ -15,7 +15,7 @@ FOREIGN = {
     "magic.h": ["validate"],
     "rabbitmq-c/": ["queue"],
     "amqp": ["queue"],
-    "sqlite3.h": ["queue", "store"],
+    "sqlite3.h": ["db", "queue", "store"],
     "microhttpd.h": ["rest"],
     "ini.h": ["daemons"],
 }
@@ -36,8 +36,8 @@ def includes(path):
 
 def may_include(layer, other):
     if layer == "rest":
-        # A library of its own, on the public interface and the pure layers.
-        return other in ("base", "wire", "rest")
+        # A library of its own, on the public interface and copies of what it needs besides.
+        return other in ("base", "wire", "http", "rest")
     if STRANGERS >= {layer, other}:
         return layer == other
     return LAYERS.index(other) <= LAYERS.index(layer)

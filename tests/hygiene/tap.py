@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LAYERS = ["base", "wire", "http", "validate", "queue", "store", "role", "rest"]
+LAYERS = ["base", "wire", "http", "db", "validate", "queue", "store", "role", "rest"]
 
 
 class Skip(Exception):

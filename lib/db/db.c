@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+#include "db/connection.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/thread.h"
+
+#define BATCH_MAX        512  /* jobs in one transaction */
+#define CHECKPOINT_PAGES 1000 /* in the log, before it is written back */
+#define RESTART_PAGES    4000 /* before readers are waited for, so that it begins anew */
+#define RESTART_WAIT_MS  250
+
+struct sgh_db {
+	struct sgh_db_options options;
+	struct sgh_datadir folder;
+	char *file;
+	pthread_t thread;
+	/* of the thread that writes */
+	struct sgh_db_connection writer;
+	int failed; /* the status of the statement that failed in this transaction */
+	struct sangraha_error failure;
+	int wal_pages;
+	bool checkpoint_failed;
+	/* set before `stop` */
+	bool own_end; /* the thread that writes closes by itself */
+	void (*closed)(void *arg);
+	void *closed_arg;
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t cond;
+		struct sgh_list jobs;
+		int64_t lazy_until_ms; /* SGH_NEVER: no lazy job waits */
+		bool urgent;           /* a job that is not lazy waits */
+		bool stop;
+	} s;
+};
+
+const struct sgh_datadir *sgh_db_folder(const struct sgh_db *db)
+{
+	return &db->folder;
+}
+
+const char *sgh_db_file(const struct sgh_db *db)
+{
+	return db->file;
+}
+
+sqlite3 *sgh_db_writer(struct sgh_db *db)
+{
+	return db->writer.sqlite;
+}
+
+sqlite3_stmt *sgh_db_statement(struct sgh_db *db, size_t i)
+{
+	return sgh_db_connection_statement(&db->writer, i);
+}
+
+static int fail_transaction(struct sgh_db *db, int status)
+{
+	db->failed = status;
+	return status;
+}
+
+int sgh_db_run(struct sgh_db *db, sqlite3_stmt *statement, struct sangraha_error *err)
+{
+	int rc = statement ? sgh_db_step(db->writer.sqlite, statement, &db->failure)
+			   : sgh_db_fail(db->writer.sqlite, &db->failure);
+
+	if (rc < 0)
+		return sgh_fail_with(err, fail_transaction(db, rc), &db->failure);
+	return rc;
+}
+
+/* ---- transactions ---- */
+
+static int count_pages(void *arg, sqlite3 *sqlite, const char *name, int pages)
+{
+	struct sgh_db *db = arg;
+
+	db->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+static int connect_writer(struct sgh_db *db, struct sangraha_error *err)
+{
+	int rc = sgh_db_connect(&db->writer, db->file, db->options.statements,
+				db->options.statement_count, err);
+
+	if (!rc)
+		rc = sgh_db_prepare(db->writer.sqlite, &db->options, err);
+	if (rc)
+		sgh_db_disconnect(&db->writer);
+	else
+		sqlite3_wal_hook(db->writer.sqlite, count_pages, db);
+	return rc;
+}
+
+/* After an error that is not a full disk nothing is known: begin with what is in the files. */
+static int begin(struct sgh_db *db, struct sangraha_error *err)
+{
+	int rc = 0;
+
+	if (!db->writer.sqlite)
+		rc = connect_writer(db, err);
+	if (!rc)
+		rc = sgh_db_exec(db->writer.sqlite, "BEGIN IMMEDIATE", err);
+	return rc;
+}
+
+static void roll_back(struct sgh_db *db, int status)
+{
+	if (!db->writer.sqlite)
+		return;
+	if (!sqlite3_get_autocommit(db->writer.sqlite))
+		sgh_db_exec(db->writer.sqlite, "ROLLBACK", NULL);
+	if (status != SANGRAHA_E_OVERLOADED)
+		sgh_db_disconnect(&db->writer);
+}
+
+static void run_jobs(struct sgh_db *db, struct sgh_list *jobs)
+{
+	sgh_list_for_each (link, jobs) {
+		struct sgh_db_job *job = sgh_list_entry(link, struct sgh_db_job, link);
+
+		job->err = (struct sangraha_error){ 0 };
+		job->status = job->run(job, db, &job->err);
+		if (db->failed)
+			return;
+	}
+}
+
+/* 0 when all of them are on disk, or have failed for reasons of their own. */
+static int transact(struct sgh_db *db, struct sgh_list *jobs, struct sangraha_error *err)
+{
+	int rc;
+
+	db->failed = 0;
+	rc = begin(db, err);
+	if (!rc) {
+		run_jobs(db, jobs);
+		rc = db->failed ? sgh_fail_with(err, db->failed, &db->failure)
+				: sgh_db_exec(db->writer.sqlite, "COMMIT", err);
+	}
+	if (rc)
+		roll_back(db, rc);
+	return rc;
+}
+
+static void fail_all(struct sgh_list *jobs, int status, const struct sangraha_error *err)
+{
+	sgh_list_for_each (link, jobs) {
+		struct sgh_db_job *job = sgh_list_entry(link, struct sgh_db_job, link);
+
+		job->status = status;
+		job->err = *err;
+	}
+}
+
+static void finish(struct sgh_list *jobs)
+{
+	struct sgh_list *link;
+
+	while ((link = sgh_list_pop(jobs))) {
+		struct sgh_db_job *job = sgh_list_entry(link, struct sgh_db_job, link);
+
+		/* The job may be gone when done() returns, and its error with it. */
+		struct sangraha_error err = job->err;
+
+		job->done(job, job->status, &err);
+	}
+}
+
+/* What does not fit on the disk must not take its neighbours along. */
+static void run_singly(struct sgh_db *db, struct sgh_list *jobs)
+{
+	struct sgh_list *link;
+
+	while ((link = sgh_list_pop(jobs))) {
+		struct sangraha_error err = { 0 };
+		struct sgh_list one;
+		int rc;
+
+		sgh_list_init(&one);
+		sgh_list_append(&one, link);
+		rc = transact(db, &one, &err);
+		if (rc)
+			fail_all(&one, rc, &err);
+		finish(&one);
+	}
+}
+
+static void run_batch(struct sgh_db *db, struct sgh_list *jobs)
+{
+	struct sangraha_error err = { 0 };
+	bool several = jobs->next != jobs->prev;
+	int rc = transact(db, jobs, &err);
+
+	if (rc == SANGRAHA_E_OVERLOADED && several) {
+		run_singly(db, jobs);
+		return;
+	}
+	if (rc)
+		fail_all(jobs, rc, &err);
+	finish(jobs);
+}
+
+/* ---- the log ---- */
+
+static void log_checkpoint(struct sgh_db *db, int code)
+{
+	struct sangraha_error err = { 0 };
+
+	if (code == SQLITE_OK || code == SQLITE_BUSY) {
+		db->checkpoint_failed = false;
+	} else if (!db->checkpoint_failed) {
+		sgh_db_fail(db->writer.sqlite, &err);
+		sgh_log(db->options.context, SANGRAHA_LOG_WARN, db->options.name,
+			"checkpoint", "%s; its log grows until that works again",
+			err.message);
+		db->checkpoint_failed = true;
+	}
+}
+
+/*
+ * The log is written back while nobody waits. While there is always somebody reading it
+ * would never begin anew, so a long one waits for those who read just now; who comes later
+ * finds all in the file and does not hold it up.
+ */
+static void checkpoint(struct sgh_db *db)
+{
+	int mode = db->wal_pages >= RESTART_PAGES ? SQLITE_CHECKPOINT_RESTART
+						  : SQLITE_CHECKPOINT_PASSIVE;
+	int code;
+
+	if (!db->writer.sqlite || db->wal_pages < CHECKPOINT_PAGES)
+		return;
+	sqlite3_busy_timeout(db->writer.sqlite, RESTART_WAIT_MS);
+	code = sqlite3_wal_checkpoint_v2(db->writer.sqlite, NULL, mode, NULL, NULL);
+	log_checkpoint(db, code);
+	sqlite3_busy_timeout(db->writer.sqlite, 5000);
+	/* A failed one is tried again after as much more. */
+	db->wal_pages = 0;
+}
+
+/* ---- the thread ---- */
+
+static bool is_due_locked(struct sgh_db *db)
+{
+	return db->s.stop || db->s.urgent || sgh_now_ms() >= db->s.lazy_until_ms;
+}
+
+static void take_locked(struct sgh_db *db, struct sgh_list *batch)
+{
+	struct sgh_list *link;
+	unsigned count = 0;
+
+	while (count < BATCH_MAX && (link = sgh_list_pop(&db->s.jobs))) {
+		sgh_list_append(batch, link);
+		count++;
+	}
+	/* What is left over, lazy or not, goes next. */
+	db->s.urgent = !sgh_list_empty(&db->s.jobs);
+	db->s.lazy_until_ms = SGH_NEVER;
+}
+
+/* False when it is over: nothing is left, and nothing will come. */
+static bool next_batch(struct sgh_db *db, struct sgh_list *batch)
+{
+	pthread_mutex_lock(&db->s.lock);
+	while (!is_due_locked(db))
+		sgh_cond_wait_until(&db->s.cond, &db->s.lock, db->s.lazy_until_ms);
+	take_locked(db, batch);
+	pthread_mutex_unlock(&db->s.lock);
+	return !sgh_list_empty(batch);
+}
+
+static void destroy(struct sgh_db *db)
+{
+	void (*closed)(void *arg) = db->closed;
+	void *arg = db->closed_arg;
+
+	sgh_db_disconnect(&db->writer);
+	sgh_datadir_fini(&db->folder);
+	pthread_cond_destroy(&db->s.cond);
+	pthread_mutex_destroy(&db->s.lock);
+	sangraha_context_unref(db->options.context);
+	free(db->file);
+	free(db);
+	if (closed)
+		closed(arg);
+}
+
+static void *run(void *arg)
+{
+	struct sgh_db *db = arg;
+	struct sgh_list batch;
+
+	sgh_list_init(&batch);
+	while (next_batch(db, &batch)) {
+		run_batch(db, &batch);
+		checkpoint(db);
+	}
+	if (db->own_end)
+		destroy(db);
+	return NULL;
+}
+
+void sgh_db_submit(struct sgh_db *db, struct sgh_db_job *job)
+{
+	bool wake;
+
+	pthread_mutex_lock(&db->s.lock);
+	/* The thread waits only while there is nothing at all, or lazy jobs alone. */
+	wake = sgh_list_empty(&db->s.jobs) || (!job->lazy && !db->s.urgent);
+	sgh_list_append(&db->s.jobs, &job->link);
+	if (!job->lazy)
+		db->s.urgent = true;
+	else if (db->s.lazy_until_ms == SGH_NEVER)
+		db->s.lazy_until_ms = sgh_now_ms() + SGH_DB_LAZY_MS;
+	if (wake)
+		pthread_cond_signal(&db->s.cond);
+	pthread_mutex_unlock(&db->s.lock);
+}
+
+/* ---- life ---- */
+
+static int start(struct sgh_db *db, struct sangraha_error *err)
+{
+	char thread[16];
+	int rc = sgh_datadir_open(db->options.path, db->options.name, &db->folder, err);
+
+	if (!rc &&
+	    asprintf(&db->file, "%s/%s.db", db->folder.path, db->options.name) < 0) {
+		db->file = NULL;
+		rc = sgh_fail_memory(err);
+	}
+	if (!rc)
+		rc = connect_writer(db, err);
+	/* A file that was just made is there after a power cut too. */
+	if (!rc)
+		rc = sgh_folder_sync(db->folder.fd, db->folder.path, err);
+	if (rc)
+		return rc;
+	snprintf(thread, sizeof(thread), "sgh-%.8s-db", db->options.name);
+	return sgh_thread_start(&db->thread, thread, run, db, err);
+}
+
+int sgh_db_open(const struct sgh_db_options *options, struct sgh_db **ret,
+		struct sangraha_error *err)
+{
+	struct sgh_db *db = calloc(1, sizeof(*db));
+	int rc;
+
+	if (!db)
+		return sgh_fail_memory(err);
+	db->options = *options;
+	sangraha_context_ref(options->context);
+	db->folder = (struct sgh_datadir)SGH_DATADIR_INIT;
+	pthread_mutex_init(&db->s.lock, NULL);
+	sgh_cond_init(&db->s.cond);
+	sgh_list_init(&db->s.jobs);
+	db->s.lazy_until_ms = SGH_NEVER;
+	rc = start(db, err);
+	if (rc)
+		destroy(db);
+	else
+		*ret = db;
+	return rc;
+}
+
+void sgh_db_close(struct sgh_db *db, void (*closed)(void *arg), void *arg)
+{
+	bool own = db && pthread_equal(db->thread, pthread_self());
+	pthread_t thread;
+
+	if (!db)
+		return;
+	thread = db->thread;
+	db->closed = closed;
+	db->closed_arg = arg;
+	db->own_end = own;
+	if (own)
+		pthread_detach(thread);
+	pthread_mutex_lock(&db->s.lock);
+	db->s.stop = true;
+	pthread_cond_signal(&db->s.cond);
+	pthread_mutex_unlock(&db->s.lock);
+	if (own)
+		return;
+	pthread_join(thread, NULL);
+	destroy(db);
+}
