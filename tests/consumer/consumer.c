@@ -8,7 +8,7 @@
 int main(void)
 {
 	static const char text[] = "{\"a\":[1,2,3]}";
-	struct sangraha_error err = { 0 };
+	struct sangraha_error err;
 	struct sangraha_context *context = NULL;
 	struct sangraha_types *types = NULL;
 	struct sangraha_verdict *verdict = NULL;
