@@ -27,6 +27,12 @@ struct sangraha_rest_options {
 	unsigned connections;  /* at most; 0: 4096 */
 	unsigned request_timeout_ms; /* from the last byte of a request; 0: 30000 */
 	unsigned idle_timeout_ms;    /* a body without a byte for so long; 0: 30000 */
+	/*
+	 * Called after the client's health was filled in, to correct it: a program that
+	 * runs other roles, too, knows more. Must not block. NULL: the client's word counts.
+	 */
+	void (*health)(void *arg, struct sangraha_health *health);
+	void *health_arg;
 };
 
 /*

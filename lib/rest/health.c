@@ -42,7 +42,7 @@ static enum sgh_step ready(struct sgh_web_request *request)
 
 	if (rest->client)
 		sangraha_client_health(rest->client, &health);
-	else
+	if (rest->health)
 		rest->health(rest->health_arg, &health);
 	able = !draining && health.reads != SANGRAHA_HEALTH_DOWN &&
 	       health.writes != SANGRAHA_HEALTH_DOWN;

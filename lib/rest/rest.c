@@ -169,6 +169,8 @@ int sangraha_rest_start(struct sangraha_context *context, struct sangraha_client
 	if (status)
 		return status;
 	rest->client = client;
+	rest->health = sgh_option(options, health, NULL);
+	rest->health_arg = sgh_option(options, health_arg, NULL);
 	status = copy_options(rest, options, err);
 	if (status == 0)
 		status = start(rest, options, err);
