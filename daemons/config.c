@@ -18,7 +18,7 @@ int sgh_config_set(struct sgh_config *config, enum sgh_setting setting, bool fro
 	const struct sgh_setting_row *row = sgh_setting_row(setting);
 	struct sgh_value *value = &config->values[setting];
 	uint64_t number = 0;
-	char *copy = NULL;
+	char *copy = NULL, *file = NULL;
 	int status;
 
 	if (value->source && value->source < source)
@@ -30,18 +30,22 @@ int sgh_config_set(struct sgh_config *config, enum sgh_setting setting, bool fro
 		status = sgh_value_read_file(origin, text, &copy, err);
 		if (status)
 			return status;
+		file = strdup(text);
 	} else {
 		copy = strdup(text);
-		if (!copy)
-			return sgh_config_fail(err, "%s: out of memory", origin);
 	}
-	status = sgh_value_parse(row, origin, copy, &number, err);
+	if (!copy || (from_file && !file))
+		status = sgh_config_fail(err, "%s: out of memory", origin);
+	else
+		status = sgh_value_parse(row, origin, copy, &number, err);
 	if (status) {
 		free(copy);
+		free(file);
 		return status;
 	}
 	free(value->text);
-	*value = (struct sgh_value){ source, from_file, copy, number };
+	free(value->file);
+	*value = (struct sgh_value){ source, from_file, file, copy, number };
 	return 0;
 }
 
@@ -254,12 +258,19 @@ void sgh_config_fini(struct sgh_config *config)
 	for (int i = 0; i < SGH_SETTINGS; i++) {
 		free(config->values[i].text);
 		config->values[i].text = NULL;
+		free(config->values[i].file);
+		config->values[i].file = NULL;
 	}
 }
 
 const char *sgh_config_text(const struct sgh_config *config, enum sgh_setting setting)
 {
 	return config->values[setting].text;
+}
+
+const char *sgh_config_file(const struct sgh_config *config, enum sgh_setting setting)
+{
+	return config->values[setting].file;
 }
 
 uint64_t sgh_config_number(const struct sgh_config *config, enum sgh_setting setting)

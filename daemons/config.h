@@ -20,6 +20,7 @@ enum sgh_source {
 struct sgh_value {
 	enum sgh_source source; /* 0: not set and without a default */
 	bool from_file;         /* by the -file variant of a secret */
+	char *file;             /* that a secret was read from */
 	char *text;
 	uint64_t number; /* milliseconds, bytes, a count, 0 or 1 */
 };
@@ -45,6 +46,8 @@ void sgh_config_fini(struct sgh_config *config);
 const char *sgh_config_text(const struct sgh_config *config, enum sgh_setting setting);
 /* 0 when not set. */
 uint64_t sgh_config_number(const struct sgh_config *config, enum sgh_setting setting);
+/* The file that a secret was read from; NULL when it was not. */
+const char *sgh_config_file(const struct sgh_config *config, enum sgh_setting setting);
 /* Set by somebody, but without effect for this role in this version. */
 bool sgh_config_idle(const struct sgh_config *config, enum sgh_setting setting);
 

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 
 #include "log.h"
 #include "signals.h"
+#include "values.h"
 
 #define HEALTH_INTERVAL_MS 500
 #define RELEASE_SECONDS    1 /* for what is left to do after draining */
@@ -55,6 +57,21 @@ static int open_context(struct sgh_program *program, struct sangraha_error *err)
 	return sangraha_context_new(&options, &program->context, err);
 }
 
+/* The URL of a setting; the folder of a "local:" or "file:" alone is `data-dir`. */
+static int complete_url(const struct sgh_config *config, enum sgh_setting setting,
+			char **ret, struct sangraha_error *err)
+{
+	const char *url = sgh_config_text(config, setting);
+	const char *folder = sgh_config_text(config, SGH_SET_DATA_DIR);
+	bool alone = strcmp(url, "local:") == 0 || strcmp(url, "file:") == 0;
+
+	if (asprintf(ret, "%s%s", url, alone && folder ? folder : "") < 0) {
+		*ret = NULL;
+		return sgh_config_fail(err, "out of memory");
+	}
+	return 0;
+}
+
 static int open_queue(struct sgh_program *program, struct sangraha_error *err)
 {
 	const struct sgh_config *config = &program->config;
@@ -67,9 +84,11 @@ static int open_queue(struct sgh_program *program, struct sangraha_error *err)
 		.ca_file = sgh_config_text(config, SGH_SET_QUEUE_CA_FILE),
 		.connection_name = sgh_role_program(config->role),
 	};
+	int status = complete_url(config, SGH_SET_QUEUE_URL, &program->queue_url, err);
 
-	return sangraha_queue_open(program->context,
-				   sgh_config_text(config, SGH_SET_QUEUE_URL), &options,
+	if (status)
+		return status;
+	return sangraha_queue_open(program->context, program->queue_url, &options,
 				   &program->queue, err);
 }
 
@@ -85,9 +104,11 @@ static int open_store(struct sgh_program *program, struct sangraha_error *err)
 		.ca_file = sgh_config_text(config, SGH_SET_STORE_CA_FILE),
 		.idle_timeout_ms = sgh_program_number(program, SGH_SET_IDLE_TIMEOUT),
 	};
+	int status = complete_url(config, SGH_SET_STORE_URL, &program->store_url, err);
 
-	return sangraha_store_open(program->context,
-				   sgh_config_text(config, SGH_SET_STORE_URL), &options,
+	if (status)
+		return status;
+	return sangraha_store_open(program->context, program->store_url, &options,
 				   &program->store, err);
 }
 
@@ -164,6 +185,8 @@ void sgh_program_end(struct sgh_program *program)
 	sangraha_store_unref(program->store);
 	sangraha_queue_unref(program->queue);
 	sangraha_context_unref(program->context);
+	free(program->queue_url);
+	free(program->store_url);
 	sgh_config_fini(&program->config);
 }
 

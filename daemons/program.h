@@ -12,12 +12,14 @@
 #include "exit.h"
 #include "sink.h"
 
-/* What the three programs have in common. */
+/* What programs with a role have in common. */
 struct sgh_program {
 	const char *role;
 	struct sgh_config config;
 	struct sgh_sink sink;
 	struct sangraha_context *context;
+	char *queue_url; /* that were opened */
+	char *store_url;
 	struct sangraha_queue *queue;
 	struct sangraha_store *store; /* NULL in the orchestrator */
 };

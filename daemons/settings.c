@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "distance.h"
+
 #define K   (UINT64_C(1) << 10)
 #define M   (UINT64_C(1) << 20)
 #define G   (UINT64_C(1) << 30)
@@ -10,8 +12,7 @@
 #define DAY (UINT64_C(86400) * 1000)
 
 #define WORKERS (SGH_RECEIVER | SGH_GETTER)
-#define DAEMONS (WORKERS | SGH_ORCHESTRATOR)
-#define ALL     (DAEMONS | SGH_SERVE)
+#define ALL     (WORKERS | SGH_ORCHESTRATOR | SGH_SERVE)
 #define STORING (WORKERS | SGH_SERVE)
 #define SERVING (SGH_ORCHESTRATOR | SGH_SERVE)
 #define WRITING (SGH_RECEIVER | SGH_ORCHESTRATOR | SGH_SERVE)
@@ -24,51 +25,52 @@
 static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 	[SGH_SET_CONFIG] = { "config", SGH_TEXT, ALL, ALL,
 		.help = "INI file that holds further settings" },
-	[SGH_SET_QUEUE_URL] = { "queue-url", SGH_URL, ALL, DAEMONS,
+	[SGH_SET_QUEUE_URL] = { "queue-url", SGH_URL, ALL, ALL,
 		.secret = true, .value = "amqp://guest:guest@127.0.0.1:5672/%2F",
-		.help = "the broker; several of one cluster with commas between; amqps:// for TLS" },
-	[SGH_SET_QUEUE_TYPE] = { "queue-type", SGH_CHOICE, ALL, DAEMONS,
+		.help = "the broker; several of one cluster with commas between; amqps:// for TLS; or local:DIR" },
+	[SGH_SET_QUEUE_TYPE] = { "queue-type", SGH_CHOICE, ALL, ALL,
 		.value = "quorum", .choices = "quorum|classic",
 		.help = "what durable queues are declared as" },
-	[SGH_SET_QUEUE_CA_FILE] = { "queue-ca-file", SGH_TEXT, ALL, DAEMONS,
+	[SGH_SET_QUEUE_CA_FILE] = { "queue-ca-file", SGH_TEXT, ALL, ALL,
 		.help = "certificates (PEM) to check the broker by, instead of the system's" },
-	[SGH_SET_HEARTBEAT] = { "heartbeat", SGH_TIME, ALL, DAEMONS,
+	[SGH_SET_HEARTBEAT] = { "heartbeat", SGH_TIME, ALL, ALL,
 		.value = "600", .min = 1000, .max = UINT64_C(65535) * 1000,
 		.help = "AMQP heartbeat that is offered to the broker" },
-	[SGH_SET_STORE_URL] = { "store-url", SGH_URL, STORING, WORKERS,
+	[SGH_SET_STORE_URL] = { "store-url", SGH_URL, STORING, STORING,
 		.value = "s3+http://127.0.0.1:9000",
-		.help = "the store; several gateways of one with commas between; s3+https:// for TLS" },
-	[SGH_SET_STORE_ACCESS_KEY] = { "store-access-key", SGH_TEXT, STORING, WORKERS,
+		.help = "the store; several gateways of one with commas between; s3+https:// for TLS; or file:DIR" },
+	[SGH_SET_STORE_ACCESS_KEY] = { "store-access-key", SGH_TEXT, STORING, STORING,
 		.secret = true, .help = "S3 access key; without one requests are not signed" },
-	[SGH_SET_STORE_SECRET_KEY] = { "store-secret-key", SGH_TEXT, STORING, WORKERS,
+	[SGH_SET_STORE_SECRET_KEY] = { "store-secret-key", SGH_TEXT, STORING, STORING,
 		.secret = true, .help = "S3 secret key" },
-	[SGH_SET_STORE_REGION] = { "store-region", SGH_TEXT, STORING, WORKERS,
+	[SGH_SET_STORE_REGION] = { "store-region", SGH_TEXT, STORING, STORING,
 		.value = "us-east-1", .help = "S3 region that requests are signed for" },
-	[SGH_SET_STORE_CA_FILE] = { "store-ca-file", SGH_TEXT, STORING, WORKERS,
+	[SGH_SET_STORE_CA_FILE] = { "store-ca-file", SGH_TEXT, STORING, STORING,
 		.help = "certificates (PEM) to check the store by, instead of the system's" },
 	[SGH_SET_STORE_PUBLIC_URL] = { "store-public-url", SGH_URL, STORING, 0,
 		.help = "the address of the store that tickets are signed for" },
 	[SGH_SET_STORE_READ_URL] = { "store-read-url", SGH_URL, STORING, 0,
 		.help = "further addresses of the store, for reads" },
-	[SGH_SET_BUCKET_PREFIX] = { "bucket-prefix", SGH_TEXT, STORING, WORKERS,
+	[SGH_SET_BUCKET_PREFIX] = { "bucket-prefix", SGH_TEXT, STORING, STORING,
 		.value = "sangraha-", .help = "what the names of all buckets begin with" },
-	[SGH_SET_DATA_DIR] = { "data-dir", SGH_TEXT, SGH_SERVE, 0,
-		.value = "./sangraha-data", .help = "folder of the embedded queue and store" },
-	[SGH_SET_LISTEN] = { "listen", SGH_TEXT, SERVING, SGH_ORCHESTRATOR,
+	[SGH_SET_DATA_DIR] = { "data-dir", SGH_TEXT, SGH_SERVE, SGH_SERVE,
+		.value = "./sangraha-data",
+		.help = "folder of queues and objects, for a local: and a file: that name none" },
+	[SGH_SET_LISTEN] = { "listen", SGH_TEXT, SERVING, SERVING,
 		.value = "127.0.0.1:8080",
 		.help = "address of the HTTP interface; port 0 picks a free one" },
-	[SGH_SET_API_TOKEN] = { "api-token", SGH_TEXT, SERVING, SGH_ORCHESTRATOR,
+	[SGH_SET_API_TOKEN] = { "api-token", SGH_TEXT, SERVING, SERVING,
 		.secret = true,
 		.help = "token that clients must send; needed unless `listen` is loopback" },
-	[SGH_SET_INSECURE] = { "insecure", SGH_SWITCH, SERVING, SGH_ORCHESTRATOR,
+	[SGH_SET_INSECURE] = { "insecure", SGH_SWITCH, SERVING, SERVING,
 		.value = "off", .help = "serve everybody on any address without a token" },
 	[SGH_SET_HEALTH_LISTEN] = { "health-listen", SGH_TEXT, WORKERS, WORKERS,
 		.value = "127.0.0.1:8081",
 		.help = "address of /health/... and /metrics; port 0 picks a free one; or off" },
-	[SGH_SET_MEMORY_LIMIT] = { "memory-limit", SGH_BYTES, ALL, DAEMONS,
+	[SGH_SET_MEMORY_LIMIT] = { "memory-limit", SGH_BYTES, ALL, ALL,
 		.value = "32M", .min = M, .max = T,
 		.help = "memory for bodies in flight, in this process" },
-	[SGH_SET_INLINE_LIMIT] = { "inline-limit", SGH_BYTES, ALL, DAEMONS,
+	[SGH_SET_INLINE_LIMIT] = { "inline-limit", SGH_BYTES, ALL, ALL,
 		.min = K, .max = G,
 		.help = "largest body in a message; unset: an eighth of memory-limit" },
 	[SGH_SET_SPOOL_LIMIT] = { "spool-limit", SGH_BYTES, WRITING, 0,
@@ -83,9 +85,9 @@ static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 	[SGH_SET_LARGE_READS] = { "large-reads", SGH_CHOICE, SERVING, 0,
 		.value = "proxy", .choices = "proxy|redirect",
 		.help = "how large objects reach HTTP clients" },
-	[SGH_SET_REQUEST_TIMEOUT] = { "request-timeout", SGH_TIME, SERVING, SGH_ORCHESTRATOR,
+	[SGH_SET_REQUEST_TIMEOUT] = { "request-timeout", SGH_TIME, SERVING, SERVING,
 		.value = "30", .min = 1, .max = DAY, .help = "a request is answered by then" },
-	[SGH_SET_IDLE_TIMEOUT] = { "idle-timeout", SGH_TIME, ALL, DAEMONS,
+	[SGH_SET_IDLE_TIMEOUT] = { "idle-timeout", SGH_TIME, ALL, ALL,
 		.value = "30", .min = 1, .max = DAY,
 		.help = "a transfer that moves no byte for so long ends" },
 	[SGH_SET_TICKET_TIMEOUT] = { "ticket-timeout", SGH_TIME, STORING, 0,
@@ -94,14 +96,14 @@ static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 	[SGH_SET_ASYNC_TIMEOUT] = { "async-timeout", SGH_TIME, SERVING, 0,
 		.value = "86400", .min = 1000, .max = 30 * DAY,
 		.help = "an asynchronous write is done by then" },
-	[SGH_SET_DRAIN_TIMEOUT] = { "drain-timeout", SGH_TIME, ALL, DAEMONS,
+	[SGH_SET_DRAIN_TIMEOUT] = { "drain-timeout", SGH_TIME, ALL, ALL,
 		.value = "8", .max = DAY,
 		.help = "time for work in hand after SIGTERM or SIGINT" },
-	[SGH_SET_PERSISTENT_READS] = { "persistent-reads", SGH_SWITCH, SERVING, SGH_ORCHESTRATOR,
+	[SGH_SET_PERSISTENT_READS] = { "persistent-reads", SGH_SWITCH, SERVING, SERVING,
 		.value = "off", .help = "read requests and replies survive a broker's restart" },
-	[SGH_SET_PREFETCH] = { "prefetch", SGH_COUNT, STORING, WORKERS,
+	[SGH_SET_PREFETCH] = { "prefetch", SGH_COUNT, STORING, STORING,
 		.value = "64", .min = 1, .max = 65535, .help = "messages in hand at once" },
-	[SGH_SET_WORKERS] = { "workers", SGH_COUNT, ALL, DAEMONS,
+	[SGH_SET_WORKERS] = { "workers", SGH_COUNT, ALL, ALL,
 		.value = "0", .max = 1024,
 		.help = "threads for the work itself; 0: one for each core" },
 	[SGH_SET_CACHE_SIZE] = { "cache-size", SGH_BYTES, SERVING, 0,
@@ -109,7 +111,7 @@ static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 	[SGH_SET_CACHE_TTL] = { "cache-ttl", SGH_TIME, SERVING, 0,
 		.value = "10", .max = DAY,
 		.help = "how long the cache serves an object; 0: never" },
-	[SGH_SET_LOG_LEVEL] = { "log-level", SGH_CHOICE, ALL, DAEMONS,
+	[SGH_SET_LOG_LEVEL] = { "log-level", SGH_CHOICE, ALL, ALL,
 		.value = "info", .choices = "error|warn|info|debug", .help = "what is logged" },
 };
 /* clang-format on */
@@ -124,6 +126,11 @@ const char *sgh_setting_default(enum sgh_setting setting, enum sgh_role role)
 	/* Both on one machine must not meet at one port. */
 	if (setting == SGH_SET_HEALTH_LISTEN && role == SGH_GETTER)
 		return "127.0.0.1:8082";
+	/* The folder is data-dir. */
+	if (setting == SGH_SET_QUEUE_URL && role == SGH_SERVE)
+		return "local:";
+	if (setting == SGH_SET_STORE_URL && role == SGH_SERVE)
+		return "file:";
 	return rows[setting].value;
 }
 
@@ -141,45 +148,13 @@ enum sgh_setting sgh_setting_find(const char *name, bool *ret_file)
 	return SGH_SETTINGS;
 }
 
-static size_t min3(size_t a, size_t b, size_t c)
-{
-	size_t least = a < b ? a : b;
-
-	return least < c ? least : c;
-}
-
-/* Levenshtein's distance; names of more than 31 characters are far from everything. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[33];
-	size_t la = strlen(a), lb = strlen(b);
-
-	if (la > 31 || lb > 31)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t above = row[j];
-
-			row[j] = min3(row[j - 1] + 1, above + 1,
-				      diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[lb];
-}
-
 const char *sgh_setting_closest(const char *name, enum sgh_role role)
 {
 	const char *closest = NULL;
-	size_t least = 4;
+	size_t least = SGH_DISTANCE_FAR;
 
 	for (int i = 0; i < SGH_SETTINGS; i++) {
-		size_t far = distance(name, rows[i].name);
+		size_t far = sgh_distance(name, rows[i].name);
 
 		if (rows[i].roles & role && far < least) {
 			least = far;
@@ -206,5 +181,5 @@ const char *sgh_role_program(enum sgh_role role)
 	case SGH_SERVE:
 		break;
 	}
-	return "sangraha-serve";
+	return "sangraha serve";
 }

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "commands.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+#include <sangraha/client.h>
+#include <sangraha/getter.h>
+#include <sangraha/receiver.h>
+#include <sangraha/rest.h>
+
+#include "banner.h"
+#include "program.h"
+
+/* All roles in one process; they meet at the queue and the store, as anywhere else. */
+struct serve {
+	struct sgh_program program;
+	struct sangraha_client *client;
+	struct sangraha_rest *rest;
+	_Atomic(struct sangraha_receiver *) receiver; /* NULL before it is started */
+	_Atomic(struct sangraha_getter *) getter;
+};
+
+static int worse(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * The client finds out by asking the queue who consumes, at most a second old, and roles
+ * leave the queue when the store has been down for some seconds. They themselves know at
+ * once. The states are in the order of how bad they are.
+ */
+static void add_roles(void *arg, struct sangraha_health *health)
+{
+	struct serve *serve = arg;
+	struct sangraha_health writing = { .size = sizeof(writing) };
+	struct sangraha_health reading = { .size = sizeof(reading) };
+
+	sangraha_receiver_health(atomic_load(&serve->receiver), &writing);
+	sangraha_getter_health(atomic_load(&serve->getter), &reading);
+	health->writes = worse(health->writes, writing.writes);
+	health->reads = worse(health->reads, reading.reads);
+	health->broker = worse(health->broker, worse(writing.broker, reading.broker));
+	health->store = worse(writing.store, reading.store);
+}
+
+static void health(void *arg, struct sangraha_health *health)
+{
+	struct serve *serve = arg;
+
+	sangraha_client_health(serve->client, health);
+	add_roles(serve, health);
+}
+
+static int start_client(struct serve *serve, struct sangraha_error *err)
+{
+	const struct sgh_program *program = &serve->program;
+	const struct sgh_config *config = &program->config;
+	struct sangraha_client_options options = {
+		.size = sizeof(options),
+		.timeout_ms = sgh_program_number(program, SGH_SET_REQUEST_TIMEOUT),
+		.inline_limit = sgh_config_number(config, SGH_SET_INLINE_LIMIT),
+		.direct = 1,
+		.persistent_reads =
+			(int)sgh_config_number(config, SGH_SET_PERSISTENT_READS),
+	};
+
+	return sangraha_client_new(program->context, program->queue, &options,
+				   &serve->client, err);
+}
+
+static int start_rest(struct serve *serve, struct sangraha_error *err)
+{
+	const struct sgh_program *program = &serve->program;
+	const struct sgh_config *config = &program->config;
+	struct sangraha_rest_options options = {
+		.size = sizeof(options),
+		.listen = sgh_config_text(config, SGH_SET_LISTEN),
+		.api_token = sgh_config_text(config, SGH_SET_API_TOKEN),
+		.insecure = (int)sgh_config_number(config, SGH_SET_INSECURE),
+		.threads = sgh_program_number(program, SGH_SET_WORKERS),
+		.request_timeout_ms =
+			sgh_program_number(program, SGH_SET_REQUEST_TIMEOUT),
+		.idle_timeout_ms = sgh_program_number(program, SGH_SET_IDLE_TIMEOUT),
+		.health = add_roles,
+		.health_arg = serve,
+	};
+
+	return sangraha_rest_start(program->context, serve->client, &options,
+				   &serve->rest, err);
+}
+
+static int start_receiver(struct serve *serve, struct sangraha_error *err)
+{
+	const struct sgh_program *program = &serve->program;
+	struct sangraha_receiver_options options = {
+		.size = sizeof(options),
+		.prefetch = sgh_program_number(program, SGH_SET_PREFETCH),
+		.workers = sgh_program_number(program, SGH_SET_WORKERS),
+		.inline_limit = sgh_config_number(&program->config, SGH_SET_INLINE_LIMIT),
+	};
+	struct sangraha_receiver *receiver = NULL;
+	int status = sangraha_receiver_start(program->context, program->queue,
+					     program->store, &options, &receiver, err);
+
+	if (status == 0)
+		atomic_store(&serve->receiver, receiver);
+	return status;
+}
+
+static int start_getter(struct serve *serve, struct sangraha_error *err)
+{
+	const struct sgh_program *program = &serve->program;
+	struct sangraha_getter_options options = {
+		.size = sizeof(options),
+		.prefetch = sgh_program_number(program, SGH_SET_PREFETCH),
+		.workers = sgh_program_number(program, SGH_SET_WORKERS),
+		.inline_limit = sgh_config_number(&program->config, SGH_SET_INLINE_LIMIT),
+	};
+	struct sangraha_getter *getter = NULL;
+	int status = sangraha_getter_start(program->context, program->queue,
+					   program->store, &options, &getter, err);
+
+	if (status == 0)
+		atomic_store(&serve->getter, getter);
+	return status;
+}
+
+/* The address comes first: a second process must fail before it takes any work. */
+static int start(struct serve *serve, struct sangraha_error *err)
+{
+	int status = start_client(serve, err);
+
+	if (status == 0)
+		status = start_rest(serve, err);
+	if (status == 0)
+		status = start_receiver(serve, err);
+	if (status == 0)
+		status = start_getter(serve, err);
+	if (status == 0)
+		sgh_banner_print(&serve->program, sangraha_rest_port(serve->rest));
+	return status;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static unsigned left(int64_t until)
+{
+	int64_t ms = until - now_ms();
+
+	return ms > 0 ? (unsigned)ms : 0;
+}
+
+/*
+ * Those who ask come before those who answer: nothing is in hand of the roles that
+ * somebody still waits for, only asynchronous writes.
+ */
+static void drain(struct serve *serve, unsigned timeout_ms)
+{
+	struct sangraha_error err = { 0 };
+	int64_t until = now_ms() + timeout_ms;
+	int status = sangraha_rest_drain(serve->rest, timeout_ms, &err);
+	int receiver = sangraha_receiver_drain(atomic_load(&serve->receiver), left(until),
+					       status ? NULL : &err);
+	int getter;
+
+	status = status ? status : receiver;
+	getter = sangraha_getter_drain(atomic_load(&serve->getter), left(until),
+				       status ? NULL : &err);
+	status = status ? status : getter;
+	sgh_program_drained(&serve->program, status, &err);
+	/* Who still waits is told so, before the process ends. */
+	sangraha_rest_free(serve->rest);
+	serve->rest = NULL;
+	sgh_program_leave(status);
+}
+
+static int run(struct serve *serve)
+{
+	struct sangraha_error err = { 0 };
+	int code = SGH_EXIT_OK;
+	int status = start(serve, &err);
+
+	if (status == 0)
+		drain(serve, sgh_program_wait(&serve->program, health, serve));
+	else
+		code = sgh_program_failed(&serve->program, &err);
+	sangraha_rest_free(serve->rest);
+	sangraha_client_free(serve->client);
+	sangraha_receiver_free(atomic_load(&serve->receiver));
+	sangraha_getter_free(atomic_load(&serve->getter));
+	return code;
+}
+
+int sgh_command_serve(int argc, char **argv)
+{
+	struct serve serve = { 0 };
+	int code;
+
+	if (sgh_program_begin(&serve.program, SGH_SERVE, argc, argv, &code))
+		code = run(&serve);
+	sgh_program_end(&serve.program);
+	return code;
+}
