@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Requesters: the orchestrator role as a library. */
 #ifndef SANGRAHA_CLIENT_H
 #define SANGRAHA_CLIENT_H
 
@@ -26,15 +27,17 @@ extern "C" {
  */
 struct sangraha_client;
 
+/* Of sangraha_client_new(). Zero means default. */
 struct sangraha_client_options {
-	size_t size;
-	struct sangraha_types *types; /* NULL: json, image, pdf */
+	size_t size;                  /* sizeof(struct sangraha_client_options) */
+	struct sangraha_types *types; /* the receivers'; NULL: json, image, pdf */
 	unsigned timeout_ms;          /* of a request that names none; 0: 30000 */
 	unsigned max_in_flight;       /* requests without an answer, at most; 0: 4096 */
 	size_t inline_limit;          /* bytes; 0: an eighth of the memory limit */
 	/*
 	 * 0: completions wait until sangraha_client_dispatch() is called. 1: `done` runs
-	 * at once on a thread of the library, and must not block.
+	 * at once on a thread of the library, perhaps before the call that submitted has
+	 * returned, several at once, and must not block.
 	 */
 	int direct;
 	int persistent_reads; /* 1: read requests and replies survive a broker restart */
@@ -42,7 +45,9 @@ struct sangraha_client_options {
 
 /*
  * Make a client over `queue`, which it keeps a reference to. `options` may be NULL and is
- * copied. Since: 0.1
+ * copied. Returns at once, whether the broker is there or not: requests wait for it until
+ * their timeout. On success *ret is yours: sangraha_client_free(). SANGRAHA_E_INVALID for
+ * an inline limit over an eighth of the context's memory limit. Since: 0.1
  */
 int sangraha_client_new(struct sangraha_context *context, struct sangraha_queue *queue,
 			const struct sangraha_client_options *options,
@@ -50,97 +55,129 @@ int sangraha_client_new(struct sangraha_context *context, struct sangraha_queue 
 
 /*
  * Release. Requests without an answer end with SANGRAHA_E_UNAVAILABLE, their `done` is
- * called before this returns. Not from inside a `done`. NULL is accepted. Since: 0.1
+ * called before this returns. Not from inside a `done`, nor while another thread is in a
+ * call of this client; uploads are submitted or freed before. NULL is accepted. Since:
+ * 0.1
  */
 void sangraha_client_free(struct sangraha_client *client);
 
 /*
- * A descriptor for poll(2): readable while completions wait. Owned by the client.
- * Since: 0.1
+ * A descriptor for poll(2): readable while completions wait. Owned by the client, and
+ * only to be polled. Since: 0.1
  */
 int sangraha_client_fd(const struct sangraha_client *client);
 
 /*
  * Call `done` for what has completed, on this thread; at most 256 in a call. Returns how
- * many. Never blocks. Since: 0.1
+ * many; the descriptor stays readable when there may be more. Does not block. Since: 0.1
  */
 int sangraha_client_dispatch(struct sangraha_client *client);
 
-/* What it can do right now, by the broker's word at most 1 s old. Since: 0.1 */
+/*
+ * What it can do right now, by the broker's word at most 1 s old; answers at once, from
+ * any thread. NULL is a client that is down. Since: 0.1
+ */
 void sangraha_client_health(struct sangraha_client *client,
 			    struct sangraha_health *health);
 
 /*
- * The answer to a request; strings and bytes are borrowed from it. Yours to free. Of no
- * answer (NULL) the functions below tell nothing: NULL, 0, or SANGRAHA_E_INVALID.
+ * The answer to a request; objects, strings and bytes are borrowed from it. Yours to
+ * free, immutable. Of no answer (NULL) the functions below tell nothing: NULL, 0, -1 as
+ * offset, or SANGRAHA_E_INVALID as status.
  */
 struct sangraha_result;
 
+/* Release; NULL is accepted. Since: 0.1 */
 void sangraha_result_free(struct sangraha_result *result);
-/* 0 or a negative enum sangraha_status; the detail, or NULL after success. */
+/* 0 or a negative enum sangraha_status. Since: 0.1 */
 int sangraha_result_status(const struct sangraha_result *result);
+/* The detail of a failure; NULL after success. Since: 0.1 */
 const struct sangraha_error *sangraha_result_error(const struct sangraha_result *result);
-/* The description, after success of put (not an asynchronous one), get and stat; else NULL. */
+/*
+ * The description, after success of put (not with `async`), get, stat and operation; else
+ * NULL. Since: 0.1
+ */
 struct sangraha_object *sangraha_result_object(const struct sangraha_result *result);
-/* The bytes, of get; NULL otherwise. */
+/*
+ * The bytes, of get; NULL otherwise and of an empty object. *ret_length, which may be
+ * NULL, is how many. They count against the context's memory limit. Since: 0.1
+ */
 const void *sangraha_result_data(const struct sangraha_result *result,
 				 size_t *ret_length);
-/* The i-th description of a list; NULL past the end. */
+/* The i-th description of a list, from 0; NULL past the end. Since: 0.1 */
 struct sangraha_object *sangraha_result_at(const struct sangraha_result *result,
 					   size_t i);
-/* The cursor of a list's next page; NULL on the last. */
+/* The cursor of a list's next page; NULL on the last. Since: 0.1 */
 const char *sangraha_result_next_cursor(const struct sangraha_result *result);
-/* 1 when a put found its own earlier success. */
+/* 1 when a put found its own earlier success. Since: 0.1 */
 int sangraha_result_replayed(const struct sangraha_result *result);
-/* 1 when the error of an operation's answer is the recorded end of the operation. */
+/*
+ * 1 when the error of sangraha_client_operation() is what the operation itself ended
+ * with; 0 when the question failed. Since: 0.1
+ */
 int sangraha_result_recorded(const struct sangraha_result *result);
-/* Of a refusal: what was declared, what was found, which rule, where (-1: nowhere). */
+/* Of a refusal: the media type that was declared; NULL when none was. Since: 0.1 */
 const char *sangraha_result_declared(const struct sangraha_result *result);
+/* Of a refusal: the media type that the content has; NULL when unknown. Since: 0.1 */
 const char *sangraha_result_detected(const struct sangraha_result *result);
+/* Of a refusal: the rule that was broken, a stable word. Since: 0.1 */
 const char *sangraha_result_rule(const struct sangraha_result *result);
+/*
+ * Of a refusal: the offset of the first byte that cannot be right, from 0; -1 when there
+ * is none. Since: 0.1
+ */
 int64_t sangraha_result_offset(const struct sangraha_result *result);
-/* The object id that was asked for, minted ones included; "" for a list. */
+/* The object id that was asked for, minted ones included; "" for a list. Since: 0.1 */
 const char *sangraha_result_id(const struct sangraha_result *result);
 
 /* What all requests share. */
 struct sangraha_request_options {
-	size_t size;
+	size_t size;             /* sizeof(struct sangraha_request_options) */
 	const char *request_id;  /* 1-128 bytes of [A-Za-z0-9._:-]; NULL: minted */
 	const char *traceparent; /* W3C Trace Context, passed on unread; NULL: none */
 	unsigned timeout_ms;     /* 0: the client's */
 };
 
+/* Of a put. Zero means default. */
 struct sangraha_put_options {
-	size_t size;
-	const char *request_id;
-	const char *traceparent;
-	unsigned timeout_ms;
-	const char *id; /* UUID; NULL: derived from the key, or minted */
-	const char
-		*idempotency_key; /* 1-255 bytes, repeats are one write; not with `id` */
-	const char *filename;     /* UTF-8, at most 255 bytes, no path; NULL: none */
-	const char *content_type; /* as declared by the user; NULL: not declared */
-	const char *type;         /* the type that is insisted on; NULL: detected */
-	const char *sha256;       /* expected, lower-case hex; NULL: not checked */
-	const char *const *meta_names;  /* [a-z0-9-]{1,64} */
-	const char *const *meta_values; /* UTF-8; 512 bytes percent-encoded in all */
-	size_t meta_count;
+	size_t size;             /* sizeof(struct sangraha_put_options) */
+	const char *request_id;  /* 1-128 bytes of [A-Za-z0-9._:-]; NULL: minted */
+	const char *traceparent; /* W3C Trace Context, passed on unread; NULL: none */
+	unsigned timeout_ms;     /* 0: the client's */
+	const char *id;          /* UUID; NULL: derived from the key, or minted */
+	/* 1 to 255 bytes; puts with the same key are one write. Not with `id`. */
+	const char *idempotency_key;
+	const char *filename;          /* UTF-8, at most 255 bytes, no path; NULL: none */
+	const char *content_type;      /* as declared by the user; NULL: not declared */
+	const char *type;              /* the type that is insisted on; NULL: detected */
+	const char *sha256;            /* expected, lower-case hex; NULL: not checked */
+	const char *const *meta_names; /* [a-z0-9-]{1,64}, each once */
+	const char *const *meta_values; /* UTF-8; see `meta_count` */
+	size_t meta_count; /* pairs, at most 32; 512 bytes of names and encoded values */
 	/*
-	 * 1: done when the broker has confirmed, without an answer from a receiver; the
-	 * object is then on its way and sangraha_client_operation() tells what became of
-	 * it.
+	 * 1: done when the broker has confirmed, without an answer from a receiver, which
+	 * has a day then; sangraha_client_operation() tells what became of it.
 	 */
 	int async;
 };
 
 /*
- * Store `length` bytes as one object; they are copied. On success *ret is the answer,
- * with the description; on failure it is set too when an answer came (a refusal's rule),
- * otherwise NULL; free it either way. `ret` may be NULL.
+ * The blocking calls end by their timeout and may be made from any thread, whatever
+ * `direct` is. What they return is the answer's status. On success *ret is the answer; on
+ * failure it is set too when an answer came (a refusal's rule), otherwise NULL; free it
+ * either way. `ret` and `options` may be NULL. All may fail with SANGRAHA_E_INVALID for
+ * an argument that cannot be, _OVERLOADED with too many requests in flight, _UNAVAILABLE
+ * when nobody can do it now, and _TIMEOUT.
+ */
+
+/*
+ * Store `length` bytes as one object; they are copied, and wait for room in the context's
+ * memory limit.
  *
  * Answers rather than accidents: SANGRAHA_E_UNSUPPORTED, _REJECTED, _CONFLICT, _GONE,
  * _TOO_LARGE. After _TIMEOUT and _UNAVAILABLE the object may be stored nevertheless;
- * repeat with the same id or key.
+ * repeat with the same id or key. Who lets the id be minted and gets no answer never
+ * learns it: better choose it, by sangraha_id_new() or a key.
  *
  * Since: 0.1
  */
@@ -148,7 +185,10 @@ int sangraha_client_put(struct sangraha_client *client, const void *data, size_t
 			const struct sangraha_put_options *options,
 			struct sangraha_result **ret, struct sangraha_error *err);
 
-/* Fetch an object with its bytes. SANGRAHA_E_NOT_FOUND is an answer. Since: 0.1 */
+/*
+ * Fetch an object with its bytes. SANGRAHA_E_NOT_FOUND is an answer; SANGRAHA_E_TOO_LARGE
+ * when it does not fit into a message. Since: 0.1
+ */
 int sangraha_client_get(struct sangraha_client *client, const char *type, const char *id,
 			const struct sangraha_request_options *options,
 			struct sangraha_result **ret, struct sangraha_error *err);
@@ -158,14 +198,18 @@ int sangraha_client_stat(struct sangraha_client *client, const char *type, const
 			 const struct sangraha_request_options *options,
 			 struct sangraha_result **ret, struct sangraha_error *err);
 
-/* Delete for good. SANGRAHA_E_NOT_FOUND is an answer. Since: 0.1 */
+/*
+ * Delete for good: the id cannot be written again. SANGRAHA_E_NOT_FOUND is an answer,
+ * also to a call that repeats one which was given up. Since: 0.1
+ */
 int sangraha_client_delete(struct sangraha_client *client, const char *type,
 			   const char *id, const struct sangraha_request_options *options,
 			   struct sangraha_result **ret, struct sangraha_error *err);
 
 /*
  * A page of descriptions in order of ids; `type` NULL lists the types one after another.
- * `limit` 1 to 1000, 0: 100. `cursor` is what an earlier page gave, NULL begins.
+ * `limit` 1 to 1000, 0: 100. `cursor` is what an earlier page of the same type gave, NULL
+ * begins.
  * A page may be shorter than `limit`; only the absence of a cursor says it is the last.
  * Since: 0.1
  */
@@ -175,43 +219,53 @@ int sangraha_client_list(struct sangraha_client *client, const char *type, unsig
 			 struct sangraha_result **ret, struct sangraha_error *err);
 
 /*
- * What became of a write: its description, or the error it ended with, or
- * SANGRAHA_E_NOT_FOUND while nothing is known. Since: 0.1
+ * What became of the write with the object id `id`: its description, or the error it
+ * ended with (sangraha_result_recorded()), or SANGRAHA_E_NOT_FOUND while nothing is
+ * known. Since: 0.1
  */
 int sangraha_client_operation(struct sangraha_client *client, const char *id,
 			      const struct sangraha_request_options *options,
 			      struct sangraha_result **ret, struct sangraha_error *err);
 
 /*
- * The same, asynchronously. `done` owns the result. A put whose bytes do not fit the
- * context's memory now fails with SANGRAHA_E_OVERLOADED; an upload waits instead.
+ * What is called with the answer to a request, or with its failure; never with NULL. It
+ * owns the result: sangraha_result_free().
  */
 typedef void sangraha_done_fn(void *arg, struct sangraha_result *result);
 
+/*
+ * sangraha_client_put(), asynchronously. A put whose bytes do not fit the context's
+ * memory now fails with SANGRAHA_E_OVERLOADED; an upload waits instead. Since: 0.1
+ */
 int sangraha_client_submit_put(struct sangraha_client *client, const void *data,
 			       size_t length, const struct sangraha_put_options *options,
 			       sangraha_done_fn *done, void *arg,
 			       struct sangraha_error *err);
+/* sangraha_client_get(), asynchronously. Since: 0.1 */
 int sangraha_client_submit_get(struct sangraha_client *client, const char *type,
 			       const char *id,
 			       const struct sangraha_request_options *options,
 			       sangraha_done_fn *done, void *arg,
 			       struct sangraha_error *err);
+/* sangraha_client_stat(), asynchronously. Since: 0.1 */
 int sangraha_client_submit_stat(struct sangraha_client *client, const char *type,
 				const char *id,
 				const struct sangraha_request_options *options,
 				sangraha_done_fn *done, void *arg,
 				struct sangraha_error *err);
+/* sangraha_client_delete(), asynchronously. Since: 0.1 */
 int sangraha_client_submit_delete(struct sangraha_client *client, const char *type,
 				  const char *id,
 				  const struct sangraha_request_options *options,
 				  sangraha_done_fn *done, void *arg,
 				  struct sangraha_error *err);
+/* sangraha_client_list(), asynchronously. Since: 0.1 */
 int sangraha_client_submit_list(struct sangraha_client *client, const char *type,
 				unsigned limit, const char *cursor,
 				const struct sangraha_request_options *options,
 				sangraha_done_fn *done, void *arg,
 				struct sangraha_error *err);
+/* sangraha_client_operation(), asynchronously. Since: 0.1 */
 int sangraha_client_submit_operation(struct sangraha_client *client, const char *id,
 				     const struct sangraha_request_options *options,
 				     sangraha_done_fn *done, void *arg,
@@ -219,15 +273,18 @@ int sangraha_client_submit_operation(struct sangraha_client *client, const char 
 
 /*
  * A body that arrives in pieces. Memory for it is reserved from the context's budget
- * before the bytes are taken; while there is none, the upload is paused.
+ * before the bytes are taken; while there is none, the upload is paused. For one thread
+ * at a time.
  */
 struct sangraha_upload;
 
 /*
- * Begin. `length` is the body's size when it is known, -1 otherwise;
- * SANGRAHA_E_TOO_LARGE when it cannot fit. `resume`, which may be NULL, is called - from
- * any thread, with no lock held, briefly - when a paused upload can go on. Submitting and
- * freeing the upload wait for a call of it under way on another thread, and none follows.
+ * Begin. `length` is the body's size in bytes when it is known, -1 otherwise;
+ * SANGRAHA_E_TOO_LARGE when it cannot fit. `resume`, which may be NULL, is called once -
+ * from any thread, with no lock held, and must be brief - when an upload that had to wait
+ * for memory can go on. Submitting and freeing the upload wait for a call of it under way
+ * on another thread, and none follows. On success *ret is yours: hand it to
+ * sangraha_upload_submit() or sangraha_upload_free().
  *
  * Since: 0.1
  */
@@ -236,15 +293,19 @@ int sangraha_upload_new(struct sangraha_client *client, int64_t length,
 			struct sangraha_upload **ret, struct sangraha_error *err);
 
 /*
- * Take bytes. *ret_taken may be less than `length`, also 0: the upload is paused; offer
- * the rest again after `resume`. SANGRAHA_E_TOO_LARGE past the inline limit,
- * SANGRAHA_E_INVALID past the length that was announced.
+ * Take bytes; does not block. *ret_taken may be less than `length`, also 0: the upload is
+ * paused; offer the rest again after `resume`. SANGRAHA_E_TOO_LARGE past the inline
+ * limit, SANGRAHA_E_INVALID past the length that was announced.
+ *
  * Since: 0.1
  */
 int sangraha_upload_write(struct sangraha_upload *upload, const void *data, size_t length,
 			  size_t *ret_taken, struct sangraha_error *err);
 
-/* The body is whole: send it. Takes the upload, also when it fails. Since: 0.1 */
+/*
+ * The body is whole: send it, as sangraha_client_submit_put() does. Takes the upload,
+ * also when it fails. SANGRAHA_E_INVALID with fewer bytes than were announced. Since: 0.1
+ */
 int sangraha_upload_submit(struct sangraha_upload *upload,
 			   const struct sangraha_put_options *options,
 			   sangraha_done_fn *done, void *arg, struct sangraha_error *err);

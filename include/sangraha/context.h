@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Contexts: what the handles of one service share, and what it looks like from outside.
+ */
 #ifndef SANGRAHA_CONTEXT_H
 #define SANGRAHA_CONTEXT_H
 
@@ -18,16 +21,19 @@ extern "C" {
  */
 struct sangraha_context;
 
+/* How much an event matters; a context reports those up to its level. */
 enum sangraha_log_level {
-	SANGRAHA_LOG_ERROR = 1,
-	SANGRAHA_LOG_WARN = 2,
-	SANGRAHA_LOG_INFO = 3,
-	SANGRAHA_LOG_DEBUG = 4,
+	SANGRAHA_LOG_ERROR = 1, /* somebody has to do something */
+	SANGRAHA_LOG_WARN = 2,  /* it goes on, but not as it should */
+	SANGRAHA_LOG_INFO = 3,  /* requests that ended, connections that came and went */
+	SANGRAHA_LOG_DEBUG = 4, /* for who looks for a fault */
 };
 
-/* One thing that happened. All strings are UTF-8, borrowed for the call, NULL if absent. */
+/*
+ * One thing that happened. All strings are UTF-8, borrowed for the call, NULL if absent.
+ */
 struct sangraha_log_event {
-	size_t size;
+	size_t size;              /* sizeof(struct sangraha_log_event) */
 	int level;                /* enum sangraha_log_level */
 	int64_t time_ms;          /* Unix time, milliseconds */
 	int64_t duration_us;      /* -1: not measured */
@@ -40,29 +46,31 @@ struct sangraha_log_event {
 	const char *outcome;      /* the name of a status, "ok" included */
 };
 
+/* Of sangraha_context_new(). Zero means default. */
 struct sangraha_context_options {
 	size_t size;         /* sizeof(struct sangraha_context_options) */
 	int log_level;       /* up to this level is reported; 0: SANGRAHA_LOG_INFO */
 	size_t memory_limit; /* bytes of bodies in flight and cache; 0: 32 MiB */
 	/*
 	 * Called for each event, from any thread, several at once; must not block and
-	 * must not call back into the library. NULL: nothing is reported.
+	 * must not call back into the library, but for sangraha_log_json(). NULL: nothing
+	 * is reported.
 	 */
 	void (*log)(void *arg, const struct sangraha_log_event *event);
-	void *log_arg;
+	void *log_arg; /* handed to log(); must outlive the context */
 };
 
 /*
  * Make a context. `options` may be NULL and is copied. On success *ret is a new
  * reference: release it with sangraha_context_unref(). Handles made from it keep their
- * own reference.
+ * own reference. It starts no thread and opens no file.
  *
  * Since: 0.1
  */
 int sangraha_context_new(const struct sangraha_context_options *options,
 			 struct sangraha_context **ret, struct sangraha_error *err);
 
-/* Take another reference; returns its argument. Since: 0.1 */
+/* Take another reference; returns its argument, which is not NULL. Since: 0.1 */
 struct sangraha_context *sangraha_context_ref(struct sangraha_context *context);
 
 /* Drop a reference; NULL is accepted. Since: 0.1 */
@@ -70,7 +78,8 @@ void sangraha_context_unref(struct sangraha_context *context);
 
 /*
  * Hand an event of the program's own to the context's hook, so that it shares level and
- * format with the library's. `time_ms` 0 means now.
+ * format with the library's. `time_ms` 0 means now, `duration_us` 0 that it took no time
+ * and -1 that it was not measured. From any thread; the hook is called on this one.
  *
  * Since: 0.1
  */
@@ -78,9 +87,9 @@ void sangraha_context_log(struct sangraha_context *context,
 			  const struct sangraha_log_event *event);
 
 /*
- * Write `event` as one line of JSON (no newline), the form that the daemons log in.
- * Returns the length, excluding the NUL; what does not fit `size` is cut so that the
- * line stays valid JSON. `size` must be at least 512.
+ * Write `event`, as a hook gets it, as one line of JSON (no newline), the form that the
+ * daemons log in. Returns the length, excluding the NUL; members that do not fit `size`
+ * bytes are left out, so that the line stays valid JSON. `size` must be at least 512.
  *
  * Since: 0.1
  */
@@ -88,7 +97,7 @@ size_t sangraha_log_json(const struct sangraha_log_event *event, char *line, siz
 
 /*
  * Render all metrics in the Prometheus text format, version 0.0.4. On success *ret_text
- * is NUL-terminated and yours: release it with sangraha_free().
+ * is NUL-terminated and yours: release it with sangraha_free(). From any thread.
  *
  * Since: 0.1
  */
@@ -101,19 +110,22 @@ void sangraha_free(void *memory);
 /* The states of a dependency as a role last saw it. */
 enum sangraha_health_state {
 	SANGRAHA_HEALTH_NONE = 0, /* this role does not depend on it */
-	SANGRAHA_HEALTH_OK = 1,
-	SANGRAHA_HEALTH_DOWN = 2,
+	SANGRAHA_HEALTH_OK = 1,   /* it serves */
+	SANGRAHA_HEALTH_DOWN = 2, /* it does not, or nobody knows */
 };
 
-/* Filled in by sangraha_*_health(); set `size` before the call. */
+/*
+ * Filled in by the functions that end in _health(); set `size` before the call. Each
+ * other member is an enum sangraha_health_state. What lies past `size` is left alone.
+ */
 struct sangraha_health {
-	size_t size;
-	int reads;     /* enum sangraha_health_state: can reads be done */
+	size_t size;   /* sizeof(struct sangraha_health) */
+	int reads;     /* can reads be done */
 	int writes;    /* can writes be done */
 	int broker;    /* the connection to the broker */
 	int store;     /* the connection to the store */
-	int receivers; /* at least one consumer on object_write_queue */
-	int getters;   /* at least one consumer on object_read_queue */
+	int receivers; /* of a client: at least one consumer on object_write_queue */
+	int getters;   /* of a client: at least one consumer on object_read_queue */
 };
 
 #ifdef __cplusplus

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What went wrong, as a status and as a sentence. */
 #ifndef SANGRAHA_ERROR_H
 #define SANGRAHA_ERROR_H
 
@@ -12,7 +13,7 @@ extern "C" {
  * case is the `code` of the HTTP interface and of queue replies.
  */
 enum sangraha_status {
-	SANGRAHA_OK = 0,
+	SANGRAHA_OK = 0,              /* it worked */
 	SANGRAHA_E_INVALID = -1,      /* fix the argument or the configuration */
 	SANGRAHA_E_NOT_FOUND = -2,    /* there is no such object, queue or record */
 	SANGRAHA_E_CONFLICT = -3,     /* the id is taken by something else */
@@ -23,15 +24,16 @@ enum sangraha_status {
 	SANGRAHA_E_GONE = -8,         /* the id was deleted and cannot be written again */
 	SANGRAHA_E_PRECONDITION = -9, /* a condition of the request did not hold */
 	SANGRAHA_E_OVERLOADED = -10,  /* out of memory or over a bound; retry later */
-	SANGRAHA_E_UNSUPPORTED = -11, /* not a type, or not a feature, of this build */
+	SANGRAHA_E_UNSUPPORTED = -11, /* there is no such type, or no such feature */
 	SANGRAHA_E_UNAUTHORIZED = -12, /* the credentials were refused */
 	SANGRAHA_E_INTERNAL = -13,     /* our own bug, or a peer that makes no sense */
 };
 
 /*
- * The detail of one failure. The caller provides it, usually on the stack; a function
- * fills it only when it fails. It owns nothing and needs no release. Messages are UTF-8
- * sentences without a trailing full stop and never carry a secret.
+ * The detail of one failure. The caller provides it, usually on the stack, or passes
+ * NULL; a function fills it only when it fails, so it needs no initial value. It owns
+ * nothing and needs no release. Messages are UTF-8 sentences without a trailing full stop
+ * and never carry a secret.
  */
 struct sangraha_error {
 	int status;        /* enum sangraha_status */
@@ -39,8 +41,8 @@ struct sangraha_error {
 	char message[400]; /* NUL-terminated */
 };
 
-/* Lets compilers that can hold the arguments of a format against it. */
 #if defined(__GNUC__)
+/* Lets compilers that can hold the arguments of a format against it. */
 #define SANGRAHA_PRINTF(format, first) \
 	__attribute__((__format__(__printf__, format, first)))
 #else
@@ -59,7 +61,10 @@ struct sangraha_error {
 int sangraha_error_set(struct sangraha_error *err, int status, const char *format, ...)
 	SANGRAHA_PRINTF(3, 4);
 
-/* The wire name of a status: "ok", "not_found", … Never NULL, static. Since: 0.1 */
+/*
+ * The wire name of a status: "ok", "not_found", …; "internal" for what is no status.
+ * Never NULL, static. Since: 0.1
+ */
 const char *sangraha_status_name(int status);
 
 /* A sentence for people about a status. Never NULL, static. Since: 0.1 */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The getter role: answers reads. */
 #ifndef SANGRAHA_GETTER_H
 #define SANGRAHA_GETTER_H
 
@@ -21,17 +22,21 @@ extern "C" {
  */
 struct sangraha_getter;
 
+/* Of sangraha_getter_start(). Zero means default. */
 struct sangraha_getter_options {
-	size_t size;
+	size_t size;                  /* sizeof(struct sangraha_getter_options) */
 	struct sangraha_types *types; /* NULL: json, image, pdf */
-	unsigned prefetch;            /* deliveries in hand, at most; 0: 64 */
-	unsigned workers;             /* threads; 0: one for each core */
-	size_t inline_limit;          /* bytes; 0: an eighth of the memory limit */
+	unsigned prefetch;            /* deliveries in hand, at most 65535; 0: 64 */
+	unsigned workers;    /* no meaning yet: a getter has nothing to compute */
+	size_t inline_limit; /* bytes; 0: an eighth of the memory limit */
 };
 
 /*
  * Start the role. Returns at once; it begins to work when broker and store answer, and
- * goes on by itself whenever they come back. `options` may be NULL and is copied.
+ * goes on by itself whenever they come back. `options` may be NULL and is copied; the
+ * role keeps references to context, queue, store and types. On success *ret is yours:
+ * sangraha_getter_free(). SANGRAHA_E_INVALID for an inline limit over an eighth of the
+ * context's memory limit.
  *
  * Since: 0.1
  */
@@ -49,11 +54,18 @@ int sangraha_getter_start(struct sangraha_context *context, struct sangraha_queu
 int sangraha_getter_drain(struct sangraha_getter *getter, unsigned timeout_ms,
 			  struct sangraha_error *err);
 
-/* What it can do right now; answers at once. NULL is a getter that is down. Since: 0.1 */
+/*
+ * What it can do right now; answers at once, from any thread. NULL is a getter that is
+ * down. Since: 0.1
+ */
 void sangraha_getter_health(struct sangraha_getter *getter,
 			    struct sangraha_health *health);
 
-/* Stop and release, after sangraha_getter_drain() or without; NULL is accepted. Since: 0.1 */
+/*
+ * Stop and release, after sangraha_getter_drain() or without; NULL is accepted. Waits for
+ * the requests to the store that are under way; what is not finished is delivered again.
+ * Not from a callback of the library's. Since: 0.1
+ */
 void sangraha_getter_free(struct sangraha_getter *getter);
 
 #ifdef __cplusplus

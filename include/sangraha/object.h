@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Objects as they are described, their ids and references. */
 #ifndef SANGRAHA_OBJECT_H
 #define SANGRAHA_OBJECT_H
 
@@ -19,43 +20,50 @@ extern "C" {
 
 /*
  * The description of a stored object: immutable, reference counted, usable from any
- * thread. Strings that a getter returns are borrowed from it.
+ * thread. Strings that the functions below return are borrowed from it; `object` is not
+ * NULL.
  */
 struct sangraha_object;
 
+/* Take another reference; returns its argument, which may be NULL. Since: 0.1 */
 struct sangraha_object *sangraha_object_ref(struct sangraha_object *object);
+/* Drop a reference; NULL is accepted. Since: 0.1 */
 void sangraha_object_unref(struct sangraha_object *object);
 
-/* UUID in lower case. */
+/* UUID in lower case. Since: 0.1 */
 const char *sangraha_object_id(const struct sangraha_object *object);
-/* "json", "image", "pdf" or a type that the program registered. */
+/* "json", "image", "pdf" or a type that the deployment added. Since: 0.1 */
 const char *sangraha_object_type(const struct sangraha_object *object);
-/* "type/uuid". */
+/* "type/uuid". Since: 0.1 */
 const char *sangraha_object_reference(const struct sangraha_object *object);
-/* The original name, UTF-8, at most 255 bytes; NULL when none was given. */
+/* The original name, UTF-8, at most 255 bytes; NULL when none was given. Since: 0.1 */
 const char *sangraha_object_filename(const struct sangraha_object *object);
-/* The detected media type, without parameters. */
+/* The detected media type, without parameters. Since: 0.1 */
 const char *sangraha_object_content_type(const struct sangraha_object *object);
-/* Bytes. */
+/* How many bytes the object has. Since: 0.1 */
 uint64_t sangraha_object_size(const struct sangraha_object *object);
-/* SHA-256 of the bytes, lower-case hexadecimal. */
+/* SHA-256 of the bytes, lower-case hexadecimal. Since: 0.1 */
 const char *sangraha_object_sha256(const struct sangraha_object *object);
-/* A strong entity tag with its quotes (RFC 9110, section 8.8.3). */
+/* A strong entity tag with its quotes (RFC 9110, section 8.8.3). Since: 0.1 */
 const char *sangraha_object_etag(const struct sangraha_object *object);
-/* RFC 3339, UTC, with milliseconds; and the same as Unix milliseconds. */
+/* When it was created: RFC 3339, UTC, with milliseconds. Since: 0.1 */
 const char *sangraha_object_created(const struct sangraha_object *object);
+/* The same in Unix milliseconds. Since: 0.1 */
 int64_t sangraha_object_created_ms(const struct sangraha_object *object);
-/* What validation learnt, as compact JSON: {"width":…}. "{}" when nothing. */
+/* What validation learnt, as compact JSON: {"width":…}. "{}" when nothing. Since: 0.1 */
 const char *sangraha_object_facts(const struct sangraha_object *object);
-/* User metadata: the value of a name (UTF-8, decoded), or NULL. */
+/* User metadata: the value of a name (UTF-8, decoded), or NULL. Since: 0.1 */
 const char *sangraha_object_meta(const struct sangraha_object *object, const char *name);
-/* The i-th pair of user metadata in order of names; 0, or SANGRAHA_E_NOT_FOUND past the end. */
+/*
+ * The i-th pair of user metadata in order of names, from 0; returns 0, or
+ * SANGRAHA_E_NOT_FOUND past the end. There are at most 32. Since: 0.1
+ */
 int sangraha_object_meta_at(const struct sangraha_object *object, size_t i,
 			    const char **ret_name, const char **ret_value);
 
 /*
- * The description as the HTTP interface shows it, one JSON object. On success *ret_text
- * is yours: sangraha_free(). Since: 0.1
+ * The description as the HTTP interface shows it, one JSON object, NUL-terminated. On
+ * success *ret_text is yours: sangraha_free(). Since: 0.1
  */
 int sangraha_object_json(const struct sangraha_object *object, char **ret_text,
 			 struct sangraha_error *err);
@@ -82,7 +90,10 @@ int sangraha_id_new(struct sangraha_context *context, char id[SANGRAHA_ID_SIZE],
 int sangraha_id_from_key(const char *key, char id[SANGRAHA_ID_SIZE],
 			 struct sangraha_error *err);
 
-/* 1 when `id` is a UUID in lower case with hyphens, of any version; otherwise 0. Since: 0.1 */
+/*
+ * 1 when `id` is a UUID in lower case with hyphens, of any version; otherwise 0. Since:
+ * 0.1
+ */
 int sangraha_id_valid(const char *id);
 
 /*

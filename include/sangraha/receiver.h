@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The receiver role: validates, stores and deletes. */
 #ifndef SANGRAHA_RECEIVER_H
 #define SANGRAHA_RECEIVER_H
 
@@ -16,31 +17,39 @@ extern "C" {
 #endif
 
 /*
- * The receiver role. Takes operations from object_write_queue, validates, and is the only role that creates
- * and deletes objects. Makes its buckets when it starts.
- * Any number of them may run, in one process or many. It works on threads of its own.
+ * The receiver role. Takes operations from object_write_queue, validates, and is the only
+ * role that creates and deletes objects. Makes its buckets when it starts. Any number of
+ * them may run, in one process or many. It works on threads of its own.
  */
 struct sangraha_receiver;
 
+/* Of sangraha_receiver_start(). Zero means default. */
 struct sangraha_receiver_options {
-	size_t size;
+	size_t size;                  /* sizeof(struct sangraha_receiver_options) */
 	struct sangraha_types *types; /* NULL: json, image, pdf */
-	unsigned prefetch;            /* deliveries in hand, at most; 0: 64 */
-	unsigned workers;             /* threads; 0: one for each core */
+	unsigned prefetch;            /* deliveries in hand, at most 65535; 0: 64 */
+	unsigned workers;             /* threads that validate; 0: one for each core */
 	size_t inline_limit;          /* bytes; 0: an eighth of the memory limit */
 	/*
 	 * A say of your own after validation accepted an object: 0 stores it; anything
-	 * else refuses it, with the message in `err` and the rule "veto". Called from the
-	 * worker threads, several at once. NULL: everything valid is stored.
+	 * else refuses it for good, as SANGRAHA_E_REJECTED with the message in `err`,
+	 * which is not NULL (sangraha_error_set()), and the rule "veto". `object` is the
+	 * description that would be stored, `data` its `length` bytes; both are borrowed
+	 * for the call. Called from the worker threads, several at once, and again when
+	 * the operation is repeated; what blocks here holds up the worker. NULL:
+	 * everything valid is stored.
 	 */
 	int (*veto)(void *arg, const struct sangraha_object *object, const void *data,
 		    size_t length, struct sangraha_error *err);
-	void *veto_arg;
+	void *veto_arg; /* handed to veto(); must outlive the role */
 };
 
 /*
  * Start the role. Returns at once; it begins to work when broker and store answer, and
- * goes on by itself whenever they come back. `options` may be NULL and is copied.
+ * goes on by itself whenever they come back. `options` may be NULL and is copied; the
+ * role keeps references to context, queue, store and types. On success *ret is yours:
+ * sangraha_receiver_free(). SANGRAHA_E_INVALID for an inline limit over an eighth of the
+ * context's memory limit.
  *
  * Since: 0.1
  */
@@ -58,11 +67,18 @@ int sangraha_receiver_start(struct sangraha_context *context,
 int sangraha_receiver_drain(struct sangraha_receiver *receiver, unsigned timeout_ms,
 			    struct sangraha_error *err);
 
-/* What it can do right now; answers at once. NULL is a receiver that is down. Since: 0.1 */
+/*
+ * What it can do right now; answers at once, from any thread. NULL is a receiver that is
+ * down. Since: 0.1
+ */
 void sangraha_receiver_health(struct sangraha_receiver *receiver,
 			      struct sangraha_health *health);
 
-/* Stop and release, after sangraha_receiver_drain() or without; NULL is accepted. Since: 0.1 */
+/*
+ * Stop and release, after sangraha_receiver_drain() or without; NULL is accepted. Waits
+ * for the requests to the store that are under way; what is not finished is delivered
+ * again. Not from a callback of the library's. Since: 0.1
+ */
 void sangraha_receiver_free(struct sangraha_receiver *receiver);
 
 #ifdef __cplusplus

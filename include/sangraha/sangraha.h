@@ -2,7 +2,7 @@
 #ifndef SANGRAHA_SANGRAHA_H
 #define SANGRAHA_SANGRAHA_H
 
-/* Everything in libsangraha. <sangraha/rest.h> belongs to libsangraha-rest. */
+/* Includes everything in libsangraha; <sangraha/rest.h> belongs to libsangraha-rest. */
 #include <sangraha/admin.h>
 #include <sangraha/client.h>
 #include <sangraha/context.h>

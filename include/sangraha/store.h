@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The store that objects lie in, and plain calls to it. */
 #ifndef SANGRAHA_STORE_H
 #define SANGRAHA_STORE_H
 
@@ -13,51 +14,62 @@ extern "C" {
 #endif
 
 /*
- * An object store: a MinIO or another S3 server, or a folder of this process's own. Handles
- * are reference counted and usable from any thread. A handle has threads of its own, which
- * keep many requests in flight.
+ * An object store: a MinIO or another S3 server, or a folder of this process's own.
+ * Handles are reference counted and usable from any thread. A handle has threads of its
+ * own, which keep many requests in flight.
  */
 struct sangraha_store;
 
+/* Of sangraha_store_open(). Zero means default. */
 struct sangraha_store_options {
-	size_t size;
-	const char *access_key; /* NULL: requests are not signed */
-	const char *secret_key;
+	size_t size;               /* sizeof(struct sangraha_store_options) */
+	const char *access_key;    /* NULL: requests are not signed */
+	const char *secret_key;    /* belongs to the access key */
 	const char *region;        /* NULL: "us-east-1" */
-	const char *bucket_prefix; /* NULL: "sangraha-" */
+	const char *bucket_prefix; /* at most 55 of [a-z0-9-]; NULL: "sangraha-" */
 	const char *ca_file;       /* PEM; NULL: the system's */
 	unsigned connections;      /* to the store, at most; 0: 64 */
-	unsigned
-		idle_timeout_ms; /* a transfer without a byte for so long fails; 0: 30000 */
+	unsigned idle_timeout_ms;  /* a transfer without a byte fails after; 0: 30000 */
 };
 
 /*
  * Open the store at `url`. `options` may be NULL and is copied. On success *ret is a new
- * reference: release it with sangraha_store_unref(), which waits for requests in flight.
- * Fails with SANGRAHA_E_INVALID for a scheme this build does not have.
+ * reference: release it with sangraha_store_unref(). Fails with SANGRAHA_E_INVALID for a
+ * scheme this build does not have, and for options that cannot be.
  *
  * "s3+http://host:port", "s3+https://host", comma-separated for several gateways of one
  * store. Nothing is sent yet.
  *
  * "file:DIR": objects in the folder DIR, which is made when it is missing and may hold
- * queues ("local:DIR") too. Of `options` the bucket prefix counts. Handles of one context on
- * one folder share what is in it; another process, or another context, is told
+ * queues ("local:DIR") too. Of `options` the bucket prefix counts. Handles of one context
+ * on one folder share what is in it; another process, or another context, is told
  * SANGRAHA_E_UNAVAILABLE. Besides: _UNAUTHORIZED for a folder that cannot be written to,
- * _OVERLOADED for a full disk, _INTERNAL for files that are damaged or of a later version.
+ * _OVERLOADED for a full disk, _INTERNAL for files that are damaged or of a later
+ * version.
  *
  * Since: 0.1
  */
 int sangraha_store_open(struct sangraha_context *context, const char *url,
 			const struct sangraha_store_options *options,
 			struct sangraha_store **ret, struct sangraha_error *err);
+
+/* Take another reference; returns its argument, which may be NULL. Since: 0.1 */
 struct sangraha_store *sangraha_store_ref(struct sangraha_store *store);
+
+/*
+ * Drop a reference; NULL is accepted. Roles keep their own. The last one ends what is in
+ * flight and stops the threads. Since: 0.1
+ */
 void sangraha_store_unref(struct sangraha_store *store);
 
 /*
- * Blocking calls. `bucket` is without the prefix ("image"), of [a-z0-9-]; `key` is 1 to
- * 1024 bytes of UTF-8 without control characters, whose parts between slashes are not
- * empty, "." or ".."; `timeout_ms` 0 means 30 s. Beyond what is said, all may fail with
- * SANGRAHA_E_UNAVAILABLE, _TIMEOUT, _UNAUTHORIZED and _INTERNAL.
+ * The calls below block, and may be made from any thread. `bucket` is without the prefix
+ * ("image"), of [a-z0-9-]; `key` is 1 to 1024 bytes of UTF-8 without control characters,
+ * whose parts between slashes are not empty, "." or ".."; `timeout_ms` 0 means 30 s.
+ * Beyond what is said, all may fail with SANGRAHA_E_INVALID for an argument that cannot
+ * be, and with SANGRAHA_E_UNAVAILABLE, _TIMEOUT, _UNAUTHORIZED, _OVERLOADED and
+ * _INTERNAL; all but making it and asking whether the store serves with
+ * SANGRAHA_E_NOT_FOUND for a bucket that is not there. Roles do not need them.
  */
 
 /* Ask the store whether it serves. Since: 0.1 */
@@ -68,17 +80,23 @@ int sangraha_store_check(struct sangraha_store *store, unsigned timeout_ms,
 int sangraha_store_make_bucket(struct sangraha_store *store, const char *bucket,
 			       unsigned timeout_ms, struct sangraha_error *err);
 
+/* Of sangraha_store_put(). Zero means default. */
 struct sangraha_store_put {
-	size_t size;
+	size_t size;                    /* sizeof(struct sangraha_store_put) */
 	const char *content_type;       /* NULL: application/octet-stream */
-	const char *const *meta_names;  /* stored as x-amz-meta-<name> */
+	const char *const *meta_names;  /* [a-z0-9-]; stored as x-amz-meta-<name> */
 	const char *const *meta_values; /* printable ASCII */
-	size_t meta_count;
-	int only_if_absent; /* If-None-Match: *; fails with SANGRAHA_E_PRECONDITION */
-	unsigned timeout_ms;
+	size_t meta_count;              /* pairs, at most 48 */
+	int only_if_absent;  /* 1: If-None-Match: *; fails with SANGRAHA_E_PRECONDITION */
+	unsigned timeout_ms; /* 0: 30000 */
 };
 
-/* Store `length` bytes; durable when it returns 0. `options` may be NULL. Since: 0.1 */
+/*
+ * Store `length` bytes, over what may be there; durable when it returns 0. `data` is
+ * borrowed; the copy of it that travels waits for room in the context's memory limit.
+ * `options` may be NULL. After SANGRAHA_E_TIMEOUT and _UNAVAILABLE it may be stored
+ * nevertheless. Since: 0.1
+ */
 int sangraha_store_put(struct sangraha_store *store, const char *bucket, const char *key,
 		       const void *data, size_t length,
 		       const struct sangraha_store_put *options,
@@ -88,26 +106,33 @@ int sangraha_store_put(struct sangraha_store *store, const char *bucket, const c
 struct sangraha_store_entry;
 
 /*
- * Read at most `max_length` bytes from `offset`. SANGRAHA_E_NOT_FOUND is an answer.
- * Since: 0.1
+ * Read at most `max_length` bytes, which is not 0, from `offset`; none of what lies
+ * behind the end. On success *ret is yours: sangraha_store_entry_free().
+ * SANGRAHA_E_NOT_FOUND is an answer. Since: 0.1
  */
 int sangraha_store_get(struct sangraha_store *store, const char *bucket, const char *key,
 		       uint64_t offset, size_t max_length, unsigned timeout_ms,
 		       struct sangraha_store_entry **ret, struct sangraha_error *err);
 
-/* The same without the bytes. Since: 0.1 */
+/* The same without bytes: size, media type and metadata. Since: 0.1 */
 int sangraha_store_head(struct sangraha_store *store, const char *bucket, const char *key,
 			unsigned timeout_ms, struct sangraha_store_entry **ret,
 			struct sangraha_error *err);
 
+/*
+ * The bytes that were read; never NULL. *ret_length, which may be NULL, is how many. They
+ * count against the context's memory limit until the entry is freed. Since: 0.1
+ */
 const void *sangraha_store_entry_data(const struct sangraha_store_entry *entry,
 				      size_t *ret_length);
-/* The whole object's size in bytes, whatever part was read. */
+/* The whole object's size in bytes, whatever part was read. Since: 0.1 */
 uint64_t sangraha_store_entry_size(const struct sangraha_store_entry *entry);
+/* The media type it was stored with; NULL when the store told none. Since: 0.1 */
 const char *sangraha_store_entry_content_type(const struct sangraha_store_entry *entry);
-/* The value of x-amz-meta-<name>, or NULL. */
+/* The value of x-amz-meta-<name>, as it was stored, or NULL. Since: 0.1 */
 const char *sangraha_store_entry_meta(const struct sangraha_store_entry *entry,
 				      const char *name);
+/* Release; NULL is accepted. Since: 0.1 */
 void sangraha_store_entry_free(struct sangraha_store_entry *entry);
 
 /* Remove a key; one that is not there is no error. Since: 0.1 */
@@ -117,8 +142,9 @@ int sangraha_store_delete(struct sangraha_store *store, const char *bucket,
 
 /*
  * Call `each` with at most `limit` (1 to 1000) keys that begin with `prefix` and sort
- * behind `after`, in the order of their bytes; each() returns 0 to go on. *ret_more is 1
- * when keys are left. Since: 0.1
+ * behind `after`, in the order of their bytes; NULL is all, and from the first. each() is
+ * called on this thread when all keys are there, and returns 0 to go on. *ret_more, which
+ * may be NULL, is 1 when the store has more. Since: 0.1
  */
 int sangraha_store_list(struct sangraha_store *store, const char *bucket,
 			const char *prefix, const char *after, unsigned limit,
