@@ -56,8 +56,8 @@ int sangraha_client_new(struct sangraha_context *context, struct sangraha_queue 
 /*
  * Release. Requests without an answer end with SANGRAHA_E_UNAVAILABLE, their `done` is
  * called before this returns. Not from inside a `done`, nor while another thread is in a
- * call of this client; uploads are submitted or freed before. NULL is accepted. Since:
- * 0.1
+ * call of this client; uploads are submitted or freed before. NULL is accepted.
+ * Since: 0.1
  */
 void sangraha_client_free(struct sangraha_client *client);
 

@@ -91,8 +91,8 @@ int sangraha_id_from_key(const char *key, char id[SANGRAHA_ID_SIZE],
 			 struct sangraha_error *err);
 
 /*
- * 1 when `id` is a UUID in lower case with hyphens, of any version; otherwise 0. Since:
- * 0.1
+ * 1 when `id` is a UUID in lower case with hyphens, of any version; otherwise 0.
+ * Since: 0.1
  */
 int sangraha_id_valid(const char *id);
 
