@@ -17,6 +17,9 @@
 
 static const struct sgh_store_backend *const backends[] = {
 	&sgh_store_s3,
+#ifdef SGH_WITH_EMBEDDED
+	&sgh_store_file,
+#endif
 };
 
 /* "s3+http:" of "s3+http://host" is among the schemes. */

@@ -154,5 +154,6 @@ void sgh_store_fini(struct sangraha_store *store);
 void sgh_store_complete(struct sangraha_store *store, struct sgh_store_op *op);
 
 extern const struct sgh_store_backend sgh_store_s3;
+extern const struct sgh_store_backend sgh_store_file; /* with SGH_WITH_EMBEDDED */
 
 #endif

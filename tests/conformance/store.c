@@ -14,13 +14,17 @@
  */
 struct backend {
 	const char *name;
-	const char *url_variable; /* NULL: in memory */
+	const char *url_variable; /* NULL: it needs no server */
+	bool in_folder;           /* else, without a URL, in memory */
 };
 
 static const struct backend backends[] = {
 	{ "minio", "SANGRAHA_TEST_MINIO_URL" },
 	{ "versitygw", "SANGRAHA_TEST_VERSITY_URL" },
 	{ "memory", NULL },
+#ifdef SGH_WITH_EMBEDDED
+	{ "file", NULL, true },
+#endif
 };
 
 /* One store with buckets of its own, and one operation at a time in it. */
@@ -29,6 +33,7 @@ struct fixture {
 	struct sangraha_context *context;
 	struct sangraha_store *store;
 	struct script *script; /* of a store in memory */
+	char *folder;          /* of one in a folder */
 	struct sgh_store_op op;
 	struct sgh_bytes *body;
 	pthread_mutex_t lock;
@@ -155,6 +160,15 @@ static int open_store(struct fixture *f, const struct backend *backend,
 				   &f->store, &t_err);
 }
 
+static int open_folder(struct fixture *f)
+{
+	sgh_autofree char *url = NULL;
+
+	f->folder = t_folder_new();
+	assert_true(asprintf(&url, "file:%s/data", f->folder) > 0);
+	return sangraha_store_open(f->context, url, NULL, &f->store, &t_err);
+}
+
 static int set_up(void **state)
 {
 	const struct backend *backend = *state;
@@ -170,6 +184,8 @@ static int set_up(void **state)
 	f->script = script_new();
 	if (backend->url_variable)
 		t_ok(open_store(f, backend, NULL));
+	else if (backend->in_folder)
+		t_ok(open_folder(f));
 	else
 		f->store = memory_store_new(f->context, f->script);
 	t_ok(make_bucket(f, "image"));
@@ -185,6 +201,7 @@ static int tear_down(void **state)
 	sangraha_store_unref(f->store);
 	sangraha_context_unref(f->context);
 	script_free(f->script);
+	t_folder_remove(f->folder);
 	sgh_bytes_unref(f->body);
 	pthread_cond_destroy(&f->cond);
 	pthread_mutex_destroy(&f->lock);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SGH_STORE_FILE_H
+#define SGH_STORE_FILE_H
+
+#include <pthread.h>
+#include <sangraha/object.h>
+
+#include "base/pool.h"
+#include "base/shared.h"
+#include "base/timer.h"
+#include "db/db.h"
+#include "store/store.h"
+
+/* What the files of the back end on a local folder share. README.md tells the story. */
+
+#define SGH_FILE_SMALL_MAX   (64 << 10) /* bytes; larger bodies are files of their own */
+#define SGH_FILE_PAGE_SIZE   8192
+#define SGH_FILE_READERS     4 /* threads that look up and read */
+#define SGH_FILE_WRITERS     8 /* threads that write and remove body files */
+#define SGH_FILE_TRASH_BATCH 256
+
+/* ---- body files (file_body.c): objects/<number / 1000>/<number> ---- */
+
+#define SGH_FILE_FOLDER_SIZE 1000
+
+/* A number that was handed out, while no row and no clean-up has settled its file. */
+struct sgh_file_number {
+	struct sgh_list link;
+	uint64_t value;
+};
+
+struct sgh_file_bodies {
+	int fd;     /* the folder "objects" */
+	char *path; /* its path */
+	struct {
+		pthread_mutex_t lock;
+		int fd; /* the folder written to last; -1: none */
+		uint64_t number;
+	} folder;
+	struct {
+		pthread_mutex_t lock;
+		uint64_t next;
+		uint64_t stuck; /* the lowest one whose file could not be removed */
+		struct sgh_list unsettled; /* sgh_file_number.link, lowest first */
+	} s;
+};
+
+/* Open "objects" in the folder at `path`, which is made when it is missing. */
+int sgh_file_bodies_open(struct sgh_file_bodies *bodies, const char *path,
+			 struct sangraha_error *err);
+void sgh_file_bodies_fini(struct sgh_file_bodies *bodies);
+
+void sgh_file_number_take(struct sgh_file_bodies *bodies, struct sgh_file_number *number);
+/* A row on disk names it, or the trash does, or there is no such file. */
+void sgh_file_number_settle(struct sgh_file_bodies *bodies,
+			    struct sgh_file_number *number);
+/* Its file may be there without a row until the next open, which looks for it. */
+void sgh_file_number_stick(struct sgh_file_bodies *bodies,
+			   struct sgh_file_number *number);
+/* Everything below is settled. */
+uint64_t sgh_file_bodies_low(struct sgh_file_bodies *bodies);
+
+/* Make the file, durably with its name. On failure there may be a part of it. */
+int sgh_file_body_write(struct sgh_file_bodies *bodies, uint64_t number,
+			const struct sgh_bytes *body, struct sangraha_error *err);
+/*
+ * Read `length` bytes at `offset` of a file of `size` bytes. SANGRAHA_E_NOT_FOUND when there
+ * is none, _INTERNAL when it has another size.
+ */
+int sgh_file_body_read(struct sgh_file_bodies *bodies, uint64_t number, uint64_t size,
+		       uint64_t offset, void *data, size_t length,
+		       struct sangraha_error *err);
+/* Remove files, durably; those that are not there are no error. */
+int sgh_file_bodies_remove(struct sgh_file_bodies *bodies, const uint64_t *numbers,
+			   size_t count, struct sangraha_error *err);
+/*
+ * Hand each file that is at or behind `low` to each(), which says whether to keep it; remove
+ * the others, durably. Numbers are handed out behind all that were seen, and not below
+ * `next`. Before any other use.
+ */
+int sgh_file_bodies_sweep(struct sgh_file_bodies *bodies, uint64_t low, uint64_t next,
+			  int (*keep)(void *arg, uint64_t number,
+				      struct sangraha_error *err),
+			  void *arg, struct sangraha_error *err);
+
+/* ---- the engine of a folder (file_engine.c) ---- */
+
+/* Statements of the thread that writes. */
+enum sgh_file_write {
+	SGH_FILE_W_BUCKET,      /* 1 name: id */
+	SGH_FILE_W_MAKE_BUCKET, /* 1 name */
+	SGH_FILE_W_FIND,        /* 1 bucket, 2 key: id, file */
+	SGH_FILE_W_INSERT,      /* as UPDATE; 8 bucket, 9 key */
+	SGH_FILE_W_UPDATE, /* 1 size, 2 modified, 3 type, 4 meta, 5 file, 6 body, 7 id */
+	SGH_FILE_W_DELETE, /* 1 id */
+	SGH_FILE_W_TRASH,  /* 1 number */
+	SGH_FILE_W_TRASH_UNUSED, /* 1 number */
+	SGH_FILE_W_EMPTY,        /* 1 number */
+	SGH_FILE_W_LOW,          /* 1 number */
+	SGH_FILE_W_PROBE,
+	SGH_FILE_W_COUNT,
+};
+
+/* Statements of those who read. */
+enum sgh_file_read {
+	SGH_FILE_R_FIND,   /* 1 bucket, 2 key: size, modified, type, meta, file, body */
+	SGH_FILE_R_BUCKET, /* 1 name: id */
+	SGH_FILE_R_FROM,   /* 1 bucket id, 2 key, 3 limit: key, size, modified */
+	SGH_FILE_R_AFTER,  /* the same behind the key */
+	SGH_FILE_R_TRASH,  /* 1 limit: number */
+	SGH_FILE_R_USED,   /* 1 number: a row where a row or the trash names it */
+	SGH_FILE_R_MARKS,  /* low, the highest number in a row, and in the trash */
+	SGH_FILE_R_COUNT,
+};
+
+/* A reader of the database that one thread uses for now. */
+struct sgh_file_reader {
+	struct sgh_list link;
+	struct sgh_db_reader *db;
+};
+
+/* What all handles of one context on one folder share. */
+struct sgh_file_engine {
+	struct sgh_shared shared;         /* the first member */
+	struct sangraha_context *context; /* a reference */
+	struct sgh_db *db;
+	struct sgh_file_bodies bodies;
+	struct sgh_timers *timers;
+	struct sgh_pool *readers;
+	struct sgh_pool *writers;
+	uint64_t low; /* as it is in the database; of the thread that writes */
+	/* file_trash.c; what is not under the lock belongs to the run of the moment. */
+	struct {
+		pthread_mutex_t lock;
+		bool running;
+		bool again; /* there is more since it began to look */
+		bool stop;
+		struct sgh_job look;
+		struct sgh_db_job forget;
+		uint64_t numbers[SGH_FILE_TRASH_BATCH];
+		size_t count;
+		bool failed; /* and that was logged */
+	} trash;
+	struct {
+		pthread_mutex_t lock;
+		struct sgh_list unused;
+		/* One for each thread that reads, and one for the trash. */
+		struct sgh_file_reader all[SGH_FILE_READERS + 1];
+	} r;
+};
+
+/* A reference to the engine of the folder at `path`, as sgh_datadir_make() gave it. */
+int sgh_file_engine_get(struct sangraha_context *context, const char *path,
+			struct sgh_file_engine **ret, struct sangraha_error *err);
+/* Drop it; the last one closes the folder. Not on a thread of the engine. */
+void sgh_file_engine_put(struct sgh_file_engine *engine);
+
+struct sgh_file_reader *sgh_file_reader_take(struct sgh_file_engine *engine);
+void sgh_file_reader_put(struct sgh_file_engine *engine, struct sgh_file_reader *reader);
+
+/* There is something in the trash, on disk: remove it some time soon. */
+void sgh_file_trash_kick(struct sgh_file_engine *engine);
+
+/* ---- a handle and its operations (file.c) ---- */
+
+struct sgh_file {
+	struct sangraha_store store; /* the first member */
+	struct sgh_file_engine *engine;
+	bool write_failed; /* atomic: the last write, for a reason that CHECK tells */
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t idle;
+		unsigned work; /* sgh_file_op that are not free yet */
+	} s;
+};
+
+/*
+ * The work of one operation. It may outlive the operation, which ends at its deadline
+ * whatever the disk does: so it has copies of what it needs and results of its own, which
+ * are handed over at the end if somebody still waits for them.
+ */
+struct sgh_file_op {
+	struct sgh_file *file;
+	struct sgh_store_op *op; /* atomic; NULL when it has ended */
+	int refs;                /* atomic: of the work and of the timer */
+	enum sgh_store_verb verb;
+	struct sgh_timer timer;
+	struct sgh_job job;
+	struct sgh_db_job change;
+	/* the request */
+	const char *bucket; /* with the prefix */
+	const char *key;
+	const char *content_type;
+	const char *meta; /* name NUL value NUL … */
+	size_t meta_length;
+	struct sgh_bytes *body;
+	bool if_none_match;
+	char sha256[SANGRAHA_SHA256_SIZE]; /* "": not known */
+	int64_t modified_ms;
+	uint64_t offset;
+	size_t max_length;
+	const char *prefix; /* NULL: all */
+	const char *after;  /* NULL: from the first */
+	unsigned limit;
+	/* of a large put */
+	bool in_file;
+	struct sgh_file_number number;
+	bool trashed; /* this change put something into the trash */
+	/* of a get */
+	struct sgh_budget_waiter waiter;
+	bool waiting;     /* atomic: in line for memory */
+	size_t reserved;  /* bytes that no data has taken over */
+	uint64_t missing; /* the number whose file was not there */
+	/* the result */
+	int status;
+	struct sangraha_error err;
+	bool ours; /* sgh_store_op.ours */
+	struct sgh_arena arena;
+	struct sgh_store_head head;
+	struct sgh_bytes *data;
+	struct sgh_store_key *keys;
+	size_t key_count;
+	bool more;
+	char text[]; /* of the request */
+};
+
+/* Nobody waits for it any more. */
+bool sgh_file_abandoned(struct sgh_file_op *self);
+/* The work is done, with what is in self->status and self->err. `self` is gone then. */
+void sgh_file_finish(struct sgh_file_op *self);
+/* Who holds on to it a while longer takes a reference by hand. */
+void sgh_file_op_unref(struct sgh_file_op *self);
+/* "bucket/key", shortened, for a sentence. */
+#define SGH_FILE_NAME_SIZE 200
+void sgh_file_name(const struct sgh_file_op *self, char text[SGH_FILE_NAME_SIZE]);
+
+/* file_write.c: put, delete, make bucket; and a write that changes nothing. */
+void sgh_file_write(struct sgh_file_op *self);
+void sgh_file_probe(struct sgh_file_op *self);
+/* file_read.c: get, head, list, check. */
+void sgh_file_read(struct sgh_file_op *self);
+/* The timer found it waiting for memory: leave the line, which may end the work. */
+void sgh_file_read_expired(struct sgh_file_op *self);
+
+#endif

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/file.h"
+
+#include <errno.h>
+
+#include "base/error.h"
+#include "wire/sha256.h"
+
+/*
+ * Changes. Rows are written by the one thread that writes; a large body is a file before its
+ * row is, and a row that goes leaves its file to the trash in the same transaction.
+ */
+
+/* ---- what the last write knows ---- */
+
+static void note(struct sgh_file_op *self, int status, const struct sangraha_error *err)
+{
+	bool disk = (status == SANGRAHA_E_OVERLOADED && err->native != ENOMEM) ||
+		    status == SANGRAHA_E_UNAVAILABLE || status == SANGRAHA_E_UNAUTHORIZED;
+
+	if (!status || disk)
+		__atomic_store_n(&self->file->write_failed, disk, __ATOMIC_RELAXED);
+	/* A disk that cannot be written to may well be read: that is not the breaker's. */
+	self->ours |= disk;
+	self->status = status;
+	if (status && err != &self->err)
+		self->err = *err;
+}
+
+/* ---- rows, on the thread that writes ---- */
+
+static int find_bucket(struct sgh_file_op *self, struct sgh_db *db, int64_t *ret,
+		       struct sangraha_error *err)
+{
+	sqlite3_stmt *statement = sgh_db_statement(db, SGH_FILE_W_BUCKET);
+	int rc;
+
+	sqlite3_bind_text(statement, 1, self->bucket, -1, SQLITE_STATIC);
+	rc = sgh_db_run(db, statement, err);
+	if (rc == 1) {
+		*ret = sqlite3_column_int64(statement, 0);
+		sqlite3_reset(statement);
+	}
+	return rc;
+}
+
+struct row {
+	int64_t id;
+	int64_t file; /* -1: the body is in the row */
+};
+
+static int find_row(struct sgh_file_op *self, struct sgh_db *db, int64_t bucket,
+		    struct row *ret, struct sangraha_error *err)
+{
+	sqlite3_stmt *statement = sgh_db_statement(db, SGH_FILE_W_FIND);
+	int rc;
+
+	sqlite3_bind_int64(statement, 1, bucket);
+	sqlite3_bind_text(statement, 2, self->key, -1, SQLITE_STATIC);
+	rc = sgh_db_run(db, statement, err);
+	if (rc == 1) {
+		ret->id = sqlite3_column_int64(statement, 0);
+		ret->file = sqlite3_column_type(statement, 1) == SQLITE_NULL
+				    ? -1
+				    : sqlite3_column_int64(statement, 1);
+		sqlite3_reset(statement);
+	}
+	return rc;
+}
+
+static int run_number(struct sgh_db *db, enum sgh_file_write which, int64_t number,
+		      struct sangraha_error *err)
+{
+	sqlite3_stmt *statement = sgh_db_statement(db, which);
+
+	sqlite3_bind_int64(statement, 1, number);
+	return sgh_db_run(db, statement, err);
+}
+
+/* Once in a thousand files: the next open need not look at those that are settled. */
+static int raise_low(struct sgh_file_op *self, struct sgh_db *db,
+		     struct sangraha_error *err)
+{
+	struct sgh_file_engine *engine = self->file->engine;
+	uint64_t low = sgh_file_bodies_low(&engine->bodies);
+
+	low -= low % SGH_FILE_FOLDER_SIZE;
+	if (low <= engine->low)
+		return 0;
+	/* If this is not committed the mark stays lower, which does no harm. */
+	engine->low = low;
+	return run_number(db, SGH_FILE_W_LOW, (int64_t)low, err);
+}
+
+static int write_row(struct sgh_file_op *self, struct sgh_db *db, int64_t bucket,
+		     const struct row *there, struct sangraha_error *err)
+{
+	sqlite3_stmt *statement =
+		sgh_db_statement(db, there ? SGH_FILE_W_UPDATE : SGH_FILE_W_INSERT);
+	uint64_t size = self->body ? self->body->length : 0;
+
+	sqlite3_bind_int64(statement, 1, (sqlite3_int64)size);
+	sqlite3_bind_int64(statement, 2, self->modified_ms);
+	sqlite3_bind_text(statement, 3, self->content_type, -1, SQLITE_STATIC);
+	sqlite3_bind_blob64(statement, 4, self->meta, self->meta_length, SQLITE_STATIC);
+	if (self->in_file)
+		sqlite3_bind_int64(statement, 5, (sqlite3_int64)self->number.value);
+	else if (size)
+		sqlite3_bind_blob64(statement, 6, self->body->data, size, SQLITE_STATIC);
+	if (there) {
+		sqlite3_bind_int64(statement, 7, there->id);
+	} else {
+		sqlite3_bind_int64(statement, 8, bucket);
+		sqlite3_bind_text(statement, 9, self->key, -1, SQLITE_STATIC);
+	}
+	return sgh_db_run(db, statement, err);
+}
+
+static int trash_file(struct sgh_file_op *self, struct sgh_db *db, const struct row *row,
+		      struct sangraha_error *err)
+{
+	self->trashed = row->file >= 0;
+	return self->trashed ? run_number(db, SGH_FILE_W_TRASH, row->file, err) : 0;
+}
+
+/* Past its deadline nobody waits, and a change may surprise those who went on. */
+static int check_awaited(struct sgh_file_op *self, struct sangraha_error *err)
+{
+	if (sgh_file_abandoned(self))
+		return sgh_fail(err, SANGRAHA_E_TIMEOUT, 0,
+				"the deadline passed before it was written");
+	return 0;
+}
+
+static int put(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_error *err)
+{
+	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
+	char name[SGH_FILE_NAME_SIZE];
+	struct row row;
+	int64_t bucket;
+	bool there;
+	int rc = check_awaited(self, err);
+
+	if (rc)
+		return rc;
+	rc = find_bucket(self, db, &bucket, err);
+	if (rc == 0)
+		return sgh_fail(err, SANGRAHA_E_NOT_FOUND, 0, "there is no bucket %s",
+				self->bucket);
+	if (rc == 1)
+		rc = find_row(self, db, bucket, &row, err);
+	if (rc < 0)
+		return rc;
+	there = rc == 1;
+	sgh_file_name(self, name);
+	if (there && self->if_none_match)
+		return sgh_fail(err, SANGRAHA_E_PRECONDITION, 0, "PUT %s: the key exists",
+				name);
+	rc = write_row(self, db, bucket, there ? &row : NULL, err);
+	if (!rc && there)
+		rc = trash_file(self, db, &row, err);
+	if (!rc && self->in_file)
+		rc = raise_low(self, db, err);
+	return rc;
+}
+
+static int erase(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_error *err)
+{
+	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
+	struct row row;
+	int64_t bucket;
+	int rc = check_awaited(self, err);
+
+	if (rc)
+		return rc;
+	rc = find_bucket(self, db, &bucket, err);
+	if (rc == 1)
+		rc = find_row(self, db, bucket, &row, err);
+	if (rc <= 0)
+		return rc;
+	rc = run_number(db, SGH_FILE_W_DELETE, row.id, err);
+	return rc ? rc : trash_file(self, db, &row, err);
+}
+
+static int make_bucket(struct sgh_db_job *job, struct sgh_db *db,
+		       struct sangraha_error *err)
+{
+	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
+	sqlite3_stmt *statement = sgh_db_statement(db, SGH_FILE_W_MAKE_BUCKET);
+
+	sqlite3_bind_text(statement, 1, self->bucket, -1, SQLITE_STATIC);
+	return sgh_db_run(db, statement, err);
+}
+
+/* ---- a large body whose row was not written ---- */
+
+static void undo(struct sgh_job *job)
+{
+	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, job);
+	struct sgh_file_bodies *bodies = &self->file->engine->bodies;
+
+	if (sgh_file_bodies_remove(bodies, &self->number.value, 1, NULL))
+		sgh_file_number_stick(bodies, &self->number);
+	else
+		sgh_file_number_settle(bodies, &self->number);
+	sgh_file_finish(self);
+}
+
+/*
+ * When the log could not be synced the row may be there after a crash. Only a commit that
+ * came after it tells; that one puts the number into the trash unless a row has it.
+ */
+static int doubt(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_error *err)
+{
+	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
+
+	return run_number(db, SGH_FILE_W_TRASH_UNUSED, (int64_t)self->number.value, err);
+}
+
+static void doubt_ended(struct sgh_db_job *job, int status,
+			const struct sangraha_error *err)
+{
+	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
+	struct sgh_file_engine *engine = self->file->engine;
+
+	if (status) {
+		sgh_file_number_stick(&engine->bodies, &self->number);
+	} else {
+		sgh_file_number_settle(&engine->bodies, &self->number);
+		sgh_file_trash_kick(engine);
+	}
+	sgh_file_finish(self);
+}
+
+static void put_failed(struct sgh_file_op *self)
+{
+	struct sgh_file_engine *engine = self->file->engine;
+
+	if (self->status == SANGRAHA_E_UNAVAILABLE) {
+		self->change.run = doubt;
+		self->change.done = doubt_ended;
+		sgh_db_submit(engine->db, &self->change);
+	} else {
+		self->job.run = undo;
+		sgh_pool_submit(engine->writers, &self->job);
+	}
+}
+
+/* ---- the way of a change ---- */
+
+static void changed(struct sgh_db_job *job, int status, const struct sangraha_error *err)
+{
+	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
+	struct sgh_file_engine *engine = self->file->engine;
+
+	note(self, status, err);
+	if (status && self->in_file) {
+		put_failed(self);
+		return;
+	}
+	if (self->in_file)
+		sgh_file_number_settle(&engine->bodies, &self->number);
+	if (!status && self->trashed)
+		sgh_file_trash_kick(engine);
+	sgh_file_finish(self);
+}
+
+static void submit(struct sgh_file_op *self,
+		   int (*run)(struct sgh_db_job *job, struct sgh_db *db,
+			      struct sangraha_error *err))
+{
+	self->change.run = run;
+	self->change.done = changed;
+	sgh_db_submit(self->file->engine->db, &self->change);
+}
+
+static int check_digest(const struct sgh_file_op *self, struct sangraha_error *err)
+{
+	char sha256[SANGRAHA_SHA256_SIZE];
+	int rc;
+
+	if (!self->sha256[0])
+		return 0;
+	rc = sgh_sha256_hex(self->body ? self->body->data : NULL,
+			    self->body ? self->body->length : 0, sha256, err);
+	if (!rc && strcmp(sha256, self->sha256) != 0)
+		rc = sgh_fail(err, SANGRAHA_E_INTERNAL, 0,
+			      "the body to store has another digest than was said");
+	return rc;
+}
+
+/* A failure that the change only reports, on the thread that ends changes. */
+static int report(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_error *err)
+{
+	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
+
+	return sgh_fail_with(err, self->status, &self->err);
+}
+
+static void write_body(struct sgh_job *job)
+{
+	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, job);
+	struct sgh_file_bodies *bodies = &self->file->engine->bodies;
+
+	self->status = check_awaited(self, &self->err);
+	if (!self->status)
+		self->status = check_digest(self, &self->err);
+	if (self->status) {
+		sgh_file_finish(self);
+		return;
+	}
+	sgh_file_number_take(bodies, &self->number);
+	self->in_file = true;
+	note(self,
+	     sgh_file_body_write(bodies, self->number.value, self->body, &self->err),
+	     &self->err);
+	if (self->status)
+		undo(job);
+	else
+		submit(self, put);
+}
+
+void sgh_file_write(struct sgh_file_op *self)
+{
+	if (self->verb == SGH_STORE_DELETE) {
+		submit(self, erase);
+	} else if (self->verb == SGH_STORE_MAKE_BUCKET) {
+		submit(self, make_bucket);
+	} else if (self->body && self->body->length > SGH_FILE_SMALL_MAX) {
+		self->job.run = write_body;
+		sgh_pool_submit(self->file->engine->writers, &self->job);
+	} else {
+		self->status = check_digest(self, &self->err);
+		submit(self, self->status ? report : put);
+	}
+}
+
+/* ---- whether it can be written to ---- */
+
+static int probe(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_error *err)
+{
+	return sgh_db_run(db, sgh_db_statement(db, SGH_FILE_W_PROBE), err);
+}
+
+static void probed(struct sgh_db_job *job, int status, const struct sangraha_error *err)
+{
+	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
+
+	note(self, status, err);
+	/* A refusal would stop reading, too; this is a store that serves in part. */
+	if (self->status && self->status != SANGRAHA_E_OVERLOADED)
+		self->status = self->err.status = SANGRAHA_E_UNAVAILABLE;
+	sgh_file_finish(self);
+}
+
+void sgh_file_probe(struct sgh_file_op *self)
+{
+	self->change.run = probe;
+	self->change.done = probed;
+	sgh_db_submit(self->file->engine->db, &self->change);
+}
