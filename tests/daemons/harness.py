@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The three programs as real processes, and what tests say to them."""
+"""The programs as real processes, and what tests say to them."""
 
 import contextlib
 import json
@@ -25,7 +25,16 @@ PASSED_ON = ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTI
 
 
 def program(role):
-    return BUILD / "daemons" / f"sangraha-{role}"
+    return BUILD / "daemons" / ("sangraha" if role == "serve" else f"sangraha-{role}")
+
+
+def name(role):
+    """What it calls itself."""
+    return "sangraha serve" if role == "serve" else f"sangraha-{role}"
+
+
+def command(role):
+    return [program(role), "serve"] if role == "serve" else [program(role)]
 
 
 def wait_for(condition, seconds=10, what=None):
@@ -47,7 +56,7 @@ class Daemon:
         self.role = role
         self.flags = flags
         self.environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        own = "SANGRAHA_LISTEN" if role == "orchestrator" else "SANGRAHA_HEALTH_LISTEN"
+        own = "SANGRAHA_LISTEN" if role in ("orchestrator", "serve") else "SANGRAHA_HEALTH_LISTEN"
         self.environment |= {own: "127.0.0.1:0"} | (environment or {})
         self.process = None
         self.url = None
@@ -56,7 +65,7 @@ class Daemon:
         """Start without waiting for anything."""
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            [program(self.role), *self.flags],
+            [*command(self.role), *self.flags],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -7,9 +7,9 @@ import socket
 
 import pytest
 import requests
-from harness import Daemon, wait_for
+from harness import Daemon, name, wait_for
 
-ROLES = ["receiver", "getter", "orchestrator"]
+ROLES = ["receiver", "getter", "orchestrator", "serve"]
 NOWHERE = {
     "SANGRAHA_QUEUE_URL": "amqp://guest:guest@127.0.0.1:1/%2F",
     "SANGRAHA_STORE_URL": "s3+http://127.0.0.1:1",
@@ -40,7 +40,7 @@ def complaint(daemon):
 def sentence(daemon, err):
     """What it says in plain words, between the lines of the log."""
     said = [line for line in err.splitlines() if not line.startswith("{")]
-    assert len(said) == 1 and said[0].startswith(f"sangraha-{daemon.role}: "), err
+    assert len(said) == 1 and said[0].startswith(f"{name(daemon.role)}: "), err
     return said[0]
 
 
@@ -49,7 +49,7 @@ def test_help_and_version(spawned, role):
     status, out, err = spawned(role, "--help").spawn().finish()
     assert status == 0 and "--queue-url" in out and err == ""
     status, out, _ = spawned(role, "--version").spawn().finish()
-    assert status == 0 and out.startswith(f"sangraha-{role} 0.")
+    assert status == 0 and out.startswith(f"{name(role)} 0.")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_an_address_in_use(spawned, role):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        flag = "--listen" if role == "orchestrator" else "--health-listen"
+        flag = "--listen" if role in ("orchestrator", "serve") else "--health-listen"
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         daemon = spawned(role, flag, address)
         status, out, err = daemon.spawn().finish()
