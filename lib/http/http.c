@@ -44,6 +44,10 @@ int sgh_http_submit(struct sgh_http *http, struct sgh_http_request *request,
 	if (!full) {
 		http->state.requests++;
 		request->sequence = http->state.sequence++;
+		request->transfer = NULL;
+		request->under_way = true;
+		request->noted = false;
+		request->cancelled = 0;
 		sgh_list_append(&http->state.submitted, &request->link);
 		http->state.woken = true;
 	}
@@ -54,6 +58,34 @@ int sgh_http_submit(struct sgh_http *http, struct sgh_http_request *request,
 	if (wake)
 		sgh_wake(http->wake);
 	return 0;
+}
+
+/* Leave a note about a request for the thread; `cancelled` 0: ask its callbacks again. */
+static void note(struct sgh_http *http, struct sgh_http_request *request, int cancelled)
+{
+	pthread_mutex_lock(&http->state.lock);
+	if (request->under_way) {
+		if (cancelled && !request->cancelled)
+			request->cancelled = cancelled;
+		if (!request->noted)
+			sgh_list_append(&http->state.noted, &request->noted_link);
+		request->noted = true;
+		/* Under the lock: the thread may end as soon as it has seen the note. */
+		if (!http->state.woken)
+			sgh_wake(http->wake);
+		http->state.woken = true;
+	}
+	pthread_mutex_unlock(&http->state.lock);
+}
+
+void sgh_http_resume(struct sgh_http *http, struct sgh_http_request *request)
+{
+	note(http, request, 0);
+}
+
+void sgh_http_cancel(struct sgh_http *http, struct sgh_http_request *request, int status)
+{
+	note(http, request, status < 0 ? status : SANGRAHA_E_INTERNAL);
 }
 
 void sgh_http_granted(struct sgh_budget_waiter *waiter)
@@ -141,6 +173,7 @@ static struct sgh_http *http_alloc(const struct sgh_http_options *options)
 	sgh_list_init(&http->others);
 	sgh_list_init(&http->state.submitted);
 	sgh_list_init(&http->state.granted);
+	sgh_list_init(&http->state.noted);
 	pthread_once(&curl_once, curl_init);
 	if (make_multi(http) && make_slots(http, options))
 		return http;

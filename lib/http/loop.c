@@ -14,6 +14,12 @@ static void complete(struct sgh_http *http, struct sgh_http_request *request)
 {
 	bool last;
 
+	pthread_mutex_lock(&http->state.lock);
+	if (request->noted)
+		sgh_list_remove(&request->noted_link);
+	request->noted = false;
+	request->under_way = false;
+	pthread_mutex_unlock(&http->state.lock);
 	request->done(request);
 	pthread_mutex_lock(&http->state.lock);
 	http->state.requests--;
@@ -60,11 +66,16 @@ static void finish(struct sgh_transfer *transfer, CURLcode code)
 	complete(http, request);
 }
 
-static void expire(struct sgh_transfer *transfer, const char *why)
+static void give_up(struct sgh_transfer *transfer, int status, const char *why)
 {
 	transfer->refusal = why;
-	transfer->refusal_status = SANGRAHA_E_TIMEOUT;
-	finish(transfer, CURLE_OPERATION_TIMEDOUT);
+	transfer->refusal_status = status;
+	finish(transfer, CURLE_ABORTED_BY_CALLBACK);
+}
+
+static void expire(struct sgh_transfer *transfer, const char *why)
+{
+	give_up(transfer, SANGRAHA_E_TIMEOUT, why);
 }
 
 static void expire_waiting(struct sgh_http *http, struct sgh_http_request *request)
@@ -103,10 +114,11 @@ static void check_transfer(struct sgh_transfer *transfer, int64_t now)
 	int64_t deadline = transfer->request->deadline_ms;
 	int64_t idle;
 
-	/* A wait for our own memory is not the peer's silence. */
-	if (transfer->paused || sgh_transfer_moved(transfer))
+	/* A wait of our own is not the peer's silence. */
+	if (sgh_transfer_moved(transfer) || sgh_transfer_waits(transfer))
 		transfer->moved_ms = now;
-	idle = transfer->moved_ms + http->idle_timeout_ms;
+	idle = transfer->moved_ms +
+	       sgh_transfer_patience(transfer, http->idle_timeout_ms);
 	if (deadline <= now) {
 		transfer->request->ours = transfer->paused;
 		expire(transfer,
@@ -134,6 +146,16 @@ static void check_limits(struct sgh_http *http)
 	check_waiting(http, &http->others, now);
 }
 
+/* The silence that is allowed begins now. */
+static void note_silence(struct sgh_transfer *transfer)
+{
+	struct sgh_http *http = transfer->http;
+
+	transfer->moved_ms = sgh_now_ms();
+	note_limit(http, transfer->moved_ms +
+				 sgh_transfer_patience(transfer, http->idle_timeout_ms));
+}
+
 static void resume(struct sgh_transfer *transfer)
 {
 	struct sgh_http *http = transfer->http;
@@ -148,12 +170,58 @@ static void resume(struct sgh_transfer *transfer)
 	transfer->reserved = true;
 	transfer->paused = false;
 	http->moving++;
-	transfer->moved_ms = sgh_now_ms();
-	note_limit(http, transfer->moved_ms + http->idle_timeout_ms);
+	note_silence(transfer);
 	/* Delivers what was held back before it returns, and may be refused by that. */
 	code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
 	if (code)
 		finish(transfer, code);
+}
+
+static void cancel(struct sgh_http *http, struct sgh_http_request *request, int status)
+{
+	static const char why[] = "the request was given up";
+
+	if (request->transfer) {
+		give_up(request->transfer, status, why);
+		return;
+	}
+	sgh_list_remove(&request->link);
+	request->unsent = true;
+	request->status = sgh_fail(&request->err, status, 0, "%s", why);
+	complete(http, request);
+}
+
+static void ask_again(struct sgh_transfer *transfer)
+{
+	CURLcode code = sgh_transfer_resume(transfer);
+
+	if (code)
+		finish(transfer, code);
+	else
+		note_silence(transfer);
+}
+
+/*
+ * Heed what is said about requests. Each may be completed by an earlier one's doing, and
+ * leaves the list then.
+ */
+static void heed(struct sgh_http *http, struct sgh_list *noted)
+{
+	while (!sgh_list_empty(noted)) {
+		struct sgh_http_request *request =
+			sgh_list_entry(noted->next, struct sgh_http_request, noted_link);
+		int cancelled;
+
+		pthread_mutex_lock(&http->state.lock);
+		sgh_list_remove(&request->noted_link);
+		request->noted = false;
+		cancelled = request->cancelled;
+		pthread_mutex_unlock(&http->state.lock);
+		if (cancelled)
+			cancel(http, request, cancelled);
+		else if (request->transfer)
+			ask_again(request->transfer);
+	}
 }
 
 /* Take over what other threads have left. Returns whether the thread may end. */
@@ -161,14 +229,17 @@ static bool take_over(struct sgh_http *http)
 {
 	struct sgh_list submitted;
 	struct sgh_list granted;
+	struct sgh_list noted;
 	struct sgh_list *link;
 	bool end;
 
 	sgh_list_init(&submitted);
 	sgh_list_init(&granted);
+	sgh_list_init(&noted);
 	pthread_mutex_lock(&http->state.lock);
 	sgh_list_splice(&submitted, &http->state.submitted);
 	sgh_list_splice(&granted, &http->state.granted);
+	sgh_list_splice(&noted, &http->state.noted);
 	http->state.woken = false;
 	end = http->state.stop && !http->state.requests && !http->orphans;
 	pthread_mutex_unlock(&http->state.lock);
@@ -182,6 +253,7 @@ static bool take_over(struct sgh_http *http)
 		sgh_list_append(request->want_data ? &http->readers : &http->others,
 				link);
 	}
+	heed(http, &noted);
 	return end;
 }
 
@@ -214,10 +286,11 @@ static void start_waiting(struct sgh_http *http)
 		sgh_list_append(&http->active, &transfer->link);
 		http->moving++;
 		http->reading += request->want_data;
-		note_limit(http, sgh_now_ms() + http->idle_timeout_ms);
 		if (!sgh_transfer_begin(transfer, request) ||
 		    curl_multi_add_handle(http->multi, transfer->easy))
 			finish(transfer, CURLE_OUT_OF_MEMORY);
+		else
+			note_silence(transfer);
 	}
 }
 
@@ -314,6 +387,8 @@ void *sgh_http_run(void *arg)
 		count = epoll_wait(http->epoll, events, EVENTS_MAX, wait_ms(http));
 		for (int i = 0; i < count; i++)
 			run_event(http, &events[i]);
+		/* What has ended is no longer there to be resumed. */
+		collect(http);
 	}
 	return NULL;
 }

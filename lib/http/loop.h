@@ -42,6 +42,7 @@ struct sgh_http {
 		pthread_mutex_t lock;
 		struct sgh_list submitted;
 		struct sgh_list granted; /* sgh_transfer.granted_link */
+		struct sgh_list noted;   /* sgh_http_request.noted_link */
 		uint64_t sequence;
 		unsigned requests;
 		bool woken;

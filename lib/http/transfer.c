@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/transfer.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -10,6 +11,8 @@
 #include "base/error.h"
 
 #define HEADER_BYTES_MAX (64 << 10)
+/* Servers that know nothing of 100-continue are not waited for longer. */
+#define CONTINUE_MS 300L
 
 /* End the transfer from inside a callback. */
 static size_t refuse(struct sgh_transfer *transfer, int status, const char *why)
@@ -26,6 +29,26 @@ static void status_line(struct sgh_transfer *transfer, const char *line, size_t 
 
 	transfer->final = space && space + 1 < line + length && space[1] != '1';
 	transfer->headers_done = false;
+	if (transfer->final)
+		curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE,
+				  &transfer->request->code);
+}
+
+/*
+ * A final answer that is an error ends what is still being sent. curl sees to that itself,
+ * but not when the answer says "Connection: close"; and a body that is paused would keep
+ * the transfer from its end.
+ */
+static void header_ended(struct sgh_transfer *transfer)
+{
+	struct sgh_http_request *request = transfer->request;
+
+	transfer->headers_done = true;
+	if (!transfer->final || !request->pull || request->code < 300)
+		return;
+	transfer->pull_ended = true;
+	if (transfer->pull_paused)
+		sgh_http_resume(transfer->http, request);
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *arg)
@@ -48,7 +71,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	while (end && strchr("\r\n \t", line[end - 1]) && line[end - 1])
 		end--;
 	if (!end)
-		transfer->headers_done = true;
+		header_ended(transfer);
 	colon = memchr(line, ':', end);
 	if (!colon || !transfer->final || transfer->headers_done || !request->on_header)
 		return length;
@@ -108,6 +131,17 @@ static size_t on_data(struct sgh_transfer *transfer, const char *bytes, size_t l
 	return length;
 }
 
+static size_t on_piece(struct sgh_transfer *transfer, const char *bytes, size_t length)
+{
+	int status = transfer->request->push(transfer->request, bytes, length);
+
+	if (status == SGH_HTTP_PAUSE) {
+		transfer->push_paused = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
+	return status ? refuse(transfer, status, "the body was not taken") : length;
+}
+
 static size_t on_text(struct sgh_transfer *transfer, const char *bytes, size_t length)
 {
 	struct sgh_buf *text = &transfer->request->text;
@@ -127,12 +161,51 @@ static size_t on_text(struct sgh_transfer *transfer, const char *bytes, size_t l
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct sgh_transfer *transfer = arg;
-	long code = 0;
+	struct sgh_http_request *request = transfer->request;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &code);
-	if (transfer->request->want_data && code / 100 == 2)
+	if (request->push && request->code / 100 == 2)
+		return on_piece(transfer, bytes, size * count);
+	if (request->want_data && request->code / 100 == 2)
 		return on_data(transfer, bytes, size * count);
 	return on_text(transfer, bytes, size * count);
+}
+
+/* Of a body of known length no more is asked for than that. */
+static size_t pull_room(const struct sgh_transfer *transfer, size_t room)
+{
+	int64_t length = transfer->request->length;
+
+	return length < 0 || (uint64_t)(length - transfer->pulled) > room
+		       ? room
+		       : (size_t)(length - transfer->pulled);
+}
+
+static size_t on_pull(char *data, size_t size, size_t count, void *arg)
+{
+	struct sgh_transfer *transfer = arg;
+	struct sgh_http_request *request = transfer->request;
+	size_t room = pull_room(transfer, size * count);
+	int64_t n;
+
+	if (transfer->pull_ended || room == 0)
+		return 0;
+	n = request->pull(request, data, room);
+	if (n == SGH_HTTP_PAUSE) {
+		transfer->pull_paused = true;
+		return CURL_READFUNC_PAUSE;
+	}
+	if (n == 0 && transfer->pulled < request->length)
+		n = SANGRAHA_E_INVALID;
+	if (n < 0) {
+		refuse(transfer, (int)n,
+		       n == SANGRAHA_E_INVALID ? "the body ended before its length"
+					       : "the body was given up");
+		return CURL_READFUNC_ABORT;
+	}
+	assert((uint64_t)n <= room);
+	transfer->pulled += n;
+	transfer->pull_ended = n == 0 || transfer->pulled == request->length;
+	return (size_t)n;
 }
 
 /* As curl would make it, but not inherited by programs that are started meanwhile. */
@@ -177,6 +250,9 @@ bool sgh_transfer_init(struct sgh_transfer *transfer, struct sgh_http *http,
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_pull);
+	curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, CONTINUE_MS);
 	return true;
 }
 
@@ -191,26 +267,34 @@ static CURLcode set_headers(struct sgh_transfer *transfer)
 {
 	const struct sgh_http_request *request = transfer->request;
 	struct curl_slist *lines = transfer->lines;
-	/* Without this a large body waits a second for an interim answer. */
+	/* Without the first a large body waits for an interim answer. */
 	static char no_expect[] = "Expect:";
+	static char expect[] = "Expect: 100-continue";
 
 	for (size_t i = 0; i < request->header_count; i++)
 		lines[i] =
 			(struct curl_slist){ (char *)request->headers[i], &lines[i + 1] };
-	lines[request->header_count] = (struct curl_slist){ no_expect, NULL };
+	lines[request->header_count] =
+		(struct curl_slist){ request->expect_continue ? expect : no_expect,
+				     NULL };
 	return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, lines);
 }
 
 /*
  * Bodies go out as "post fields", which curl sends from our memory, in one piece with the
  * header when they are small, and again by itself when a kept connection turns out dead.
+ * Without fields curl asks the read function, on_pull().
  */
-static void set_body(CURL *easy, const struct sgh_bytes *body)
+static void set_body(CURL *easy, const struct sgh_http_request *request)
 {
+	const struct sgh_bytes *body = request->body;
+	const char *fields = body ? (const char *)body->data : "";
+	curl_off_t length = body ? (curl_off_t)body->length : 0;
+
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-			 (curl_off_t)(body ? body->length : 0));
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body ? (const char *)body->data : "");
+			 request->pull ? (curl_off_t)request->length : length);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->pull ? NULL : fields);
 }
 
 static CURLcode set_method(struct sgh_transfer *transfer)
@@ -224,7 +308,7 @@ static CURLcode set_method(struct sgh_transfer *transfer)
 		return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL);
 	}
 	if (strcmp(method, "PUT") == 0 || strcmp(method, "POST") == 0)
-		set_body(easy, request->body);
+		set_body(easy, request);
 	else
 		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
 	return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
@@ -241,6 +325,15 @@ bool sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *
 	transfer->header_bytes = 0;
 	transfer->final = false;
 	transfer->headers_done = false;
+	transfer->pulled = 0;
+	transfer->pull_ended = false;
+	transfer->pull_paused = false;
+	transfer->push_paused = false;
+	request->transfer = transfer;
+	request->code = 0;
+	request->refused = 0;
+	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT,
+			 request->pull || request->once ? 1L : 0L);
 	request->text.max = request->max_text ? request->max_text : SGH_HTTP_TEXT_MAX;
 	/* Those that copy a text fail without memory, and curl would use a default. */
 	return !curl_easy_setopt(transfer->easy, CURLOPT_URL, request->url) &&
@@ -262,6 +355,34 @@ bool sgh_transfer_moved(struct sgh_transfer *transfer)
 	return true;
 }
 
+bool sgh_transfer_waits(const struct sgh_transfer *transfer)
+{
+	return transfer->paused || transfer->pull_paused || transfer->push_paused;
+}
+
+unsigned sgh_transfer_patience(const struct sgh_transfer *transfer, unsigned idle_ms)
+{
+	const struct sgh_http_request *request = transfer->request;
+	bool sent = !request->pull || transfer->pull_ended;
+
+	if (request->idle_timeout_ms)
+		idle_ms = request->idle_timeout_ms;
+	if (sent && !transfer->final && request->answer_timeout_ms)
+		return request->answer_timeout_ms;
+	return idle_ms;
+}
+
+CURLcode sgh_transfer_resume(struct sgh_transfer *transfer)
+{
+	if (!transfer->pull_paused && !transfer->push_paused)
+		return CURLE_OK;
+	transfer->pull_paused = false;
+	transfer->push_paused = false;
+	/* What waits for memory still waits for that. */
+	return curl_easy_pause(transfer->easy,
+			       transfer->paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+}
+
 /* Every CURLcode that a request can end with, as what the caller can do about it. */
 static int translate(CURLcode code, bool unsent)
 {
@@ -273,6 +394,8 @@ static int translate(CURLcode code, bool unsent)
 		return unsent ? SANGRAHA_E_UNAVAILABLE : SANGRAHA_E_TIMEOUT;
 	case CURLE_OUT_OF_MEMORY:
 		return SANGRAHA_E_OVERLOADED;
+	case CURLE_SSL_CACERT_BADFILE:
+		return SANGRAHA_E_INVALID;
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_CONNECT:
 	case CURLE_GOT_NOTHING:
@@ -289,14 +412,43 @@ static int translate(CURLcode code, bool unsent)
 	}
 }
 
-void sgh_transfer_result(struct sgh_transfer *transfer, CURLcode code)
+/*
+ * Whether a complete error came before the connection broke by what we were still sending:
+ * a peer need not read a body that it has refused.
+ */
+static bool answered(const struct sgh_transfer *transfer, CURLcode code)
+{
+	const struct sgh_http_request *request = transfer->request;
+	curl_off_t announced = -1;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+	return (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR) &&
+	       transfer->final && transfer->headers_done && request->code >= 300 &&
+	       announced >= 0 && (size_t)announced == request->text.length;
+}
+
+/* How far it got: whether anything was sent, and why there was no connection. */
+static void tell_sending(const struct sgh_transfer *transfer, CURLcode code)
 {
 	struct sgh_http_request *request = transfer->request;
 	curl_off_t pretransfer = 0;
+	long native = 0;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &request->code);
 	curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
 	request->unsent = code != CURLE_OK && pretransfer == 0;
+	curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &native);
+	if (request->unsent && code == CURLE_COULDNT_CONNECT)
+		request->refused = (int)native;
+}
+
+void sgh_transfer_result(struct sgh_transfer *transfer, CURLcode code)
+{
+	struct sgh_http_request *request = transfer->request;
+
+	if (answered(transfer, code))
+		code = CURLE_OK;
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &request->code);
+	tell_sending(transfer, code);
 	if (transfer->refusal) {
 		request->status = sgh_fail(&request->err, transfer->refusal_status, 0,
 					   "%s", transfer->refusal);
@@ -315,7 +467,8 @@ void sgh_transfer_result(struct sgh_transfer *transfer, CURLcode code)
 						 : curl_easy_strerror(code));
 		return;
 	}
-	if (!request->want_data || request->data || request->code / 100 != 2)
+	if (!request->want_data || request->push || request->data ||
+	    request->code / 100 != 2)
 		return;
 	request->data = sgh_bytes_new(NULL, 0);
 	if (!request->data)

@@ -27,6 +27,11 @@ struct sgh_transfer {
 	bool reserved; /* the budget gave `waiter.size`, not yet handed to the data */
 	bool paused;   /* waits for memory */
 
+	int64_t pulled;   /* bytes that pull() gave */
+	bool pull_ended;  /* there are no more of them, or none are wanted any more */
+	bool pull_paused; /* until pull() is asked again */
+	bool push_paused; /* and push() */
+
 	struct sgh_budget_waiter waiter;
 	struct sgh_list granted_link; /* guarded by the lock of sgh_http */
 };
@@ -44,6 +49,15 @@ void sgh_transfer_result(struct sgh_transfer *transfer, CURLcode code);
 
 /* Whether bytes have moved since the last call. */
 bool sgh_transfer_moved(struct sgh_transfer *transfer);
+
+/* Whether we are the ones who wait, and not for the peer. */
+bool sgh_transfer_waits(const struct sgh_transfer *transfer);
+
+/* How long the peer may be silent at the moment, of what `idle_ms` says for all. */
+unsigned sgh_transfer_patience(const struct sgh_transfer *transfer, unsigned idle_ms);
+
+/* Ask the callbacks that paused again; what is returned may end the transfer. */
+CURLcode sgh_transfer_resume(struct sgh_transfer *transfer);
 
 /* http.c: the transfer stands in line for memory, or has got it (from any thread). */
 void sgh_http_paused(struct sgh_transfer *transfer);
