@@ -88,6 +88,12 @@ void sangraha_rest_free(struct sangraha_rest *rest);
  * serves any number of the program's; all calls block. It sends nothing twice: who repeats
  * a put after SANGRAHA_E_UNAVAILABLE, _TIMEOUT or _OVERLOADED does so with the same
  * idempotency key.
+ *
+ * The calls return the status that the answer's `code` names, which `err` tells with the
+ * HTTP status as `native`, or SANGRAHA_E_INVALID for an argument that cannot be,
+ * _UNAVAILABLE when the server cannot be reached, _TIMEOUT, and _INTERNAL for an answer
+ * that makes no sense. When an answer came *ret is set, also on failure; otherwise it is
+ * NULL; free it either way. `ret` and `options` may be NULL.
  */
 struct sangraha_rest_client;
 
@@ -188,9 +194,8 @@ struct sangraha_rest_put {
 
 /*
  * Store what read() gives. `length` is the body's size in bytes, -1 when it is not known;
- * SANGRAHA_E_INVALID when read() gives another number. `options` may be NULL. When an
- * answer came *ret is set, also on failure; free it either way. The status is the one that
- * the answer's `code` names.
+ * SANGRAHA_E_INVALID when read() gives another number. Answers rather than accidents:
+ * SANGRAHA_E_UNSUPPORTED, _REJECTED, _CONFLICT, _GONE, _TOO_LARGE.
  *
  * Since: 0.1
  */
@@ -212,7 +217,7 @@ struct sangraha_rest_get {
 /*
  * Fetch an object and hand its bytes to write(), in order. What arrives whole is compared
  * with the digest in its entity tag: SANGRAHA_E_INTERNAL when it differs. An answer that
- * breaks off is SANGRAHA_E_UNAVAILABLE. Since: 0.1
+ * breaks off is SANGRAHA_E_UNAVAILABLE; SANGRAHA_E_NOT_FOUND is an answer. Since: 0.1
  */
 int sangraha_rest_client_get(struct sangraha_rest_client *client, const char *type,
 			     const char *id, const struct sangraha_rest_get *options,
@@ -220,12 +225,12 @@ int sangraha_rest_client_get(struct sangraha_rest_client *client, const char *ty
 			     struct sangraha_rest_result **ret,
 			     struct sangraha_error *err);
 
-/* Its description. Since: 0.1 */
+/* Its description. SANGRAHA_E_NOT_FOUND is an answer. Since: 0.1 */
 int sangraha_rest_client_stat(struct sangraha_rest_client *client, const char *type,
 			      const char *id, struct sangraha_rest_result **ret,
 			      struct sangraha_error *err);
 
-/* Delete it for good. Since: 0.1 */
+/* Delete it for good. SANGRAHA_E_NOT_FOUND is an answer. Since: 0.1 */
 int sangraha_rest_client_delete(struct sangraha_rest_client *client, const char *type,
 				const char *id, struct sangraha_rest_result **ret,
 				struct sangraha_error *err);

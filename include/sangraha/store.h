@@ -57,8 +57,8 @@ int sangraha_store_open(struct sangraha_context *context, const char *url,
 struct sangraha_store *sangraha_store_ref(struct sangraha_store *store);
 
 /*
- * Drop a reference; NULL is accepted. Roles keep their own. The last one ends what is in
- * flight and stops the threads. Since: 0.1
+ * Drop a reference; NULL is accepted. Roles keep their own. The last one waits for the
+ * requests in flight and stops the threads. Since: 0.1
  */
 void sangraha_store_unref(struct sangraha_store *store);
 
