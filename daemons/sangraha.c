@@ -17,13 +17,18 @@ struct command {
 
 static const struct command commands[] = {
 	{ "serve", sgh_command_serve, "run everything in one process, with no server" },
+	{ "put", sgh_command_put, "store files" },
+	{ "get", sgh_command_get, "fetch objects into files" },
+	{ "stat", sgh_command_stat, "tell what is known about objects" },
+	{ "ls", sgh_command_ls, "list objects" },
+	{ "rm", sgh_command_rm, "delete objects for good" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static void usage(FILE *file)
 {
-	fprintf(file, "usage: sangraha COMMAND [--NAME VALUE | --NAME=VALUE]...\n\n");
+	fprintf(file, "usage: sangraha COMMAND [OPTION]... [WHAT]...\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(file, "  %-7s %s\n", commands[i].name, commands[i].about);
 	fprintf(file, "\n"

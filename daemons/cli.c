@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli_cleanup.h"
+
+extern char **environ;
+
+char *sgh_cli_text(const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	return text;
+}
+
+int sgh_cli_usage(enum sgh_cli_command command, const char *format, ...)
+{
+	const char *name = sgh_cli_command_name(command);
+	va_list args;
+
+	fprintf(stderr, "sangraha %s: ", name);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "; see sangraha %s --help\n", name);
+	return SGH_EXIT_USAGE;
+}
+
+/* How wide characters are is asked of the locale; names are UTF-8 whatever it says. */
+static void know_widths(void)
+{
+	if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+		setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+static int connect_to(struct sgh_cli *cli, struct sangraha_error *err)
+{
+	const struct sgh_arguments *arguments = &cli->arguments;
+	struct sangraha_context_options context = { .size = sizeof(context),
+						    .log_level = SANGRAHA_LOG_ERROR };
+	struct sangraha_rest_client_options options = {
+		.size = sizeof(options),
+		.api_token = sgh_arguments_text(arguments, SGH_OPT_API_TOKEN),
+		.ca_file = sgh_arguments_text(arguments, SGH_OPT_CA_FILE),
+		.timeout_ms = (unsigned)cli->timeout_ms,
+	};
+	int status = sangraha_context_new(&context, &cli->context, err);
+
+	if (status)
+		return status;
+	return sangraha_rest_client_new(cli->context,
+					sgh_arguments_text(arguments, SGH_OPT_URL),
+					&options, &cli->client, err);
+}
+
+static void take_arguments(struct sgh_cli *cli)
+{
+	const struct sgh_arguments *arguments = &cli->arguments;
+
+	cli->json = sgh_arguments_number(arguments, SGH_OPT_JSON);
+	cli->quiet = sgh_arguments_number(arguments, SGH_OPT_QUIET);
+	cli->timeout_ms = (int64_t)sgh_arguments_number(arguments, SGH_OPT_TIMEOUT);
+	sgh_screen_fini(&cli->screen);
+	sgh_screen_init(&cli->screen,
+			!cli->quiet &&
+				!sgh_arguments_number(arguments, SGH_OPT_NO_PROGRESS));
+}
+
+bool sgh_cli_begin(struct sgh_cli *cli, enum sgh_cli_command command, int argc,
+		   char **argv, int *ret_code)
+{
+	struct sangraha_error err = { 0 };
+	int status;
+
+	memset(cli, 0, sizeof(*cli));
+	sgh_screen_init(&cli->screen, false);
+	know_widths();
+	status = sgh_arguments_read(&cli->arguments, command, argc, argv, environ, &err);
+	if (status == 0 && cli->arguments.help) {
+		sgh_arguments_help(command, stdout);
+		*ret_code = SGH_EXIT_OK;
+		return false;
+	}
+	if (status == 0) {
+		take_arguments(cli);
+		status = connect_to(cli, &err);
+	}
+	if (status == SANGRAHA_E_INVALID) {
+		*ret_code = sgh_cli_usage(command, "%s", err.message);
+		return false;
+	}
+	if (status) {
+		fprintf(stderr, "sangraha: %s\n", err.message);
+		*ret_code = sgh_cli_exit_code(status);
+		return false;
+	}
+	sgh_cleanup_install();
+	return true;
+}
+
+void sgh_cli_fini(struct sgh_cli *cli)
+{
+	sangraha_rest_client_free(cli->client);
+	sangraha_context_unref(cli->context);
+	sgh_arguments_fini(&cli->arguments);
+	sgh_screen_fini(&cli->screen);
+}
+
+int sgh_cli_end(struct sgh_cli *cli)
+{
+	int error = sgh_screen_error(&cli->screen);
+
+	sgh_cli_fini(cli);
+	/* Who reads no more, as `head` does, knows why; everybody else has to be told. */
+	if (error == EPIPE) {
+		sgh_cli_count_failure(cli, SGH_EXIT_LOCAL);
+	} else if (error) {
+		fprintf(stderr, "sangraha: standard output: %s\n", strerror(error));
+		sgh_cli_count_failure(cli, SGH_EXIT_LOCAL);
+	}
+	return atomic_load(&cli->code);
+}
+
+bool sgh_cli_reference(struct sgh_cli *cli, struct sgh_item *item,
+		       char type[SANGRAHA_TYPE_SIZE], char id[SANGRAHA_ID_SIZE])
+{
+	static const char route[] = "/v1/objects/";
+	const char *at = strstr(item->word, route);
+	struct sangraha_error err;
+
+	if (sangraha_reference_parse(at ? at + strlen(route) : item->word, type, id,
+				     &err) == 0)
+		return true;
+	sgh_cli_failed_here(cli, item, SGH_EXIT_USAGE,
+			    "not a reference; one looks like "
+			    "image/0199f2c4-7a3e-7c51-9d0e-4f1b2a6c8d70");
+	return false;
+}

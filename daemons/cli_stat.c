@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli_text.h"
+#include "commands.h"
+
+static void print_line(FILE *file, const char *name, const char *value)
+{
+	char *clean_name = sgh_text_clean(name), *clean = sgh_text_clean(value);
+	int blanks = 14 - (int)sgh_text_width(clean_name ? clean_name : "");
+
+	fprintf(file, "%s:%*s%s\n", clean_name ? clean_name : "", blanks > 1 ? blanks : 1,
+		"", clean ? clean : "");
+	free(clean_name);
+	free(clean);
+}
+
+static void print_size(FILE *file, uint64_t size)
+{
+	char people[SGH_TEXT_SIZE], text[64];
+
+	sgh_text_bytes(people, size);
+	if (size < 1024)
+		snprintf(text, sizeof(text), "%s", people);
+	else
+		snprintf(text, sizeof(text), "%" PRIu64 " B (%s)", size, people);
+	print_line(file, "size", text);
+}
+
+/* Facts that are not flat are shown as they are. */
+static void print_facts(FILE *file, const char *facts)
+{
+	const char *at = facts;
+	char name[64], value[256];
+
+	while (sgh_text_member(&at, name, value))
+		print_line(file, name, value);
+	if (strcmp(at, "}") != 0 && strcmp(at, "{}") != 0)
+		print_line(file, "facts", at);
+}
+
+static void print_metadata(FILE *file, const struct sangraha_object *object)
+{
+	const char *name, *value;
+
+	for (size_t i = 0; sangraha_object_meta_at(object, i, &name, &value) == 0; i++) {
+		char *label = sgh_cli_text("meta.%s", name);
+
+		if (label)
+			print_line(file, label, value);
+		free(label);
+	}
+}
+
+static void print_object(FILE *file, const struct sangraha_object *object)
+{
+	const char *name = sangraha_object_filename(object);
+
+	print_line(file, "reference", sangraha_object_reference(object));
+	if (name)
+		print_line(file, "name", name);
+	print_line(file, "content type", sangraha_object_content_type(object));
+	print_size(file, sangraha_object_size(object));
+	print_line(file, "created", sangraha_object_created(object));
+	print_line(file, "sha256", sangraha_object_sha256(object));
+	print_facts(file, sangraha_object_facts(object));
+	print_metadata(file, object);
+}
+
+static void print_blocks(struct sgh_item *item, const struct sangraha_object *object)
+{
+	print_object(item->out, object);
+	if (item->tell_name)
+		fputc('\n', item->out);
+}
+
+static void stat_one(struct sgh_cli *cli, struct sgh_item *item)
+{
+	struct sangraha_rest_result *result = NULL;
+	struct sangraha_error err = { 0 };
+	char type[SANGRAHA_TYPE_SIZE], id[SANGRAHA_ID_SIZE];
+	struct sgh_retry retry;
+	int status;
+
+	if (!sgh_cli_reference(cli, item, type, id))
+		return;
+	sgh_retry_begin(cli, &retry);
+	while ((status = sangraha_rest_client_stat(cli->client, type, id, &result,
+						   &err)) != 0 &&
+	       sgh_retry_again(cli, &retry, item->name, status, &err, result)) {
+		sangraha_rest_result_free(result);
+		result = NULL;
+	}
+	if (status)
+		sgh_cli_failed(cli, item, &err, result);
+	else if (cli->json)
+		sgh_text_json_line(item->out, sangraha_rest_result_text(result));
+	else
+		print_blocks(item, sangraha_rest_result_object(result));
+	sangraha_rest_result_free(result);
+}
+
+int sgh_command_stat(int argc, char **argv)
+{
+	struct sgh_cli cli;
+	int code;
+
+	if (!sgh_cli_begin(&cli, SGH_CLI_STAT, argc, argv, &code)) {
+		sgh_cli_fini(&cli);
+		return code;
+	}
+	if (cli.arguments.word_count == 0)
+		sgh_cli_count_failure(&cli, sgh_cli_usage(SGH_CLI_STAT, "no references"));
+	sgh_cli_run(&cli, cli.arguments.words, cli.arguments.word_count, true, stat_one);
+	return sgh_cli_end(&cli);
+}
