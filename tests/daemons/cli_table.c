@@ -54,7 +54,7 @@ static void then_types_go_and_then_times(void **state)
 		   "2026-01-02  a photograph …\n" +
 			   0);
 	t_line(70, "image/0199f2c4-7a3e-7c51-9d0e-4f1b2a6c8d70  12.5 KiB  "
-		   "a photograph o…\n");
+		   "a photograph of…\n");
 }
 
 static void references_stay_whole(void **state)
