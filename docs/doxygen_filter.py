@@ -18,7 +18,7 @@ OPAQUE = re.compile(r"^struct \w+(?=;$)", re.MULTILINE)
 
 def escape(text):
     text = re.sub(r"[\\@&<>#%\"$]", lambda found: "\\" + found[0], text)
-    # A dash in the prose that happens to stand first in a line would begin a list, and so would a number.
+    # A dash in the prose that happens to stand first in a line would begin a list.
     text = re.sub(r"(?m)^(\s*\*\s+)-(?=\s)", r"\1&ndash;", text)
     # What is indented by a tab is an example.
     text = re.sub(r"(?m)^(\s*\*)\t(.*(?:\n\s*\*\t.*)*)", r"\1 <pre>\2</pre>", text)
@@ -37,23 +37,27 @@ def is_alone(after):
     return not following.strip() or bool(re.match(r"#(?!define)", following))
 
 
-def comment(found):
-    text, before, after = found[1], found.string[: found.start()], found.string[found.end() :]
-    if "SPDX" in text:
-        return found[0]
-    if not is_first(before):
-        return f"/**<{escape(text)}*/"
-    if is_alone(after):
-        # A line of dashes is a heading for who reads the header.
-        kind = "details" if "/**" in before or re.search(r"\*/\n[^/]*#ifndef", before) else "brief"
-        return found[0] if "----" in text else f"/** @file {NAME} @{kind}{escape(text)}*/"
-    return f"/**{escape(text)}*/"
+def converter():
+    """What takes the place of each comment; the file's first one is its brief description."""
+    kinds = iter(["brief"])
+
+    def comment(found):
+        text, before, after = found[1], found.string[: found.start()], found.string[found.end() :]
+        if "SPDX" in text or "----" in text:  # a line of dashes is a heading for who reads the header
+            return found[0]
+        if not is_first(before):
+            return f"/**<{escape(text)}*/"
+        if is_alone(after):
+            return f"/** @file {NAME} @{next(kinds, 'details')}{escape(text)}*/"
+        return f"/**{escape(text)}*/"
+
+    return comment
 
 
 def main():
     with open(sys.argv[1], encoding="utf-8") as header:
         text = header.read()
-    text = COMMENT.sub(comment, text)
+    text = COMMENT.sub(converter(), text)
     # Doxygen does not tell of types that are only declared; to it a handle is a struct without members.
     sys.stdout.write(OPAQUE.sub(lambda found: found[0] + " { }", text))
 

@@ -63,13 +63,14 @@ struct sangraha_store *sangraha_store_ref(struct sangraha_store *store);
 void sangraha_store_unref(struct sangraha_store *store);
 
 /*
- * The calls below block, and may be made from any thread. `bucket` is without the prefix
- * ("image"), of [a-z0-9-]; `key` is 1 to 1024 bytes of UTF-8 without control characters,
- * whose parts between slashes are not empty, "." or ".."; `timeout_ms` 0 means 30 s.
- * Beyond what is said, all may fail with SANGRAHA_E_INVALID for an argument that cannot
- * be, and with SANGRAHA_E_UNAVAILABLE, _TIMEOUT, _UNAUTHORIZED, _OVERLOADED and
- * _INTERNAL; all but making it and asking whether the store serves with
- * SANGRAHA_E_NOT_FOUND for a bucket that is not there. Roles do not need them.
+ * sangraha_store_check() and the calls after it block, and may be made from any thread.
+ * `bucket` is without the prefix ("image"), of [a-z0-9-]; `key` is 1 to 1024 bytes of
+ * UTF-8 without control characters, whose parts between slashes are not empty, "." or
+ * ".."; `timeout_ms` 0 means 30 s. Beyond what is said, all may fail with
+ * SANGRAHA_E_INVALID for an argument that cannot be, and with SANGRAHA_E_UNAVAILABLE,
+ * _TIMEOUT, _UNAUTHORIZED, _OVERLOADED and _INTERNAL; all but making it and asking
+ * whether the store serves with SANGRAHA_E_NOT_FOUND for a bucket that is not there.
+ * Roles do not need them.
  */
 
 /* Ask the store whether it serves. Since: 0.1 */
