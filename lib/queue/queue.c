@@ -6,6 +6,9 @@
 
 static const struct sgh_queue_backend *const backends[] = {
 	&sgh_queue_amqp,
+#ifdef SGH_WITH_EMBEDDED
+	&sgh_queue_local,
+#endif
 };
 
 static bool has_scheme(const char *schemes, const char *url)

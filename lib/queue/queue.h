@@ -204,5 +204,6 @@ enum sgh_settle {
 };
 
 extern const struct sgh_queue_backend sgh_queue_amqp;
+extern const struct sgh_queue_backend sgh_queue_local; /* if SGH_WITH_EMBEDDED */
 
 #endif
