@@ -10,8 +10,11 @@ struct sgh_budget {
 	struct {
 		pthread_mutex_t lock;
 		size_t used;
+		size_t arriving; /* of these, not there yet */
+		uint64_t turn;
 		struct sgh_list holders; /* waiters that hold memory already */
 		struct sgh_list others;
+		struct sgh_list arrivals;
 	} state;
 };
 
@@ -26,6 +29,7 @@ struct sgh_budget *sgh_budget_new(size_t limit)
 	pthread_mutex_init(&budget->state.lock, NULL);
 	sgh_list_init(&budget->state.holders);
 	sgh_list_init(&budget->state.others);
+	sgh_list_init(&budget->state.arrivals);
 	return budget;
 }
 
@@ -58,6 +62,36 @@ size_t sgh_budget_used(struct sgh_budget *budget)
 	return used;
 }
 
+static struct sgh_budget_waiter *first_of(const struct sgh_list *line)
+{
+	return sgh_list_empty(line)
+		       ? NULL
+		       : sgh_list_entry(line->next, struct sgh_budget_waiter, link);
+}
+
+static bool may_arrive_locked(const struct sgh_budget *budget, size_t size)
+{
+	size_t most = budget->limit - budget->limit / 4;
+	size_t arriving = budget->state.arriving;
+
+	return arriving == 0 || (arriving <= most && size <= most - arriving);
+}
+
+/* Whose turn it is; one that may not arrive yet lets others pass. */
+static struct sgh_budget_waiter *next_locked(const struct sgh_budget *budget)
+{
+	struct sgh_budget_waiter *next = first_of(&budget->state.holders);
+	struct sgh_budget_waiter *arrival = first_of(&budget->state.arrivals);
+
+	if (next)
+		return next;
+	next = first_of(&budget->state.others);
+	if (arrival && may_arrive_locked(budget, arrival->size) &&
+	    (!next || arrival->turn < next->turn))
+		return arrival;
+	return next;
+}
+
 static bool fits_locked(const struct sgh_budget *budget, size_t size)
 {
 	size_t used = budget->state.used;
@@ -65,24 +99,35 @@ static bool fits_locked(const struct sgh_budget *budget, size_t size)
 	return used == 0 || (used <= budget->limit && size <= budget->limit - used);
 }
 
-static bool reserve_locked(struct sgh_budget *budget, size_t size, bool holds_memory)
+static void take_locked(struct sgh_budget *budget, const struct sgh_budget_waiter *waiter)
 {
-	if (!sgh_list_empty(&budget->state.holders))
+	budget->state.used += waiter->size;
+	if (waiter->arriving)
+		budget->state.arriving += waiter->size;
+}
+
+static bool reserve_locked(struct sgh_budget *budget,
+			   const struct sgh_budget_waiter *waiter)
+{
+	if (waiter->holds_memory ? !sgh_list_empty(&budget->state.holders)
+				 : next_locked(budget) != NULL)
 		return false;
-	if (!holds_memory && !sgh_list_empty(&budget->state.others))
+	if (waiter->arriving && (!sgh_list_empty(&budget->state.arrivals) ||
+				 !may_arrive_locked(budget, waiter->size)))
 		return false;
-	if (!fits_locked(budget, size))
+	if (!fits_locked(budget, waiter->size))
 		return false;
-	budget->state.used += size;
+	take_locked(budget, waiter);
 	return true;
 }
 
 bool sgh_budget_try(struct sgh_budget *budget, size_t size)
 {
+	const struct sgh_budget_waiter one = { .size = size };
 	bool reserved;
 
 	pthread_mutex_lock(&budget->state.lock);
-	reserved = reserve_locked(budget, size, false);
+	reserved = reserve_locked(budget, &one);
 	pthread_mutex_unlock(&budget->state.lock);
 	return reserved;
 }
@@ -97,18 +142,10 @@ void sgh_budget_force(struct sgh_budget *budget, size_t size)
 /* Move the waiters that fit now, in their order, to `granted`. */
 static void grant_locked(struct sgh_budget *budget, struct sgh_list *granted)
 {
-	for (;;) {
-		struct sgh_list *line = &budget->state.holders;
-		struct sgh_budget_waiter *waiter;
+	struct sgh_budget_waiter *waiter;
 
-		if (sgh_list_empty(line))
-			line = &budget->state.others;
-		if (sgh_list_empty(line))
-			return;
-		waiter = sgh_list_entry(line->next, struct sgh_budget_waiter, link);
-		if (!fits_locked(budget, waiter->size))
-			return;
-		budget->state.used += waiter->size;
+	while ((waiter = next_locked(budget)) && fits_locked(budget, waiter->size)) {
+		take_locked(budget, waiter);
 		waiter->waiting = false;
 		sgh_list_remove(&waiter->link);
 		sgh_list_append(granted, &waiter->link);
@@ -140,20 +177,39 @@ void sgh_budget_release(struct sgh_budget *budget, size_t size)
 	tell(&granted);
 }
 
+static struct sgh_list *line_of(struct sgh_budget *budget,
+				const struct sgh_budget_waiter *waiter)
+{
+	if (waiter->holds_memory)
+		return &budget->state.holders;
+	return waiter->arriving ? &budget->state.arrivals : &budget->state.others;
+}
+
 bool sgh_budget_wait(struct sgh_budget *budget, struct sgh_budget_waiter *waiter)
 {
 	bool reserved;
 
 	pthread_mutex_lock(&budget->state.lock);
 	sgh_list_init(&waiter->link);
-	reserved = reserve_locked(budget, waiter->size, waiter->holds_memory);
+	reserved = reserve_locked(budget, waiter);
 	waiter->waiting = !reserved;
+	waiter->turn = budget->state.turn++;
 	if (!reserved)
-		sgh_list_append(waiter->holds_memory ? &budget->state.holders
-						     : &budget->state.others,
-				&waiter->link);
+		sgh_list_append(line_of(budget, waiter), &waiter->link);
 	pthread_mutex_unlock(&budget->state.lock);
 	return reserved;
+}
+
+void sgh_budget_arrived(struct sgh_budget *budget, size_t size)
+{
+	struct sgh_list granted;
+
+	sgh_list_init(&granted);
+	pthread_mutex_lock(&budget->state.lock);
+	budget->state.arriving -= sgh_min(size, budget->state.arriving);
+	grant_locked(budget, &granted);
+	pthread_mutex_unlock(&budget->state.lock);
+	tell(&granted);
 }
 
 bool sgh_budget_cancel(struct sgh_budget *budget, struct sgh_budget_waiter *waiter)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/list.h"
 
@@ -33,17 +34,26 @@ void sgh_budget_release(struct sgh_budget *budget, size_t size);
  * no lock held, after the reservation was made; it must be short. Those that hold memory
  * already go before those that do not. One that wants more than the whole limit is
  * granted when nothing else is reserved.
+ *
+ * Bytes that arrive from outside take as long as somebody likes. Together they get three
+ * quarters of the memory, and one that is over that holds up nobody behind it, so that what
+ * is in hand can go on.
  */
 struct sgh_budget_waiter {
 	size_t size;
 	bool holds_memory;
+	bool arriving; /* not with holds_memory; until sgh_budget_arrived() */
 	void (*granted)(struct sgh_budget_waiter *waiter);
 	struct sgh_list link;
+	uint64_t turn;
 	bool waiting;
 };
 
 /* True: reserved at once, `granted` is not called. False: it will be, unless cancelled. */
 bool sgh_budget_wait(struct sgh_budget *budget, struct sgh_budget_waiter *waiter);
+
+/* So many bytes that were granted as arriving are there. They stay reserved. */
+void sgh_budget_arrived(struct sgh_budget *budget, size_t size);
 
 /*
  * Leave the line. True: `granted` was not and will not be called. False: it was called,

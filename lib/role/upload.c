@@ -28,9 +28,23 @@ struct sangraha_upload {
 		pthread_t resumer;
 		bool resuming;  /* resume() is being called, by that thread */
 		bool granted;   /* reserved for us, not taken over by the body yet */
+		bool arriving;  /* and the body has not come to its end */
 		bool abandoned; /* the user is gone */
 	} state;
 };
+
+/* The body is whole, or given up: others may arrive. */
+static void arrived(struct sangraha_upload *upload)
+{
+	bool arriving;
+
+	pthread_mutex_lock(&upload->state.lock);
+	arriving = upload->state.arriving;
+	upload->state.arriving = false;
+	pthread_mutex_unlock(&upload->state.lock);
+	if (arriving)
+		sgh_budget_arrived(upload->client->context->budget, upload->room);
+}
 
 static void upload_unref(struct sangraha_upload *upload)
 {
@@ -38,6 +52,7 @@ static void upload_unref(struct sangraha_upload *upload)
 
 	if (__atomic_sub_fetch(&upload->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	arrived(upload);
 	if (upload->state.granted)
 		sgh_budget_release(client->context->budget, upload->room);
 	sgh_bytes_unref(upload->body);
@@ -55,6 +70,7 @@ static void granted(struct sgh_budget_waiter *waiter)
 
 	pthread_mutex_lock(&upload->state.lock);
 	upload->state.granted = true;
+	upload->state.arriving = true;
 	upload->state.resuming = !upload->state.abandoned && upload->resume;
 	upload->state.resumer = pthread_self();
 	pthread_mutex_unlock(&upload->state.lock);
@@ -107,9 +123,11 @@ int sangraha_upload_new(struct sangraha_client *client, int64_t length,
 	pthread_mutex_init(&upload->state.lock, NULL);
 	sgh_cond_init(&upload->state.changed);
 	upload->waiter.size = upload->room;
+	upload->waiter.arriving = true;
 	upload->waiter.granted = granted;
 	if (sgh_budget_wait(client->context->budget, &upload->waiter)) {
 		upload->state.granted = true;
+		upload->state.arriving = true;
 		upload_unref(upload);
 	}
 	*ret = upload;
@@ -209,8 +227,8 @@ int sgh_upload_submit(struct sangraha_upload *upload,
 	int status;
 
 	abandon(upload);
+	arrived(upload);
 	status = finish_body(upload, err);
-
 	if (!status)
 		status = sgh_put_request(client, upload->body, options, &request, err);
 	if (!status)

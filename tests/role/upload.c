@@ -155,19 +155,33 @@ static void another_length_than_announced_is_invalid(void **state)
 	assert_int_equal(end.calls, 0);
 }
 
+/* What is on its way in gets three quarters of the memory; the rest is somebody else's. */
+#define UPLOADS 6
+#define REST    (LIMIT - UPLOADS * INLINE)
+
 /* Fill the memory with uploads that hold it. */
-static void fill(struct t_roles *f, struct sangraha_upload *uploads[8], struct end *end)
+static void fill(struct t_roles *f, struct sangraha_upload *uploads[UPLOADS],
+		 struct end *end)
 {
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < UPLOADS; i++) {
 		uploads[i] = upload_of(f, INLINE, end);
 		assert_int_equal(taken(uploads[i], INLINE), INLINE);
 	}
+	assert_true(sgh_budget_try(budget(f), REST));
+}
+
+static void empty(struct t_roles *f, struct sangraha_upload *uploads[UPLOADS], int first,
+		  int count)
+{
+	for (int i = first; i < first + count; i++)
+		sangraha_upload_free(uploads[i]);
+	sgh_budget_release(budget(f), REST);
 }
 
 static void without_memory_it_is_paused(void **state)
 {
 	struct t_roles *f = *state;
-	struct sangraha_upload *uploads[8];
+	struct sangraha_upload *uploads[UPLOADS];
 	struct end end = { 0 };
 	struct end late = { 0 };
 	struct sangraha_upload *upload;
@@ -180,10 +194,33 @@ static void without_memory_it_is_paused(void **state)
 	t_wait(__atomic_load_n(&late.resumed, __ATOMIC_SEQ_CST) == 1);
 	assert_int_equal(taken(upload, 100), 100);
 	sangraha_upload_free(upload);
-	for (int i = 1; i < 8; i++)
-		sangraha_upload_free(uploads[i]);
+	empty(f, uploads, 1, UPLOADS - 1);
 	assert_int_equal(sgh_budget_used(budget(f)), 0);
 	assert_int_equal(end.resumed, 0);
+}
+
+/* Who sends slowly does not keep others from what they do. */
+static void what_arrives_leaves_memory_to_others(void **state)
+{
+	struct t_roles *f = *state;
+	struct sangraha_upload *uploads[UPLOADS];
+	struct end end = { 0 };
+	struct end late = { 0 };
+	struct sangraha_upload *upload;
+
+	fill(f, uploads, &end);
+	sgh_budget_release(budget(f), REST);
+	upload = upload_of(f, 100, &late);
+	assert_int_equal(taken(upload, 100), 0);
+	assert_true(sgh_budget_try(budget(f), REST));
+	sgh_budget_release(budget(f), INLINE);
+	t_ok(sangraha_upload_submit(uploads[0], NULL, done, &end, &t_err));
+	t_wait(__atomic_load_n(&late.resumed, __ATOMIC_SEQ_CST) == 1);
+	sgh_budget_force(budget(f), INLINE);
+	sent(f);
+	sangraha_upload_free(upload);
+	empty(f, uploads, 1, UPLOADS - 1);
+	sangraha_client_free(sgh_take(f->client));
 }
 
 /* A body that was answered makes room for the next. */
@@ -192,7 +229,7 @@ static void an_end_resumes_another(void **state)
 	struct sangraha_put_options options = { .size = sizeof(options),
 						.timeout_ms = 50 };
 	struct t_roles *f = *state;
-	struct sangraha_upload *uploads[8];
+	struct sangraha_upload *uploads[UPLOADS];
 	struct end end = { 0 };
 	struct end late = { 0 };
 	struct sangraha_upload *upload;
@@ -205,14 +242,13 @@ static void an_end_resumes_another(void **state)
 	assert_int_equal(end.status, SANGRAHA_E_TIMEOUT);
 	t_wait(__atomic_load_n(&late.resumed, __ATOMIC_SEQ_CST) == 1);
 	sangraha_upload_free(upload);
-	for (int i = 1; i < 8; i++)
-		sangraha_upload_free(uploads[i]);
+	empty(f, uploads, 1, UPLOADS - 1);
 }
 
 static void a_paused_one_may_give_up(void **state)
 {
 	struct t_roles *f = *state;
-	struct sangraha_upload *uploads[8];
+	struct sangraha_upload *uploads[UPLOADS];
 	struct end end = { 0 };
 	struct end late = { 0 };
 	struct sangraha_upload *upload;
@@ -220,8 +256,7 @@ static void a_paused_one_may_give_up(void **state)
 	fill(f, uploads, &end);
 	upload = upload_of(f, 100, &late);
 	sangraha_upload_free(upload);
-	for (int i = 0; i < 8; i++)
-		sangraha_upload_free(uploads[i]);
+	empty(f, uploads, 0, UPLOADS);
 	assert_int_equal(late.resumed, 0);
 	assert_int_equal(sgh_budget_used(budget(f)), 0);
 }
@@ -229,7 +264,7 @@ static void a_paused_one_may_give_up(void **state)
 static void a_paused_one_cannot_be_submitted(void **state)
 {
 	struct t_roles *f = *state;
-	struct sangraha_upload *uploads[8];
+	struct sangraha_upload *uploads[UPLOADS];
 	struct end end = { 0 };
 	struct end late = { 0 };
 
@@ -239,8 +274,7 @@ static void a_paused_one_cannot_be_submitted(void **state)
 	t_fails(SANGRAHA_E_OVERLOADED,
 		sangraha_client_submit_put(f->client, "{}", 2, NULL, done, &late,
 					   &t_err));
-	for (int i = 0; i < 8; i++)
-		sangraha_upload_free(uploads[i]);
+	empty(f, uploads, 0, UPLOADS);
 	assert_int_equal(late.calls, 0);
 }
 
@@ -249,18 +283,17 @@ static void a_blocking_put_waits_for_memory(void **state)
 	struct sangraha_put_options options = { .size = sizeof(options),
 						.timeout_ms = 80 };
 	struct t_roles *f = *state;
-	struct sangraha_upload *uploads[8];
+	struct sangraha_upload *uploads[UPLOADS];
 	struct end end = { 0 };
 
 	fill(f, uploads, &end);
 	t_fails(SANGRAHA_E_OVERLOADED,
 		sangraha_client_put(f->client, "{}", 2, &options, NULL, &t_err));
 	t_says("memory");
-	sangraha_upload_free(uploads[7]);
+	sangraha_upload_free(uploads[UPLOADS - 1]);
 	t_fails(SANGRAHA_E_TIMEOUT,
 		sangraha_client_put(f->client, "{}", 2, &options, NULL, &t_err));
-	for (int i = 0; i < 7; i++)
-		sangraha_upload_free(uploads[i]);
+	empty(f, uploads, 0, UPLOADS - 1);
 }
 
 static void bad_options_lose_nothing(void **state)
@@ -288,6 +321,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(too_large_is_refused),
 	CASE(another_length_than_announced_is_invalid),
 	CASE(without_memory_it_is_paused),
+	CASE(what_arrives_leaves_memory_to_others),
 	CASE(an_end_resumes_another),
 	CASE(a_paused_one_may_give_up),
 	CASE(a_paused_one_cannot_be_submitted),
