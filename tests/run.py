@@ -479,6 +479,8 @@ def run_all(report, options):
         and (build is TEST_BUILD or configure_and_build(build, report))
     ]
     with live_servers(report) as env:
+        if options.all:
+            env = {**env, "SANGRAHA_TEST_KILLS": "100"}
         for build, suites in plan:
             run_tests(build, tests_of(build, suites, pattern), report, env)
         run_pytest(report, env, pattern)
