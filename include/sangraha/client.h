@@ -74,6 +74,14 @@ int sangraha_client_fd(const struct sangraha_client *client);
 int sangraha_client_dispatch(struct sangraha_client *client);
 
 /*
+ * What the file name of `object` ends in when it has none of its own: "png", "pdf", or the
+ * extension of a type that the program added. Borrowed from the client, of its types; NULL
+ * for an object of another one. Since: 0.1
+ */
+const char *sangraha_client_extension(const struct sangraha_client *client,
+				      const struct sangraha_object *object);
+
+/*
  * What it can do right now, by the broker's word at most 1 s old; answers at once, from
  * any thread. NULL is a client that is down. Since: 0.1
  */

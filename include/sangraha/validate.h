@@ -86,7 +86,7 @@ struct sangraha_type {
 	size_t size;           /* sizeof(struct sangraha_type) */
 	const char *name;      /* [a-z][a-z0-9-]{0,31}; not "meta" */
 	const char *bucket;    /* after the bucket prefix, to 40 bytes; NULL: the name */
-	const char *extension; /* for names of downloads, not used yet: "csv"; NULL: "bin" */
+	const char *extension; /* of the names of downloads: "csv"; NULL: "bin" */
 	/*
 	 * NULL-terminated, 1 to 16, without parameters: "text/csv". The first is what
 	 * objects are stored and served as.

@@ -8,37 +8,36 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "rest/answer.h"
+#include "rest/server.h"
 #include "wire/filename.h"
 
 /* What a browser may show by itself; everything else is a download. */
-static const struct {
-	const char *content_type;
-	const char *extension;
-} shown[] = {
-	{ "image/png", "png" },       { "image/jpeg", "jpg" },
-	{ "image/gif", "gif" },       { "image/webp", "webp" },
-	{ "application/pdf", "pdf" }, { "application/json", "json" },
-};
-
-static const char *extension(const char *content_type)
+static bool may_be_shown(const char *content_type)
 {
+	static const char *const shown[] = {
+		"image/png",  "image/jpeg",      "image/gif",
+		"image/webp", "application/pdf", "application/json",
+	};
+
 	for (size_t i = 0; i < SGH_COUNT(shown); i++)
-		if (strcmp(shown[i].content_type, content_type) == 0)
-			return shown[i].extension;
-	return NULL;
+		if (strcmp(shown[i], content_type) == 0)
+			return true;
+	return false;
 }
 
 static void disposition(struct sgh_web_request *request,
 			const struct sangraha_object *object, bool download)
 {
-	const char *suffix = extension(sangraha_object_content_type(object));
+	const char *suffix = sangraha_client_extension(request->rest->client, object);
 	const char *name = sangraha_object_filename(object);
 	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(4 << 10);
-	char stand_in[SANGRAHA_ID_SIZE + 8];
+	char stand_in[SANGRAHA_ID_SIZE + 64];
 
+	if (!may_be_shown(sangraha_object_content_type(object)))
+		download = true;
 	snprintf(stand_in, sizeof(stand_in), "%s%s%s", sangraha_object_id(object),
 		 suffix ? "." : "", suffix ? suffix : "");
-	sgh_disposition_write(&buf, download || !suffix ? "attachment" : "inline",
+	sgh_disposition_write(&buf, download ? "attachment" : "inline",
 			      name ? name : stand_in);
 	if (!buf.failed)
 		sgh_answer_header(request, "Content-Disposition", sgh_buf_text(&buf));

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/thread.h"
 #include "role/health.h"
+#include "validate/types.h"
 
 #define TIMEOUT_DEFAULT_MS 30000
 #define IN_FLIGHT_DEFAULT  4096
@@ -353,4 +354,13 @@ void sangraha_client_free(struct sangraha_client *client)
 		;
 	sangraha_queue_unref(client->queue);
 	sgh_client_unref(client);
+}
+
+const char *sangraha_client_extension(const struct sangraha_client *client,
+				      const struct sangraha_object *object)
+{
+	if (!client || !object)
+		return NULL;
+	return sgh_types_extension(client->types, sangraha_object_type(object),
+				   sangraha_object_content_type(object));
 }

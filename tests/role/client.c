@@ -693,12 +693,41 @@ static void an_empty_body_travels(void **state)
 	cmocka_unit_test_setup_teardown(function, t_roles_begin, t_roles_end)
 #define WHOLE(function) cmocka_unit_test_setup_teardown(function, begin_all, t_roles_end)
 
+static struct sangraha_object *object_of(const char *type, const char *content_type)
+{
+	struct sangraha_object *object = NULL;
+	char json[512];
+	int length = snprintf(
+		json, sizeof(json),
+		"{\"id\":\"0199f2c4-58a1-7c3e-9d55-3f1a2b4c5d6e\",\"type\":\"%s\","
+		"\"content_type\":\"%s\",\"size\":1,\"sha256\":\"%064d\","
+		"\"created\":\"2026-01-31T12:00:00.000Z\",\"metadata\":{},\"facts\":{}}",
+		type, content_type, 0);
+
+	t_ok(sangraha_object_parse(json, (size_t)length, &object, &t_err));
+	return object;
+}
+
+static void a_download_has_an_extension(void **state)
+{
+	struct t_roles *f = *state;
+	struct sangraha_object *png = object_of("image", "image/png");
+	struct sangraha_object *csv = object_of("csv", "text/csv");
+
+	assert_string_equal(sangraha_client_extension(f->client, png), "png");
+	assert_null(sangraha_client_extension(f->client, csv));
+	assert_null(sangraha_client_extension(NULL, png));
+	sangraha_object_unref(csv);
+	sangraha_object_unref(png);
+}
+
 static const struct CMUnitTest tests[] = {
 	CASE(a_put_is_complete),
 	CASE(a_named_id_is_not_fresh),
 	CASE(a_key_names_the_id),
 	CASE(reads_are_transient),
 	CASE(impossible_arguments_are_refused),
+	CASE(a_download_has_an_extension),
 	BARE(a_request_waits_for_the_response_queue),
 	BARE(it_does_not_wait_for_ever),
 	BARE(the_end_ends_what_waits),

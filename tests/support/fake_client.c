@@ -423,6 +423,12 @@ int sangraha_upload_submit(struct sangraha_upload *upload,
 	return status;
 }
 
+const char *sangraha_client_extension(const struct sangraha_client *fake,
+				      const struct sangraha_object *object)
+{
+	return strrchr(sangraha_object_content_type(object), '/') + 1;
+}
+
 void sangraha_client_health(struct sangraha_client *fake, struct sangraha_health *health)
 {
 	size_t size = health->size;
