@@ -70,7 +70,7 @@ struct sangraha_context_options {
 int sangraha_context_new(const struct sangraha_context_options *options,
 			 struct sangraha_context **ret, struct sangraha_error *err);
 
-/* Take another reference; returns its argument, which is not NULL. Since: 0.1 */
+/* Take another reference; returns its argument, which may be NULL. Since: 0.1 */
 struct sangraha_context *sangraha_context_ref(struct sangraha_context *context);
 
 /* Drop a reference; NULL is accepted. Since: 0.1 */

@@ -58,7 +58,7 @@ int sangraha_queue_open(struct sangraha_context *context, const char *url,
 			const struct sangraha_queue_options *options,
 			struct sangraha_queue **ret, struct sangraha_error *err);
 
-/* Take another reference; returns its argument, which is not NULL. Since: 0.1 */
+/* Take another reference; returns its argument, which may be NULL. Since: 0.1 */
 struct sangraha_queue *sangraha_queue_ref(struct sangraha_queue *queue);
 
 /*

@@ -42,7 +42,8 @@ int sangraha_context_new(const struct sangraha_context_options *options,
 
 struct sangraha_context *sangraha_context_ref(struct sangraha_context *context)
 {
-	__atomic_add_fetch(&context->refs, 1, __ATOMIC_RELAXED);
+	if (context)
+		__atomic_add_fetch(&context->refs, 1, __ATOMIC_RELAXED);
 	return context;
 }
 

@@ -67,7 +67,8 @@ int sangraha_queue_open(struct sangraha_context *context, const char *url,
 
 struct sangraha_queue *sangraha_queue_ref(struct sangraha_queue *queue)
 {
-	__atomic_add_fetch(&queue->refs, 1, __ATOMIC_RELAXED);
+	if (queue)
+		__atomic_add_fetch(&queue->refs, 1, __ATOMIC_RELAXED);
 	return queue;
 }
 
