@@ -146,8 +146,7 @@ static void check_limits(struct sgh_http *http)
 	check_waiting(http, &http->others, now);
 }
 
-/* The silence that is allowed begins now. */
-static void note_silence(struct sgh_transfer *transfer)
+void sgh_http_note_silence(struct sgh_transfer *transfer)
 {
 	struct sgh_http *http = transfer->http;
 
@@ -170,7 +169,7 @@ static void resume(struct sgh_transfer *transfer)
 	transfer->reserved = true;
 	transfer->paused = false;
 	http->moving++;
-	note_silence(transfer);
+	sgh_http_note_silence(transfer);
 	/* Delivers what was held back before it returns, and may be refused by that. */
 	code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
 	if (code)
@@ -198,7 +197,7 @@ static void ask_again(struct sgh_transfer *transfer)
 	if (code)
 		finish(transfer, code);
 	else
-		note_silence(transfer);
+		sgh_http_note_silence(transfer);
 }
 
 /*
@@ -290,7 +289,7 @@ static void start_waiting(struct sgh_http *http)
 		    curl_multi_add_handle(http->multi, transfer->easy))
 			finish(transfer, CURLE_OUT_OF_MEMORY);
 		else
-			note_silence(transfer);
+			sgh_http_note_silence(transfer);
 	}
 }
 

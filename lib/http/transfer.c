@@ -29,9 +29,12 @@ static void status_line(struct sgh_transfer *transfer, const char *line, size_t 
 
 	transfer->final = space && space + 1 < line + length && space[1] != '1';
 	transfer->headers_done = false;
-	if (transfer->final)
-		curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE,
-				  &transfer->request->code);
+	if (!transfer->final)
+		return;
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE,
+			  &transfer->request->code);
+	if (transfer->request->answer_timeout_ms)
+		sgh_http_note_silence(transfer);
 }
 
 /*
@@ -205,6 +208,8 @@ static size_t on_pull(char *data, size_t size, size_t count, void *arg)
 	assert((uint64_t)n <= room);
 	transfer->pulled += n;
 	transfer->pull_ended = n == 0 || transfer->pulled == request->length;
+	if (transfer->pull_ended && request->answer_timeout_ms)
+		sgh_http_note_silence(transfer);
 	return (size_t)n;
 }
 

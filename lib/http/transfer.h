@@ -63,5 +63,7 @@ CURLcode sgh_transfer_resume(struct sgh_transfer *transfer);
 void sgh_http_paused(struct sgh_transfer *transfer);
 void sgh_http_granted(struct sgh_budget_waiter *waiter);
 struct sgh_budget *sgh_http_budget(struct sgh_http *http);
+/* loop.c: the silence that is allowed begins now, and is another one than before. */
+void sgh_http_note_silence(struct sgh_transfer *transfer);
 
 #endif

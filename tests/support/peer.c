@@ -144,10 +144,32 @@ static size_t request_length(const char *text, size_t have)
 	if (!end)
 		return 0;
 	length = (size_t)(end - text) + 4;
+	field = strcasestr(text, "\r\nTransfer-Encoding: chunked");
+	if (field && field < end)
+		return have >= length + 5 && !memcmp(text + have - 5, "0\r\n\r\n", 5)
+			       ? have
+			       : 0;
 	field = strcasestr(text, "\r\nContent-Length:");
 	if (field && field < end)
 		length += strtoul(field + 17, NULL, 10);
 	return have >= length ? length : 0;
+}
+
+/* Whether the header is all that is read, once it is there. */
+static bool header_suffices(struct connection *self, const char *text, bool *told)
+{
+	const struct t_answer *answer;
+
+	if (!strstr(text, "\r\n\r\n"))
+		return false;
+	pthread_mutex_lock(&self->peer->state.lock);
+	answer = next_answer_locked(self->peer);
+	pthread_mutex_unlock(&self->peer->state.lock);
+	if (answer->go_on && !*told) {
+		*told = true;
+		send_all(self, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	}
+	return answer->early;
 }
 
 /* One request, which the peer keeps; NULL when the connection ended. */
@@ -156,8 +178,9 @@ static char *read_request(struct connection *self)
 	char *text = calloc(1, 4096);
 	size_t capacity = 4096;
 	size_t have = 0;
+	bool told = false;
 
-	while (!request_length(text, have)) {
+	while (!request_length(text, have) && !header_suffices(self, text, &told)) {
 		ssize_t n;
 
 		if (capacity - have < 2) {

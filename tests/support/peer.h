@@ -20,6 +20,8 @@ struct t_answer {
 	bool stall;          /* then keep it open and say nothing until the peer ends */
 	bool hold;           /* first wait for t_peer_release() */
 	bool deaf;           /* do not even read the request; it is not counted */
+	bool early;          /* answer as soon as the header is there; read no body */
+	bool go_on;          /* first "100 Continue", as soon as the header is there */
 };
 
 struct t_peer;
