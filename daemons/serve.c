@@ -27,7 +27,7 @@ static int worse(int a, int b)
 }
 
 /*
- * The client finds out by asking the queue who consumes, at most a second old, and roles
+ * The client finds out by asking the queue who consumes, every now and then, and roles
  * leave the queue when the store has been down for some seconds. They themselves know at
  * once. The states are in the order of how bad they are.
  */
@@ -39,8 +39,12 @@ static void add_roles(void *arg, struct sangraha_health *health)
 
 	sangraha_receiver_health(atomic_load(&serve->receiver), &writing);
 	sangraha_getter_health(atomic_load(&serve->getter), &reading);
-	health->writes = worse(health->writes, writing.writes);
-	health->reads = worse(health->reads, reading.reads);
+	health->writes = worse(health->broker, writing.writes);
+	health->reads = worse(health->broker, reading.reads);
+	if (writing.writes == SANGRAHA_HEALTH_OK)
+		health->receivers = SANGRAHA_HEALTH_OK;
+	if (reading.reads == SANGRAHA_HEALTH_OK)
+		health->getters = SANGRAHA_HEALTH_OK;
 	health->broker = worse(health->broker, worse(writing.broker, reading.broker));
 	health->store = worse(writing.store, reading.store);
 }
