@@ -140,6 +140,7 @@ struct sgh_file_engine {
 		uint64_t numbers[SGH_FILE_TRASH_BATCH];
 		size_t count;
 		bool failed; /* and that was logged */
+		struct sgh_timer retry;
 	} trash;
 	struct {
 		pthread_mutex_t lock;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/file.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 
 /*
@@ -8,9 +9,14 @@
  * files, and then has the database forget them, which nobody waits for.
  */
 
+#define RETRY_MS 1000
+
 static void look(struct sgh_job *job);
 
-/* Begin a run, unless one is under way or the folder is being closed. */
+/*
+ * Begin a run, unless one is under way or the folder is being closed. Under the lock: once
+ * `stop` is set the threads may go.
+ */
 void sgh_file_trash_kick(struct sgh_file_engine *engine)
 {
 	bool begin;
@@ -18,15 +24,20 @@ void sgh_file_trash_kick(struct sgh_file_engine *engine)
 	pthread_mutex_lock(&engine->trash.lock);
 	begin = !engine->trash.running && !engine->trash.stop;
 	engine->trash.again = !begin;
-	engine->trash.running |= begin;
+	if (begin) {
+		engine->trash.running = true;
+		engine->trash.look.run = look;
+		sgh_pool_submit(engine->writers, &engine->trash.look);
+	}
 	pthread_mutex_unlock(&engine->trash.lock);
-	if (!begin)
-		return;
-	engine->trash.look.run = look;
-	sgh_pool_submit(engine->writers, &engine->trash.look);
 }
 
-/* The run is over; what it could not do waits until something is removed again. */
+static void retry(struct sgh_timer *timer)
+{
+	sgh_file_trash_kick(sgh_container_of(timer, struct sgh_file_engine, trash.retry));
+}
+
+/* The run is over; what it could not do is tried again. */
 static void end(struct sgh_file_engine *engine, int status,
 		const struct sangraha_error *err)
 {
@@ -37,9 +48,13 @@ static void end(struct sgh_file_engine *engine, int status,
 			"files of deleted objects stay for now: %s", err->message);
 	engine->trash.failed = status != 0;
 	pthread_mutex_lock(&engine->trash.lock);
-	more |= engine->trash.again;
+	more |= engine->trash.again && !status;
 	engine->trash.running = false;
 	pthread_mutex_unlock(&engine->trash.lock);
+	engine->trash.retry.fire = retry;
+	if (status)
+		sgh_timer_arm(engine->timers, &engine->trash.retry,
+			      sgh_now_ms() + RETRY_MS);
 	if (more)
 		sgh_file_trash_kick(engine);
 }

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "store/faults.h"
+#include "store/folder.h"
+
+/*
+ * A process that is killed at any of its system calls, and the order of calls that a power
+ * cut needs.
+ */
+
+/* ---- killed ---- */
+
+struct step {
+	int (*run)(struct folder *f, const char *key, char byte, size_t size);
+	const char *key;
+	char byte; /* '\0': it is not there afterwards */
+	size_t size;
+};
+
+static int make_bucket(struct folder *f, const char *key, char byte, size_t size)
+{
+	return sangraha_store_make_bucket(f->store, "image", 0, &t_err);
+}
+
+static int erase(struct folder *f, const char *key, char byte, size_t size)
+{
+	return folder_delete(f, key);
+}
+
+static const struct step steps[] = {
+	{ make_bucket, "-", '\0', 0 },           { folder_put, "a", 'a', 100 },
+	{ folder_put, "b", 'b', LARGE },         { folder_put, "a", 'A', LARGE + 5 },
+	{ folder_put, "b", 'B', LARGE + 6 },     { folder_put, "b", 'c', 7 },
+	{ folder_put_new, "c", 'd', LARGE + 8 }, { erase, "a", '\0', 0 },
+	{ folder_put_new, "a", 'e', 9 },         { erase, "c", '\0', 0 },
+};
+
+/* What the process that dies leaves to the one that looks. */
+struct report {
+	unsigned done;
+};
+
+static void run_steps(struct folder *f, struct report *report)
+{
+	if (folder_try(f))
+		_exit(2);
+	for (unsigned i = 0; i < SGH_COUNT(steps); i++) {
+		const struct step *step = &steps[i];
+
+		if (step->run(f, step->key, step->byte, step->size))
+			_exit(3);
+		__atomic_store_n(&report->done, i + 1, __ATOMIC_RELEASE);
+	}
+	folder_close(f);
+	_exit(0);
+}
+
+/* True when it came to its end before its n-th call. */
+static bool die_at(struct folder *f, unsigned n, struct report *report)
+{
+	int status;
+	pid_t pid;
+
+	report->done = 0;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fault_arm(FAULT_ALL, n, 1, 0);
+		run_steps(f, report);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+	return !WIFSIGNALED(status);
+}
+
+/* Whether a key is as the first `count` steps leave it. */
+static bool is_as_after(struct folder *f, const char *key, unsigned count)
+{
+	const struct step *last = NULL;
+	char byte = '\0';
+	size_t size = 0;
+	int rc = folder_get(f, key, &byte, &size);
+
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(steps[i].key, key) == 0)
+			last = &steps[i];
+	if (!last || !last->byte)
+		return rc == SANGRAHA_E_NOT_FOUND;
+	return rc == 0 && byte == last->byte && size == last->size;
+}
+
+/* What was done stays; what was under way is there as a whole, or not at all. */
+static void check_objects(struct folder *f, unsigned done)
+{
+	static const char *const keys[] = { "a", "b", "c" };
+	const struct step *doing = done < SGH_COUNT(steps) ? &steps[done] : NULL;
+
+	for (size_t i = 0; i < SGH_COUNT(keys); i++)
+		assert_true(is_as_after(f, keys[i], done) ||
+			    (doing && strcmp(doing->key, keys[i]) == 0 &&
+			     is_as_after(f, keys[i], done + 1)));
+}
+
+static void killed_at_any_call(void **state)
+{
+	struct report *report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	bool survived = false;
+
+	for (unsigned n = 0; !survived; n++) {
+		struct folder f = { .path = t_folder_new() };
+
+		survived = die_at(&f, n, report);
+		folder_open(&f);
+		check_objects(&f, report->done);
+		t_wait(folder_is_tidy(&f));
+		t_ok(sangraha_store_make_bucket(f.store, "image", 0, &t_err));
+		t_ok(folder_put(&f, "next", 'n', LARGE));
+		folder_holds(&f, "next", 'n', LARGE);
+		folder_close(&f);
+		t_folder_remove(f.path);
+		assert_in_range(n, 0, 1000);
+	}
+	munmap(report, sizeof(*report));
+}
+
+/* ---- the order of calls ---- */
+
+static struct fault_call calls[200];
+
+static void write_down(void)
+{
+	pthread_mutex_lock(&fault.lock);
+	fault.calls = calls;
+	fault.call_max = SGH_COUNT(calls);
+	fault.call_count = 0;
+	pthread_mutex_unlock(&fault.lock);
+}
+
+/* The place of the first such call behind `from`; a path is known by its end. */
+static size_t call_behind(size_t from, const char *name, const char *path)
+{
+	for (size_t i = from; i < fault.call_count; i++) {
+		size_t length = strlen(calls[i].path);
+		size_t wanted = strlen(path);
+
+		if (strcmp(calls[i].name, name) == 0 && length >= wanted &&
+		    strcmp(calls[i].path + length - wanted, path) == 0)
+			return i + 1;
+	}
+	for (size_t i = 0; i < fault.call_count; i++)
+		print_error("%s %s\n", calls[i].name, calls[i].path);
+	fail_msg("no %s of %s behind call %zu", name, path, from);
+	return 0;
+}
+
+/* The file, its name, the name of its folder; then the row, synced; then the answer. */
+static void a_body_is_on_disk_before_its_row(void **state)
+{
+	struct folder *f = *state;
+	size_t row;
+
+	write_down();
+	t_ok(folder_put(f, "a", 'a', LARGE));
+	fault_note("answer", "");
+	row = call_behind(0, "pwrite", "store.db-wal");
+	assert_true(call_behind(call_behind(call_behind(0, "openat", "0/0"), "write",
+					    "objects/0/0"),
+				"fdatasync", "objects/0/0") < row);
+	assert_true(call_behind(call_behind(0, "fdatasync", "objects/0/0"), "fsync",
+				"objects/0") < row);
+	assert_true(call_behind(call_behind(0, "mkdirat", "0"), "fsync", "objects") <
+		    row);
+	call_behind(call_behind(row, "fdatasync", "store.db-wal"), "answer", "");
+	fault.calls = NULL;
+}
+
+/* The row that goes, synced; then the file, its name; only then the trash forgets it. */
+static void a_row_goes_before_its_file(void **state)
+{
+	struct folder *f = *state;
+	size_t gone;
+
+	t_ok(folder_put(f, "a", 'a', LARGE));
+	write_down();
+	t_ok(folder_delete(f, "a"));
+	t_wait(folder_is_tidy(f));
+	gone = call_behind(call_behind(call_behind(0, "pwrite", "store.db-wal"),
+				       "fdatasync", "store.db-wal"),
+			   "unlinkat", "0/0");
+	assert_true(call_behind(0, "unlinkat", "0/0") == gone);
+	call_behind(call_behind(gone, "fsync", "objects/0"), "pwrite", "store.db-wal");
+	fault.calls = NULL;
+}
+
+/* What fails with the answer already given is worse than what is slow. */
+static void a_small_body_is_synced_before_the_answer(void **state)
+{
+	struct folder *f = *state;
+
+	write_down();
+	t_ok(folder_put(f, "a", 'a', 10));
+	fault_note("answer", "");
+	call_behind(call_behind(call_behind(0, "pwrite", "store.db-wal"), "fdatasync",
+				"store.db-wal"),
+		    "answer", "");
+	fault.calls = NULL;
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(killed_at_any_call),
+	FOLDER_CASE(a_body_is_on_disk_before_its_row),
+	FOLDER_CASE(a_row_goes_before_its_file),
+	FOLDER_CASE(a_small_body_is_synced_before_the_answer),
+};
+
+t_main(tests)

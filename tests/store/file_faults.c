@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/faults.h"
+#include "store/folder.h"
+
+/* Disks that are full, fail, or become read-only: each call of a write in its turn. */
+
+#define FOR_EVER 1000000
+
+/* Try a put until the faults no longer reach it; each that failed has left nothing. */
+static void put_through(struct folder *f, size_t size, unsigned kinds, unsigned fails,
+			int error, bool half, int status)
+{
+	unsigned failures = 0;
+
+	t_ok(folder_put(f, "before", 'x', LARGE));
+	for (unsigned n = 0;; n++) {
+		bool struck;
+		int rc;
+
+		t_wait(folder_is_tidy(f));
+		fault_arm(kinds, n, fails, error);
+		fault.half = half;
+		rc = folder_put(f, "new", 'n', size);
+		folder_holds(f, "before", 'x', LARGE);
+		struck = fault_disarm();
+		if (!rc && !struck)
+			break;
+		/* A fault may strike what comes after the answer. */
+		if (rc) {
+			t_fails(status, rc);
+			folder_lacks(f, "new");
+			failures++;
+		}
+		t_wait(folder_is_tidy(f));
+		t_ok(folder_put(f, "again", 'a', LARGE));
+		t_ok(folder_delete(f, "again"));
+		t_ok(folder_delete(f, "new"));
+		assert_in_range(n, 0, 100);
+	}
+	folder_holds(f, "new", 'n', size);
+	t_wait(folder_is_tidy(f));
+	assert_true(failures > 0);
+}
+
+static void a_full_disk_takes_no_large_body(void **state)
+{
+	put_through(*state, LARGE, FAULT_WRITE | FAULT_MAKE, FOR_EVER, ENOSPC, false,
+		    SANGRAHA_E_OVERLOADED);
+}
+
+static void a_full_disk_takes_half_a_body(void **state)
+{
+	put_through(*state, LARGE, FAULT_WRITE, FOR_EVER, ENOSPC, true,
+		    SANGRAHA_E_OVERLOADED);
+}
+
+static void a_full_disk_takes_no_small_body(void **state)
+{
+	put_through(*state, 1000, FAULT_WRITE, FOR_EVER, ENOSPC, false,
+		    SANGRAHA_E_OVERLOADED);
+}
+
+static void a_sync_fails_under_a_large_body(void **state)
+{
+	put_through(*state, LARGE, FAULT_SYNC, 1, EIO, false, SANGRAHA_E_UNAVAILABLE);
+}
+
+static void a_sync_fails_under_a_small_body(void **state)
+{
+	put_through(*state, 1000, FAULT_SYNC, 1, EIO, false, SANGRAHA_E_UNAVAILABLE);
+}
+
+/* Then nobody can tell whether the row will be there after a crash: the next open does. */
+static void no_sync_works_for_a_while(void **state)
+{
+	struct folder *f = *state;
+
+	for (unsigned n = 0; n < 4; n++) {
+		fault_arm(FAULT_SYNC, n, FOR_EVER, EIO);
+		t_fails(SANGRAHA_E_UNAVAILABLE, folder_put(f, "a", 'a', LARGE));
+		fault_disarm();
+		t_ok(folder_put(f, "b", 'b', LARGE));
+		folder_open(f);
+		folder_lacks(f, "a");
+		folder_holds(f, "b", 'b', LARGE);
+		t_wait(folder_is_tidy(f));
+		t_ok(folder_delete(f, "b"));
+		t_wait(folder_is_tidy(f));
+	}
+}
+
+static void a_full_disk_is_said(void **state)
+{
+	struct folder *f = *state;
+
+	fault_arm(FAULT_WRITE, 0, FOR_EVER, ENOSPC);
+	t_fails(SANGRAHA_E_OVERLOADED, folder_put(f, "a", 'a', LARGE));
+	t_says("the disk that holds");
+	t_says("is full");
+	t_fails(SANGRAHA_E_OVERLOADED, folder_put(f, "a", 'a', 10));
+	t_says("is full");
+	fault_disarm();
+}
+
+/* A check tells what the last write knew, and finds out by itself that it is over. */
+static void a_check_follows_the_disk(void **state)
+{
+	struct folder *f = *state;
+
+	t_ok(sangraha_store_check(f->store, 0, &t_err));
+	fault_arm(FAULT_WRITE, 0, FOR_EVER, ENOSPC);
+	t_fails(SANGRAHA_E_OVERLOADED, folder_put(f, "a", 'a', 10));
+	t_fails(SANGRAHA_E_OVERLOADED, sangraha_store_check(f->store, 0, &t_err));
+	fault_disarm();
+	t_ok(sangraha_store_check(f->store, 0, &t_err));
+}
+
+/* Another handle, which has written nothing, is not the worse for it. */
+static void who_reads_is_not_told(void **state)
+{
+	struct folder *f = *state;
+	struct folder other = { .path = f->path, .context = f->context };
+
+	t_ok(folder_try(&other));
+	fault_arm(FAULT_WRITE, 0, FOR_EVER, ENOSPC);
+	t_fails(SANGRAHA_E_OVERLOADED, folder_put(f, "a", 'a', 10));
+	t_ok(sangraha_store_check(other.store, 0, &t_err));
+	fault_disarm();
+	sangraha_store_unref(other.store);
+}
+
+/* However many writes fail: the breaker stays closed, reading goes on. */
+static void reading_goes_on_when_the_disk_turns_read_only(void **state)
+{
+	struct folder *f = *state;
+
+	t_ok(folder_put(f, "small", 's', 10));
+	t_ok(folder_put(f, "large", 'l', LARGE));
+	fault_arm(FAULT_ALL, 0, FOR_EVER, EROFS);
+	for (int i = 0; i < 10; i++) {
+		int rc = folder_put(f, "a", 'a', i % 2 ? LARGE : 10);
+
+		assert_true(rc == SANGRAHA_E_UNAUTHORIZED ||
+			    rc == SANGRAHA_E_UNAVAILABLE);
+		t_says(f->path);
+		t_fails(SANGRAHA_E_UNAVAILABLE,
+			sangraha_store_check(f->store, 0, &t_err));
+	}
+	folder_holds(f, "small", 's', 10);
+	folder_holds(f, "large", 'l', LARGE);
+	fault_disarm();
+	t_ok(sangraha_store_check(f->store, 0, &t_err));
+	t_ok(folder_put(f, "a", 'a', LARGE));
+	t_wait(folder_is_tidy(f));
+}
+
+static void a_folder_that_cannot_be_written_to(void **state)
+{
+	struct folder *f = *state;
+
+	folder_close(f);
+	fault_arm(FAULT_ALL, 0, FOR_EVER, EACCES);
+	t_fails(SANGRAHA_E_UNAUTHORIZED, folder_try(f));
+	t_says(f->path);
+	fault_disarm();
+	t_ok(folder_try(f));
+}
+
+static void a_disk_that_is_full_from_the_start(void **state)
+{
+	struct folder f = { .path = t_folder_new() };
+
+	for (unsigned n = 0;; n++) {
+		int rc;
+
+		fault_arm(FAULT_WRITE, n, FOR_EVER, ENOSPC);
+		rc = folder_try(&f);
+		fault_disarm();
+		if (!rc)
+			break;
+		t_fails(SANGRAHA_E_OVERLOADED, rc);
+		assert_in_range(n, 0, 100);
+	}
+	t_ok(sangraha_store_make_bucket(f.store, "image", 0, &t_err));
+	folder_close(&f);
+	t_folder_remove(f.path);
+}
+
+/* Files that cannot be removed stay in the trash, and go with the next that is removed. */
+static void a_removal_that_fails_is_done_later(void **state)
+{
+	struct folder *f = *state;
+	int64_t bytes;
+
+	t_ok(folder_put(f, "a", 'a', LARGE));
+	t_ok(folder_put(f, "b", 'b', LARGE));
+	fault_arm(FAULT_REMOVE, 0, FOR_EVER, EIO);
+	t_ok(folder_delete(f, "a"));
+	folder_lacks(f, "a");
+	t_wait(fault.seen > 0);
+	fault_disarm();
+	assert_int_equal(folder_files(f, &bytes), 2);
+	t_ok(folder_delete(f, "b"));
+	t_wait(folder_is_tidy(f) && folder_files(f, &bytes) == 0);
+}
+
+/* A part that could not be taken away again is found by the next open. */
+static void a_part_that_stays_is_found_later(void **state)
+{
+	struct folder *f = *state;
+	int64_t bytes;
+
+	fault_arm(FAULT_WRITE | FAULT_REMOVE, 0, FOR_EVER, EIO);
+	t_fails(SANGRAHA_E_UNAVAILABLE, folder_put(f, "a", 'a', LARGE));
+	fault_disarm();
+	assert_int_equal(folder_files(f, &bytes), 1);
+	t_ok(folder_put(f, "b", 'b', LARGE));
+	folder_open(f);
+	assert_int_equal(folder_files(f, &bytes), 1);
+	folder_holds(f, "b", 'b', LARGE);
+}
+
+static int set_up(void **state)
+{
+	fault_disarm();
+	return folder_set_up(state);
+}
+
+#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, folder_tear_down)
+
+static const struct CMUnitTest tests[] = {
+	CASE(a_full_disk_takes_no_large_body),
+	CASE(a_full_disk_takes_half_a_body),
+	CASE(a_full_disk_takes_no_small_body),
+	CASE(a_sync_fails_under_a_large_body),
+	CASE(a_sync_fails_under_a_small_body),
+	CASE(no_sync_works_for_a_while),
+	CASE(a_full_disk_is_said),
+	CASE(a_check_follows_the_disk),
+	CASE(who_reads_is_not_told),
+	CASE(reading_goes_on_when_the_disk_turns_read_only),
+	CASE(a_folder_that_cannot_be_written_to),
+	cmocka_unit_test(a_disk_that_is_full_from_the_start),
+	CASE(a_removal_that_fails_is_done_later),
+	CASE(a_part_that_stays_is_found_later),
+};
+
+t_main(tests)

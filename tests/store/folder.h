@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STORE_FOLDER_H
+#define STORE_FOLDER_H
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sangraha/store.h>
+#include <sqlite3.h>
+
+#include "base/context.h"
+#include "store/file.h"
+#include "support/t.h"
+
+/* A store in a folder of its own, and what the tests of it look at behind its back. */
+
+#define LARGE (SGH_FILE_SMALL_MAX + 1)
+
+struct folder {
+	char *path;
+	struct sangraha_context *context;
+	struct sangraha_store *store;
+};
+
+static inline int folder_try(struct folder *f)
+{
+	sgh_autofree char *url = NULL;
+
+	assert_true(asprintf(&url, "file:%s", f->path) > 0);
+	if (!f->context)
+		f->context = t_context();
+	return sangraha_store_open(f->context, url, NULL, &f->store, &t_err);
+}
+
+static inline void folder_close(struct folder *f)
+{
+	sangraha_store_unref(sgh_take(f->store));
+	sangraha_context_unref(sgh_take(f->context));
+}
+
+static inline void folder_open(struct folder *f)
+{
+	folder_close(f);
+	t_ok(folder_try(f));
+}
+
+/* A body of `size` bytes, all of them `byte`. */
+static inline int folder_put(struct folder *f, const char *key, char byte, size_t size)
+{
+	sgh_autofree char *body = malloc(size + 1);
+
+	memset(body, byte, size);
+	return sangraha_store_put(f->store, "image", key, body, size, NULL, &t_err);
+}
+
+static inline int folder_put_new(struct folder *f, const char *key, char byte,
+				 size_t size)
+{
+	const struct sangraha_store_put options = {
+		.size = sizeof(options),
+		.only_if_absent = 1,
+	};
+	sgh_autofree char *body = malloc(size + 1);
+
+	memset(body, byte, size);
+	return sangraha_store_put(f->store, "image", key, body, size, &options, &t_err);
+}
+
+static inline int folder_delete(struct folder *f, const char *key)
+{
+	return sangraha_store_delete(f->store, "image", key, 0, &t_err);
+}
+
+static inline int folder_get(struct folder *f, const char *key, char *ret_byte,
+			     size_t *ret_size)
+{
+	struct sangraha_store_entry *entry = NULL;
+	int rc =
+		sangraha_store_get(f->store, "image", key, 0, 1 << 22, 0, &entry, &t_err);
+	const char *data;
+
+	if (rc)
+		return rc;
+	data = sangraha_store_entry_data(entry, ret_size);
+	assert_int_equal(*ret_size, sangraha_store_entry_size(entry));
+	*ret_byte = *ret_size ? data[0] : '\0';
+	for (size_t i = 0; i < *ret_size; i++)
+		assert_int_equal(data[i], *ret_byte);
+	sangraha_store_entry_free(entry);
+	return 0;
+}
+
+static inline void folder_holds(struct folder *f, const char *key, char byte, size_t size)
+{
+	char got = '\0';
+	size_t got_size = 0;
+
+	t_ok(folder_get(f, key, &got, &got_size));
+	assert_int_equal(got, byte);
+	assert_int_equal(got_size, size);
+}
+
+static inline void folder_lacks(struct folder *f, const char *key)
+{
+	char byte;
+	size_t size;
+
+	t_fails(SANGRAHA_E_NOT_FOUND, folder_get(f, key, &byte, &size));
+}
+
+/* Run SQL on its database; the first number that it gives, or 0. */
+static inline int64_t folder_sql(struct folder *f, const char *sql)
+{
+	sgh_autofree char *path = t_path(f->path, "store.db");
+	sqlite3_stmt *statement = NULL;
+	sqlite3 *db = NULL;
+	int64_t number = 0;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		number = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	sqlite3_close(db);
+	return number;
+}
+
+/* How many body files there are; with `size` their bytes as well. */
+static inline int folder_files(struct folder *f, int64_t *ret_bytes)
+{
+	sgh_autofree char *path = t_path(f->path, "objects");
+	DIR *objects = opendir(path);
+	struct dirent *outer, *inner;
+	int count = 0;
+
+	*ret_bytes = 0;
+	while (objects && (outer = readdir(objects))) {
+		sgh_autofree char *name = t_path(path, outer->d_name);
+		DIR *folder = outer->d_name[0] == '.' ? NULL : opendir(name);
+		struct stat info;
+
+		while (folder && (inner = readdir(folder)))
+			if (inner->d_name[0] != '.' &&
+			    !fstatat(dirfd(folder), inner->d_name, &info, 0)) {
+				*ret_bytes += info.st_size;
+				count++;
+			}
+		if (folder)
+			closedir(folder);
+	}
+	if (objects)
+		closedir(objects);
+	return count;
+}
+
+/* Each body file has its row, each row its file, and the trash is empty. */
+static inline bool folder_is_tidy(struct folder *f)
+{
+	int64_t bytes;
+	int files = folder_files(f, &bytes);
+
+	return !folder_sql(f, "SELECT count(*) FROM trash") &&
+	       folder_sql(f, "SELECT count(*) FROM object WHERE file IS NOT NULL") ==
+		       files &&
+	       folder_sql(f, "SELECT coalesce(sum(size), 0) FROM object"
+			     " WHERE file IS NOT NULL") == bytes;
+}
+
+/* "folder/objects/<number / 1000>/<number>"; yours to free. */
+static inline char *folder_body(struct folder *f, int number)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "objects/%d/%d", number / 1000, number);
+	return t_path(f->path, name);
+}
+
+static inline int folder_set_up(void **state)
+{
+	struct folder *f = calloc(1, sizeof(*f));
+
+	*state = f;
+	f->path = t_folder_new();
+	folder_open(f);
+	t_ok(sangraha_store_make_bucket(f->store, "image", 0, &t_err));
+	return 0;
+}
+
+static inline int folder_tear_down(void **state)
+{
+	struct folder *f = *state;
+
+	folder_close(f);
+	t_folder_remove(f->path);
+	free(f);
+	return 0;
+}
+
+#define FOLDER_CASE(function) \
+	cmocka_unit_test_setup_teardown(function, folder_set_up, folder_tear_down)
+
+#endif
