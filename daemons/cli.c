@@ -28,14 +28,17 @@ char *sgh_cli_text(const char *format, ...)
 
 int sgh_cli_usage(enum sgh_cli_command command, const char *format, ...)
 {
-	const char *name = sgh_cli_command_name(command);
+	const char *name = sgh_cli_command_name(command), *end = "; see";
+	char message[512];
 	va_list args;
 
-	fprintf(stderr, "sangraha %s: ", name);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	fprintf(stderr, "; see sangraha %s --help\n", name);
+	if (*message && message[strlen(message) - 1] == '?')
+		end = " See";
+	fprintf(stderr, "sangraha %s: %s%s sangraha %s --help\n", name, message, end,
+		name);
 	return SGH_EXIT_USAGE;
 }
 

@@ -55,9 +55,9 @@ static void tell(struct sgh_cli *cli, const char *name, const struct sangraha_er
 	if (cli->json || cli->quiet || atomic_exchange(&cli->told_again, true))
 		return;
 	message = sgh_text_clean(err->message);
-	line = sgh_cli_text("sangraha: %s%s%s; trying again for up to %lld s\n", name,
-			    *name ? ": " : "", message ? message : "",
-			    (long long)(cli->timeout_ms + 999) / 1000);
+	line = sgh_cli_text("sangraha: %s%strying again for up to %lld s: %s\n", name,
+			    *name ? ": " : "", (long long)(cli->timeout_ms + 999) / 1000,
+			    message ? message : "");
 	if (line)
 		sgh_screen_print(&cli->screen, "", 0, line, strlen(line));
 	free(message);
