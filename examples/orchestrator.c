@@ -28,7 +28,7 @@ struct run {
 /* The answer to one request; ours to free. */
 static void answered(void *arg, struct sangraha_result *result)
 {
-	struct run *run = arg;
+	struct run *run = (struct run *)arg;
 
 	if (sangraha_result_status(result) == 0)
 		run->stored++;

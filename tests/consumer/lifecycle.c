@@ -369,9 +369,12 @@ static void remove_folder(const char *path)
 int main(int argc, char **argv)
 {
 	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : SANITIZED ? 100 : 1000;
-	char folder[] = "/tmp/sangraha-lifecycle-XXXXXX";
-	char local[64], file[64];
+	char folder[64];
+	char local[96], file[96];
 
+	/* In memory where that can be: it is not the disk that is looked at. */
+	snprintf(folder, sizeof(folder), "%s/sangraha-lifecycle-XXXXXX",
+		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
 	if (!mkdtemp(folder)) {
 		perror("lifecycle");
 		return 1;
@@ -392,8 +395,8 @@ int main(int argc, char **argv)
 			{ "a silent store", hang, NOBODY_QUEUE, NULL, 1000 },
 			{ "folders", queue_and_store, local, file, 1 },
 			{ "roles on a folder", work, local, file, 1 },
-			{ "roles on a folder, given up", give_up, local, file, 1 },
-			{ "a folder that is taken", refused, local, file, 1 },
+			{ "roles on a folder, given up", give_up, local, file, 10 },
+			{ "a folder that is taken", refused, local, file, 10 },
 			{ "two contexts", two_contexts, local, file, 10 },
 		};
 

@@ -18,6 +18,9 @@ CONSUMER = ROOT / "tests" / "consumer" / "consumer.c"
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
 C99 = ["-x", "c", "-std=c99", *STRICT]
 CXX11 = ["-x", "c++", "-std=c++11", *STRICT]
+# As of this version C++ has designated initialisers; what they leave out is meant to be zero.
+CXX20 = ["-x", "c++", "-std=c++20", *STRICT, "-Wno-missing-field-initializers"]
+C_ONLY = ["custom_type"]
 
 
 def have(compiler):
@@ -41,6 +44,13 @@ def examples(installed, compiler):
     have(compiler)
     for source in EXAMPLES:
         yield from installed.compile(compiler, source, installed.folder / source.stem, *C99)
+
+
+def examples_as_cxx(installed):
+    have("g++")
+    for source in EXAMPLES:
+        if source.stem not in C_ONLY:
+            yield from installed.compile("g++", source, installed.folder / source.stem, *CXX20)
 
 
 def rest(installed):
@@ -152,6 +162,7 @@ def main():
             tap.case(f"a consumer of {compiler} runs", lambda: runs(installed, compiler, options))
         for compiler in ("gcc", "clang"):
             tap.case(f"{compiler} takes the examples", lambda: examples(installed, compiler))
+        tap.case("g++ takes those that are C++, too", lambda: examples_as_cxx(installed))
         tap.case("the receiver with a veto is short", length)
         tap.case("sangraha-rest is a package of its own", lambda: rest(installed))
         tap.case("all public headers are installed", lambda: headers(installed))
