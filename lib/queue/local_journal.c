@@ -60,7 +60,9 @@ static const char *const writing[] = {
 enum { LOAD, BODY, COUNT, LAST, FIRST_DUE, IN_HAND };
 
 static const char *const reading[] = {
-	[LOAD] = "SELECT m.id, m.due, m.meta, length(m.body), ifnull(a.count, 0)"
+	[LOAD] = "SELECT m.id, m.due,"
+		 " CASE WHEN length(m.meta) <= 262144 THEN m.meta END,"
+		 " length(m.body), ifnull(a.count, 0)"
 		 " FROM message m LEFT JOIN attempt a ON a.id = m.id"
 		 " WHERE m.queue = ?1 AND m.id > ?2 ORDER BY m.id LIMIT ?3",
 	[BODY] = "SELECT body FROM message WHERE id = ?1",

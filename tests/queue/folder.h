@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef QUEUE_FOLDER_H
+#define QUEUE_FOLDER_H
+
+#include <sqlite3.h>
+
+#include "base/context.h"
+#include "support/queues.h"
+#include "support/t.h"
+
+/* A local queue in a folder of its own, and what tests of it share. */
+
+#define WRITE SANGRAHA_WRITE_QUEUE
+#define READ  SANGRAHA_READ_QUEUE
+#define DEAD  SANGRAHA_WRITE_QUEUE ".dlq"
+#define DELAY SANGRAHA_WRITE_QUEUE ".delay.1s"
+#define LARGE ((size_t)32 << 20)
+
+struct folder {
+	struct sangraha_context *context;
+	char *path;
+	char *url;
+	struct sangraha_queue *queue;
+	struct sgh_consumer *consumer;
+	struct t_inbox inbox;
+};
+
+static inline int folder_try(struct folder *f)
+{
+	return sangraha_queue_open(f->context, f->url, NULL, &f->queue, &t_err);
+}
+
+static inline void folder_open(struct folder *f)
+{
+	t_ok(folder_try(f));
+}
+
+static inline void folder_close(struct folder *f)
+{
+	sgh_consumer_free(sgh_take(f->consumer));
+	sangraha_queue_unref(sgh_take(f->queue));
+}
+
+/* What is in hand then is forgotten by the inbox; it comes again. */
+static inline void folder_reopen(struct folder *f)
+{
+	folder_close(f);
+	t_inbox_fini(&f->inbox);
+	t_inbox_init(&f->inbox);
+	folder_open(f);
+}
+
+static inline struct folder *folder_new(void)
+{
+	struct folder *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	f->context = t_context();
+	f->path = t_folder_new();
+	t_inbox_init(&f->inbox);
+	if (asprintf(&f->url, "local:%s", f->path) < 0)
+		fail_msg("out of memory");
+	return f;
+}
+
+static inline void folder_free(struct folder *f)
+{
+	folder_close(f);
+	t_inbox_fini(&f->inbox);
+	sangraha_context_unref(f->context);
+	t_folder_remove(f->path);
+	free(f->url);
+	free(f);
+}
+
+static inline void folder_consume(struct folder *f, const char *queue, unsigned prefetch)
+{
+	f->consumer = t_consume(f->queue, &f->inbox, queue, prefetch, LARGE, LARGE);
+}
+
+/* SQL on the database of a queue that is closed. */
+static inline void folder_sql(struct folder *f, const char *sql)
+{
+	char *file = t_path(f->path, "queue.db");
+	sqlite3 *sqlite = NULL;
+	char *message = NULL;
+
+	assert_int_equal(sqlite3_open(file, &sqlite), SQLITE_OK);
+	if (sqlite3_exec(sqlite, sql, NULL, NULL, &message) != SQLITE_OK)
+		fail_msg("%s: %s", sql, message);
+	sqlite3_close(sqlite);
+	free(file);
+}
+
+/* The number that a query gives. */
+static inline int64_t folder_number(struct folder *f, const char *sql)
+{
+	char *file = t_path(f->path, "queue.db");
+	sqlite3_stmt *statement = NULL;
+	sqlite3 *sqlite = NULL;
+	int64_t number;
+
+	assert_int_equal(sqlite3_open(file, &sqlite), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(sqlite, sql, -1, &statement, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	number = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	sqlite3_close(sqlite);
+	free(file);
+	return number;
+}
+
+/* The next message of the inbox has this body; it is acknowledged. */
+static inline void folder_gets(struct folder *f, const char *body)
+{
+	struct sgh_delivery *delivery = t_inbox_next(&f->inbox);
+
+	if (!t_body_is(delivery, body))
+		fail_msg("not %s", body);
+	sgh_delivery_ack(delivery);
+}
+
+#endif
