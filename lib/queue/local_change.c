@@ -148,6 +148,13 @@ int64_t sgh_local_retry_locked(struct sgh_local *local)
 
 /* ---- a new message ---- */
 
+/* To who publishes, files that cannot be used now are a broker that is not there. */
+static int passing(int status)
+{
+	return !status || status == SANGRAHA_E_OVERLOADED ? status
+							  : SANGRAHA_E_UNAVAILABLE;
+}
+
 static void inserted(struct sgh_local_change *change)
 {
 	struct sgh_local *local = change->local;
@@ -158,7 +165,7 @@ static void inserted(struct sgh_local_change *change)
 	local->writing--;
 	if (publish) {
 		sgh_list_remove(&item->flight);
-		publish->state = change->status;
+		publish->state = passing(change->status);
 		publish->sent = SGH_LOCAL_BY_DISK;
 		sgh_list_append(&item->handle->told, &publish->link);
 	}
