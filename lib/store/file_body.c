@@ -249,19 +249,29 @@ static int sync_removed(struct sgh_file_bodies *bodies, uint64_t folder,
 	return rc;
 }
 
+static int remove_file(struct sgh_file_bodies *bodies, uint64_t number,
+		       struct sangraha_error *err)
+{
+	char name[NAME_SIZE];
+
+	name_of(number, name);
+	if (unlinkat(bodies->fd, name, 0) && errno != ENOENT)
+		return fail_write(bodies, errno, err);
+	return 0;
+}
+
 int sgh_file_bodies_remove(struct sgh_file_bodies *bodies, const uint64_t *numbers,
 			   size_t count, struct sangraha_error *err)
 {
-	char name[NAME_SIZE];
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < count; i++) {
 		uint64_t folder = numbers[i] / SGH_FILE_FOLDER_SIZE;
+		bool last =
+			i + 1 == count || numbers[i + 1] / SGH_FILE_FOLDER_SIZE != folder;
 
-		name_of(numbers[i], name);
-		if (unlinkat(bodies->fd, name, 0) && errno != ENOENT)
-			return fail_write(bodies, errno, err);
-		if (i + 1 == count || numbers[i + 1] / SGH_FILE_FOLDER_SIZE != folder)
+		rc = remove_file(bodies, numbers[i], err);
+		if (!rc && last)
 			rc = sync_removed(bodies, folder, err);
 	}
 	return rc;
@@ -369,6 +379,7 @@ struct sweep {
 	uint64_t next;
 	int (*keep)(void *arg, uint64_t number, struct sangraha_error *err);
 	void *arg;
+	bool removed; /* something, from this folder */
 };
 
 /* Call each() with the numbers that a folder's entries are named by. */
@@ -405,17 +416,21 @@ static int sweep_file(struct sweep *sweep, uint64_t number, struct sangraha_erro
 	kept = number < sweep->low ? 1 : sweep->keep(sweep->arg, number, err);
 	if (kept)
 		return kept < 0 ? kept : 0;
-	return sgh_file_bodies_remove(sweep->bodies, &number, 1, err);
+	sweep->removed = true;
+	return remove_file(sweep->bodies, number, err);
 }
 
 static int sweep_folder(struct sweep *sweep, uint64_t folder, struct sangraha_error *err)
 {
 	char name[NAME_SIZE];
+	int rc;
 
 	if (folder < sweep->low / SGH_FILE_FOLDER_SIZE)
 		return 0;
 	snprintf(name, sizeof(name), "%" PRIu64, folder);
-	return each_number(sweep, name, sweep_file, err);
+	sweep->removed = false;
+	rc = each_number(sweep, name, sweep_file, err);
+	return !rc && sweep->removed ? sync_removed(sweep->bodies, folder, err) : rc;
 }
 
 int sgh_file_bodies_sweep(struct sgh_file_bodies *bodies, uint64_t low, uint64_t next,

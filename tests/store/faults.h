@@ -36,17 +36,19 @@ struct fault_call {
 
 static struct {
 	pthread_mutex_t lock;
+	pthread_cond_t disarmed;
 	bool armed;
 	unsigned kinds;
 	unsigned skip;  /* of those kinds, before the first that fails */
 	unsigned fails; /* how many then do */
 	int error;      /* errno; 0: SIGKILL */
 	bool half;      /* of the first write that fails, half is written */
+	bool stall;     /* they do not fail but wait until it is over */
 	unsigned seen;
 	struct fault_call *calls; /* NULL: not written down */
 	size_t call_count;
 	size_t call_max;
-} fault = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} fault = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
 
 static inline void fault_arm(unsigned kinds, unsigned skip, unsigned fails, int error)
 {
@@ -57,6 +59,7 @@ static inline void fault_arm(unsigned kinds, unsigned skip, unsigned fails, int 
 	fault.fails = fails;
 	fault.error = error;
 	fault.half = false;
+	fault.stall = false;
 	fault.seen = 0;
 	pthread_mutex_unlock(&fault.lock);
 }
@@ -68,6 +71,7 @@ static inline bool fault_disarm(void)
 
 	pthread_mutex_lock(&fault.lock);
 	fault.armed = false;
+	pthread_cond_broadcast(&fault.disarmed);
 	struck = fault.seen > fault.skip;
 	pthread_mutex_unlock(&fault.lock);
 	return struck;
@@ -99,6 +103,9 @@ static inline bool fault_pass(unsigned kind, const char *name, int fd, const cha
 	pthread_mutex_lock(&fault.lock);
 	fails = fault.armed && (fault.kinds & kind) && ++fault.seen > fault.skip &&
 		fault.seen - fault.skip <= fault.fails;
+	while (fails && fault.stall && fault.armed)
+		pthread_cond_wait(&fault.disarmed, &fault.lock);
+	fails &= !fault.stall;
 	if (fails && !fault.error)
 		kill(getpid(), SIGKILL);
 	if (ret_half)

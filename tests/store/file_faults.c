@@ -220,6 +220,74 @@ static void a_part_that_stays_is_found_later(void **state)
 	folder_holds(f, "b", 'b', LARGE);
 }
 
+/* ---- a disk that hangs ---- */
+
+struct pending {
+	struct sgh_store_op op;
+	struct sgh_bytes *body;
+	bool done; /* atomic */
+};
+
+static void on_done(struct sgh_store_op *op)
+{
+	struct pending *p = sgh_container_of(op, struct pending, op);
+
+	__atomic_store_n(&p->done, true, __ATOMIC_RELEASE);
+}
+
+static void begin_put(struct folder *f, struct pending *p, const char *key, size_t size)
+{
+	*p = (struct pending){
+		.op = {
+			.verb = SGH_STORE_PUT,
+			.bucket = "image",
+			.key = key,
+			.deadline_ms = sgh_now_ms() + 100,
+			.done = on_done,
+		},
+		.body = sgh_bytes_new(NULL, size),
+	};
+	memset(p->body->data, 'p', size);
+	p->body->length = size;
+	p->op.body = p->body;
+	t_ok(sgh_store_submit(f->store, &p->op, &t_err));
+}
+
+static void times_out(struct pending *p)
+{
+	t_wait(__atomic_load_n(&p->done, __ATOMIC_ACQUIRE));
+	t_err = p->op.err;
+	t_fails(SANGRAHA_E_TIMEOUT, p->op.status);
+	/* What is still at work has a hold of its own. */
+	sgh_bytes_unref(p->body);
+	sgh_store_op_fini(&p->op);
+}
+
+static void operations_end_when_the_disk_hangs(void **state)
+{
+	struct folder *f = *state;
+	struct pending first, second, large;
+
+	t_ok(folder_put(f, "before", 'b', LARGE));
+	fault_arm(FAULT_SYNC, 0, FOR_EVER, EIO);
+	fault.stall = true;
+	begin_put(f, &first, "first", 10);
+	t_wait(fault.seen > 0);
+	begin_put(f, &second, "second", 10);
+	begin_put(f, &large, "large", LARGE);
+	times_out(&first);
+	times_out(&second);
+	times_out(&large);
+	folder_holds(f, "before", 'b', LARGE);
+	fault_disarm();
+	/* What was under way may be done; what nobody waited for was not begun. */
+	t_ok(folder_put(f, "after", 'a', LARGE));
+	folder_holds(f, "first", 'p', 10);
+	folder_lacks(f, "second");
+	folder_lacks(f, "large");
+	t_wait(folder_is_tidy(f));
+}
+
 static int set_up(void **state)
 {
 	fault_disarm();
@@ -243,6 +311,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_disk_that_is_full_from_the_start),
 	CASE(a_removal_that_fails_is_done_later),
 	CASE(a_part_that_stays_is_found_later),
+	CASE(operations_end_when_the_disk_hangs),
 };
 
 t_main(tests)
