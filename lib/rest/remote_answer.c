@@ -150,14 +150,23 @@ int sgh_remote_judge(struct sgh_remote_call *call, int good, int or_good,
 	return code >= 400 ? read_problem(call, err) : sgh_remote_not_ours(call, err);
 }
 
+/* One description; what is none was not made by a server of ours. */
+static int read_one(struct sgh_remote_call *call, const char *text, size_t length,
+		    struct sangraha_object **ret, struct sangraha_error *err)
+{
+	int status = sangraha_object_parse(text, length, ret, err);
+
+	return status && status != SANGRAHA_E_OVERLOADED ? sgh_remote_not_ours(call, err)
+							 : status;
+}
+
 int sgh_remote_read_object(struct sgh_remote_call *call, struct sangraha_error *err)
 {
 	struct sangraha_rest_result *result = call->result;
 
-	if (!result->text || sangraha_object_parse(result->text, strlen(result->text),
-						   &result->object, NULL))
+	if (!result->text)
 		return sgh_remote_not_ours(call, err);
-	return 0;
+	return read_one(call, result->text, strlen(result->text), &result->object, err);
 }
 
 /* Make room for one more; false without memory. */
@@ -175,9 +184,10 @@ static bool grow(struct sangraha_rest_result *result)
 	return more;
 }
 
-static int read_objects(struct sangraha_rest_result *result,
-			const struct sgh_json_raw *raw, struct sangraha_error *err)
+static int read_objects(struct sgh_remote_call *call, const struct sgh_json_raw *raw,
+			struct sangraha_error *err)
 {
+	struct sangraha_rest_result *result = call->result;
 	const char *at = raw->text;
 	const char *end = raw->text + raw->length;
 	struct sgh_json_raw each;
@@ -187,9 +197,8 @@ static int read_objects(struct sangraha_rest_result *result,
 
 		if (!grow(result))
 			return sgh_fail_memory(err);
-		status = sangraha_object_parse(each.text, each.length,
-					       &result->objects[result->object_count],
-					       err);
+		status = read_one(call, each.text, each.length,
+				  &result->objects[result->object_count], err);
 		if (status)
 			return status;
 		result->object_count++;
@@ -210,5 +219,5 @@ int sgh_remote_read_page(struct sgh_remote_call *call, struct sangraha_error *er
 		return sgh_remote_not_ours(call, err);
 	result->next_cursor =
 		sgh_remote_result_keep(result, sgh_json_text(document, "next_cursor"));
-	return read_objects(result, &raws[0], err);
+	return read_objects(call, &raws[0], err);
 }

@@ -30,7 +30,9 @@ static int on_push(struct sgh_http_request *request, const void *data, size_t le
 	struct sgh_remote_call *call =
 		sgh_container_of(request, struct sgh_remote_call, request);
 
-	call->result->code = (int)request->code;
+	/* Once, of an answer without headers: the caller's thread may read it by now. */
+	if (!call->result->code)
+		call->result->code = (int)request->code;
 	return sgh_pipe_give(&call->pipe, data, length);
 }
 
