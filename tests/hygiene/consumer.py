@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The installed tree is enough: strangers' programs are built against it through pkg-config alone, and run."""
 
+import os
 import re
 import shutil
 import sys
@@ -127,6 +128,15 @@ def packages(installed):
         yield "sangraha wants more than -lsangraha"
 
 
+def uninstalled(installed):
+    """Before anything is installed the build folder does: PKG_CONFIG_PATH=build/…/meson-uninstalled."""
+    env = {**os.environ, "PKG_CONFIG_PATH": str(BUILD / "meson-uninstalled")}
+    flags = run("pkg-config", "--cflags", "--libs", "sangraha", env=env).stdout.split()
+    done = run("cc", *C99, CONSUMER, "-x", "none", *flags, "-o", installed.folder / "uninstalled")
+    if done.returncode:
+        yield done.stderr
+
+
 def version(installed):
     header = (installed.prefix / "include" / "sangraha" / "version.h").read_text()
     text = re.search(r'SANGRAHA_VERSION\s+"([^"]+)"', header)[1]
@@ -168,6 +178,7 @@ def main():
         tap.case("all public headers are installed", lambda: headers(installed))
         tap.case("the libraries are found by their names", lambda: libraries(installed))
         tap.case("the packages say what is needed and no more", lambda: packages(installed))
+        tap.case("the build folder is a package, too", lambda: uninstalled(installed))
         tap.case("the version is one", lambda: version(installed))
         tap.case("the programs are installed with their manuals", lambda: programs(installed))
     tap.end()
