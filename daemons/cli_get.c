@@ -22,6 +22,7 @@ struct get {
 	char id[SANGRAHA_ID_SIZE];
 	struct sgh_output output;
 	struct sgh_transfer transfer;
+	char *shown; /* the path, clean, while it is fetched */
 	char *path;  /* where it goes; NULL: standard output, or not known yet */
 	bool opened; /* the output, successfully or not */
 	int error;   /* errno of it */
@@ -87,8 +88,12 @@ static void begin(void *arg, const struct sangraha_rest_result *header)
 	get->transfer.total = sangraha_rest_result_size(header);
 	if (sgh_arguments_text(&get->cli->arguments, SGH_OPT_RANGE))
 		get->transfer.total = -1;
-	if (!get->opened)
-		open_output(get, header);
+	if (get->opened)
+		return;
+	open_output(get, header);
+	get->shown = get->path ? sgh_text_clean(get->path) : NULL;
+	if (get->shown)
+		get->transfer.name = get->shown;
 }
 
 static int take(void *arg, const void *data, size_t length)
@@ -224,6 +229,7 @@ static void get_one(struct sgh_cli *cli, struct sgh_item *item)
 	}
 	sgh_output_fini(&get->output);
 	sangraha_rest_result_free(get->result);
+	free(get->shown);
 	free(get->path);
 	free(get);
 }

@@ -144,10 +144,13 @@ char *sgh_progress_line(const struct sgh_transfer *transfer, int64_t now_ms,
 	if (file) {
 		if (columns > strlen(numbers))
 			width = columns - strlen(numbers);
+		/* A bar of ten is more to people than the rest of a long name. */
+		if (transfer->total >= 0 && width >= 26 && name > width - 13)
+			name = width - 13;
 		if (name > width)
 			name = width;
 		sgh_text_column(file, transfer->name, name, false);
-		if (transfer->total >= 0 && width > name + 13)
+		if (transfer->total >= 0 && width >= name + 13)
 			print_bar(file, transfer,
 				  (unsigned)(width - name < 33 ? width - name - 3 : 30));
 		fputs(numbers, file);
