@@ -36,7 +36,11 @@ int sgh_db_fail(sqlite3 *sqlite, struct sangraha_error *err)
 		return fail_system(file, ENOSPC, err);
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
-		return fail_system(file, sqlite3_system_errno(sqlite), err);
+		/* After a sync that failed it may be on disk, even if that was for its room. */
+		return fail_system(
+			file,
+			code == SQLITE_IOERR_FSYNC ? EIO : sqlite3_system_errno(sqlite),
+			err);
 	case SQLITE_PERM:
 	case SQLITE_READONLY:
 		return sgh_fail(err, SANGRAHA_E_UNAUTHORIZED, code,
