@@ -70,6 +70,12 @@ static void a_sync_fails_under_a_small_body(void **state)
 	put_through(*state, 1000, FAULT_SYNC, 1, EIO, false, SANGRAHA_E_UNAVAILABLE);
 }
 
+/* A full disk may only show when the log is synced: the row may be there after a crash. */
+static void a_sync_finds_no_room_for_the_row(void **state)
+{
+	put_through(*state, 1000, FAULT_SYNC, 1, ENOSPC, false, SANGRAHA_E_UNAVAILABLE);
+}
+
 /* Then nobody can tell whether the row will be there after a crash: the next open does. */
 static void no_sync_works_for_a_while(void **state)
 {
@@ -302,6 +308,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_full_disk_takes_no_small_body),
 	CASE(a_sync_fails_under_a_large_body),
 	CASE(a_sync_fails_under_a_small_body),
+	CASE(a_sync_finds_no_room_for_the_row),
 	CASE(no_sync_works_for_a_while),
 	CASE(a_full_disk_is_said),
 	CASE(a_check_follows_the_disk),
