@@ -17,8 +17,8 @@ static const struct sgh_row row = { reference, size, created, type, name };
 static char *line_at(size_t columns, const struct sgh_row *which)
 {
 	struct sgh_widths widths = sgh_table_fit(&row, 1, columns);
-	char *text;
-	size_t length;
+	char *text = NULL;
+	size_t length = 0;
 	FILE *file = open_memstream(&text, &length);
 
 	sgh_table_print(file, &widths, which);
