@@ -2,9 +2,9 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +40,19 @@ int sgh_cli_usage(enum sgh_cli_command command, const char *format, ...)
 	fprintf(stderr, "sangraha %s: %s%s sangraha %s --help\n", name, message, end,
 		name);
 	return SGH_EXIT_USAGE;
+}
+
+/*
+ * A connection or a file that got the number of a closed standard stream would be mixed up
+ * with it. Opened the wrong way round, using it fails as before.
+ */
+static void keep_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			return;
+	}
 }
 
 /* How wide characters are is asked of the locale; names are UTF-8 whatever it says. */
@@ -89,6 +102,7 @@ bool sgh_cli_begin(struct sgh_cli *cli, enum sgh_cli_command command, int argc,
 	int status;
 
 	memset(cli, 0, sizeof(*cli));
+	keep_streams();
 	sgh_screen_init(&cli->screen, false);
 	know_widths();
 	status = sgh_arguments_read(&cli->arguments, command, argc, argv, environ, &err);

@@ -368,7 +368,7 @@ def test_put_sends_a_long_pipe_once(scripted):
         BUSY,
         problem(503, "unavailable"),
         problem(504, "timeout"),
-        cut(201, data=b"{", kind="application/json"),
+        cut(201, length=1000, data=b"{", kind="application/json"),
         lambda handler: None,
     ],
     ids=["overloaded", "unavailable", "timeout", "cut", "nothing"],
@@ -555,6 +555,18 @@ def test_a_signal_leaves_nothing(scripted, number):
     assert process.wait(10) == -number
     waiting.set()
     assert os.listdir(cli.folder) == []
+
+
+def test_closed_descriptors_are_nobody_elses(cli, stored):
+    for redirections, code in (("<&- 2>&-", 0), (">&-", 8)):
+        done = subprocess.run(
+            ["bash", "-c", f"{PROGRAM} get -f {stored[0]} {redirections}"],
+            env=cli.environment,
+            cwd=cli.folder,
+            capture_output=True,
+        )
+        assert done.returncode == code, done.stderr
+        assert (cli.folder / stored[1]).read_bytes() == stored[2]
 
 
 # ---- stat, ls, rm
