@@ -23,6 +23,8 @@ struct folder {
 	struct sangraha_queue *queue;
 	struct sgh_consumer *consumer;
 	struct t_inbox inbox;
+	struct sgh_delivery *held[8]; /* until the queue has gone */
+	size_t held_count;
 };
 
 static inline int folder_try(struct folder *f)
@@ -39,6 +41,8 @@ static inline void folder_close(struct folder *f)
 {
 	sgh_consumer_free(sgh_take(f->consumer));
 	sangraha_queue_unref(sgh_take(f->queue));
+	while (f->held_count)
+		sgh_delivery_ack(f->held[--f->held_count]);
 }
 
 /* What is in hand then is forgotten by the inbox; it comes again. */

@@ -189,6 +189,8 @@ static void work(struct folder *f, struct ledger *ledger)
 				sgh_delivery_ack(delivery);
 			else if (step % 3 == 1)
 				sgh_delivery_reject(delivery);
+			else
+				f->held[f->held_count++] = delivery;
 		}
 	}
 }
