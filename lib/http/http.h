@@ -69,7 +69,10 @@ struct sgh_http_request {
 	 * is paused the connection is not read, and what curl holds is one buffer of 64 KiB.
 	 */
 	int (*push)(struct sgh_http_request *request, const void *data, size_t length);
-	/* Ask whether the body is wanted before it is sent (RFC 9110, section 10.1.1). */
+	/*
+	 * Ask whether a body over 1 MiB, or of unknown length, is wanted before it is sent
+	 * (RFC 9110, section 10.1.1), and wait a short while for the answer.
+	 */
 	bool expect_continue;
 	/* Never use a kept connection: the request must not be sent twice. */
 	bool once;

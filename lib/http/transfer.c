@@ -37,6 +37,14 @@ static void status_line(struct sgh_transfer *transfer, const char *line, size_t 
 		sgh_http_note_silence(transfer);
 }
 
+/* Who does not know 100-continue is asked again without it, which curl does by itself. */
+static bool asked_again(const struct sgh_transfer *transfer)
+{
+	const struct sgh_http_request *request = transfer->request;
+
+	return request->code == 417 && request->expect_continue && !transfer->pulled;
+}
+
 /*
  * A final answer that is an error ends what is still being sent. curl sees to that itself,
  * but not when the answer says "Connection: close"; and a body that is paused would keep
@@ -47,7 +55,8 @@ static void header_ended(struct sgh_transfer *transfer)
 	struct sgh_http_request *request = transfer->request;
 
 	transfer->headers_done = true;
-	if (!transfer->final || !request->pull || request->code < 300)
+	if (!transfer->final || !request->pull || request->code < 300 ||
+	    asked_again(transfer))
 		return;
 	transfer->pull_ended = true;
 	if (transfer->pull_paused)
@@ -267,22 +276,25 @@ void sgh_transfer_fini(struct sgh_transfer *transfer)
 		curl_easy_cleanup(transfer->easy);
 }
 
-/* The list that curl wants, made of nodes that we have. It only reads it. */
+/*
+ * The list that curl wants, made of nodes that we have. It only reads it. Left alone, curl
+ * expects 100-continue for a body over 1 MiB or of unknown length, and asks again without
+ * it who answers 417; a line of ours would be sent again then.
+ */
 static CURLcode set_headers(struct sgh_transfer *transfer)
 {
 	const struct sgh_http_request *request = transfer->request;
 	struct curl_slist *lines = transfer->lines;
-	/* Without the first a large body waits for an interim answer. */
 	static char no_expect[] = "Expect:";
-	static char expect[] = "Expect: 100-continue";
+	size_t count = 0;
 
+	if (!request->expect_continue)
+		lines[count++].data = no_expect;
 	for (size_t i = 0; i < request->header_count; i++)
-		lines[i] =
-			(struct curl_slist){ (char *)request->headers[i], &lines[i + 1] };
-	lines[request->header_count] =
-		(struct curl_slist){ request->expect_continue ? expect : no_expect,
-				     NULL };
-	return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, lines);
+		lines[count++].data = (char *)request->headers[i];
+	for (size_t i = 0; i < count; i++)
+		lines[i].next = i + 1 < count ? &lines[i + 1] : NULL;
+	return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, count ? lines : NULL);
 }
 
 /*

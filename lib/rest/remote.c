@@ -137,6 +137,9 @@ int sangraha_rest_client_delete(struct sangraha_rest_client *client, const char 
 		status = sgh_remote_call_submit(&call, err);
 	if (status == 0)
 		status = sgh_remote_call_wait(&call, 204, 204, err);
+	/* Many a server deletes what it is told to; ours says who it is. */
+	if (status == 0 && !sgh_remote_is_ours(call.result))
+		status = sgh_remote_not_ours(&call, err);
 	return sgh_remote_call_end(&call, status, ret);
 }
 

@@ -9,8 +9,6 @@
 #include "wire/sha256.h"
 
 #define PIPE_SIZE (512 << 10)
-/* Larger bodies are not sent before the server has said that it wants them. */
-#define EXPECT_OVER (1 << 20)
 
 /* Where a body comes from, and how much of it did. */
 struct source {
@@ -150,8 +148,7 @@ static int send_body(struct sgh_remote_call *call, struct source *source,
 
 	call->request.pull = on_pull;
 	call->request.length = source->length;
-	call->request.expect_continue =
-		source->length < 0 || source->length > EXPECT_OVER;
+	call->request.expect_continue = true;
 	/* Of no body nothing is pulled: what its reader says is known before. */
 	status = source->length == 0 ? check_end(source, err) : 0;
 	if (status == 0)

@@ -335,6 +335,24 @@ static void a_server_without_continue_is_not_waited_for_long(void **state)
 	peer_got(MANY);
 }
 
+static void a_server_that_refuses_to_continue_is_asked_again(void **state)
+{
+	PEER({ .bytes = T_HTTP("417 Expectation Failed", "", 2, "no"), .early = true },
+	     { .bytes = T_HTTP("200 OK", "", 3, "yes") });
+	struct call call = make_put(MANY, MANY);
+	const char *again;
+
+	call.request.expect_continue = true;
+	begin(&call);
+	t_wait(GET(call.done));
+	assert_string_equal(sgh_buf_text(&call.request.text), "yes");
+	t_ok(end(&call));
+	assert_int_equal(call.request.code, 200);
+	again = t_peer_request(f.peer, 1);
+	assert_null(strstr(again, "Expect"));
+	assert_int_equal(strlen(strstr(again, "\r\n\r\n") + 4), MANY);
+}
+
 static void a_body_is_pushed(void **state)
 {
 	PEER({ .bytes = T_HTTP("200 OK", "", 5, "hello") });
@@ -625,6 +643,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_refusal_before_the_body_is_sent),
 	CASE(a_body_that_is_wanted_is_sent),
 	CASE(a_server_without_continue_is_not_waited_for_long),
+	CASE(a_server_that_refuses_to_continue_is_asked_again),
 	CASE(a_body_is_pushed),
 	CASE(an_error_is_not_pushed),
 	CASE(a_push_that_pauses_holds_the_peer_up),

@@ -337,6 +337,13 @@ static void a_page_deletes_nothing(void **state)
 	t_fails(SANGRAHA_E_INTERNAL, delete_it());
 }
 
+static void somebody_else_deletes_nothing_of_ours(void **state)
+{
+	PEER({ .bytes = "HTTP/1.1 204 No Content\r\n\r\n" });
+	t_fails(SANGRAHA_E_INTERNAL, delete_it());
+	t_says("is this a Sangraha server?");
+}
+
 #define LONG "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static void answers_are_bounded(void **state)
@@ -718,6 +725,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_page_of_somebody_else),
 	CASE(a_front_page_is_no_object),
 	CASE(a_page_deletes_nothing),
+	CASE(somebody_else_deletes_nothing_of_ours),
 	CASE(answers_are_bounded),
 	CASE(headers_are_bounded),
 	CASE(a_problem_without_our_code),
