@@ -71,6 +71,7 @@ static void hand_over(struct sgh_file_op *self, struct sgh_store_op *op)
 	if (self->status)
 		return;
 	op->head = self->head;
+	sgh_arena_fini(&op->arena);
 	op->arena = self->arena;
 	self->arena = (struct sgh_arena){ 0 };
 	op->data = sgh_take(self->data);
@@ -92,6 +93,12 @@ void sgh_file_finish(struct sgh_file_op *self)
 	sgh_file_op_unref(self);
 }
 
+static bool is_change(enum sgh_store_verb verb)
+{
+	return verb == SGH_STORE_PUT || verb == SGH_STORE_DELETE ||
+	       verb == SGH_STORE_MAKE_BUCKET;
+}
+
 /* The deadline. The work goes on by itself, but for one that only waits for memory. */
 static void expired(struct sgh_timer *timer)
 {
@@ -104,6 +111,9 @@ static void expired(struct sgh_timer *timer)
 				      op->ours ? "the deadline passed while it waited "
 						 "for memory"
 					       : "the disk took too long");
+		if (is_change(self->verb))
+			__atomic_store_n(&self->file->write_failed, true,
+					 __ATOMIC_RELAXED);
 		sgh_file_read_expired(self);
 		sgh_store_complete(&self->file->store, op);
 	}
@@ -213,8 +223,7 @@ static int file_submit(struct sangraha_store *store, struct sgh_store_op *op,
 		sgh_file_op_unref(self);
 		return sgh_fail_memory(err);
 	}
-	if (self->verb == SGH_STORE_PUT || self->verb == SGH_STORE_DELETE ||
-	    self->verb == SGH_STORE_MAKE_BUCKET)
+	if (is_change(self->verb))
 		sgh_file_write(self);
 	else
 		sgh_file_read(self);

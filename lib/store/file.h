@@ -206,7 +206,8 @@ struct sgh_file_op {
 	/* of a large put */
 	bool in_file;
 	struct sgh_file_number number;
-	bool trashed; /* this change put something into the trash */
+	bool wrote;   /* the change was one; a key that is not there takes none */
+	bool trashed; /* it put something into the trash */
 	/* of a get */
 	struct sgh_budget_waiter waiter;
 	bool waiting;     /* atomic: in line for memory */

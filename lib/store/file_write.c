@@ -18,7 +18,7 @@ static void note(struct sgh_file_op *self, int status, const struct sangraha_err
 	bool disk = (status == SANGRAHA_E_OVERLOADED && err->native != ENOMEM) ||
 		    status == SANGRAHA_E_UNAVAILABLE || status == SANGRAHA_E_UNAUTHORIZED;
 
-	if (!status || disk)
+	if ((!status && self->wrote) || disk)
 		__atomic_store_n(&self->file->write_failed, disk, __ATOMIC_RELAXED);
 	/* A disk that cannot be written to may well be read: that is not the breaker's. */
 	self->ours |= disk;
@@ -99,6 +99,7 @@ static int write_row(struct sgh_file_op *self, struct sgh_db *db, int64_t bucket
 		sgh_db_statement(db, there ? SGH_FILE_W_UPDATE : SGH_FILE_W_INSERT);
 	uint64_t size = self->body ? self->body->length : 0;
 
+	self->wrote = true;
 	sqlite3_bind_int64(statement, 1, (sqlite3_int64)size);
 	sqlite3_bind_int64(statement, 2, self->modified_ms);
 	sqlite3_bind_text(statement, 3, self->content_type, -1, SQLITE_STATIC);
@@ -178,6 +179,7 @@ static int erase(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_erro
 		rc = find_row(self, db, bucket, &row, err);
 	if (rc <= 0)
 		return rc;
+	self->wrote = true;
 	rc = run_number(db, SGH_FILE_W_DELETE, row.id, err);
 	return rc ? rc : trash_file(self, db, &row, err);
 }
@@ -188,8 +190,12 @@ static int make_bucket(struct sgh_db_job *job, struct sgh_db *db,
 	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
 	sqlite3_stmt *statement = sgh_db_statement(db, SGH_FILE_W_MAKE_BUCKET);
 
+	int rc;
+
 	sqlite3_bind_text(statement, 1, self->bucket, -1, SQLITE_STATIC);
-	return sgh_db_run(db, statement, err);
+	rc = sgh_db_run(db, statement, err);
+	self->wrote = !rc && sqlite3_changes(sgh_db_writer(db)) > 0;
+	return rc;
 }
 
 /* ---- a large body whose row was not written ---- */
@@ -339,6 +345,9 @@ void sgh_file_write(struct sgh_file_op *self)
 
 static int probe(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_error *err)
 {
+	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
+
+	self->wrote = true;
 	return sgh_db_run(db, sgh_db_statement(db, SGH_FILE_W_PROBE), err);
 }
 

@@ -66,8 +66,9 @@ struct sgh_store_op {
 	unsigned limit;      /* list: 1 to 1000 */
 	int64_t deadline_ms; /* monotonic */
 	/*
-	 * Called exactly once, on the store's thread, with no lock held; must be short and
-	 * must not drop the last reference to the store.
+	 * Called exactly once, on a thread of the store, with no lock held; a store may have
+	 * several, which end operations at the same time. Must be short and must not drop
+	 * the last reference to the store.
 	 */
 	void (*done)(struct sgh_store_op *op);
 	void *arg; /* the caller's own */

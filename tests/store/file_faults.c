@@ -117,6 +117,10 @@ static void a_check_follows_the_disk(void **state)
 	fault_arm(FAULT_WRITE, 0, FOR_EVER, ENOSPC);
 	t_fails(SANGRAHA_E_OVERLOADED, folder_put(f, "a", 'a', 10));
 	t_fails(SANGRAHA_E_OVERLOADED, sangraha_store_check(f->store, 0, &t_err));
+	/* What takes no writing is no proof. */
+	t_ok(sangraha_store_make_bucket(f->store, "image", 0, &t_err));
+	t_ok(folder_delete(f, "nothing"));
+	t_fails(SANGRAHA_E_OVERLOADED, sangraha_store_check(f->store, 0, &t_err));
 	fault_disarm();
 	t_ok(sangraha_store_check(f->store, 0, &t_err));
 }
@@ -285,7 +289,9 @@ static void operations_end_when_the_disk_hangs(void **state)
 	times_out(&second);
 	times_out(&large);
 	folder_holds(f, "before", 'b', LARGE);
+	t_fails(SANGRAHA_E_TIMEOUT, sangraha_store_check(f->store, 100, &t_err));
 	fault_disarm();
+	t_ok(sangraha_store_check(f->store, 0, &t_err));
 	/* What was under way may be done; what nobody waited for was not begun. */
 	t_ok(folder_put(f, "after", 'a', LARGE));
 	folder_holds(f, "first", 'p', 10);
