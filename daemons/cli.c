@@ -12,6 +12,8 @@
 
 #include "cli_cleanup.h"
 
+#define REFERENCE_COLUMNS 42 /* image/ and an id, the longest of the usual ones */
+
 extern char **environ;
 
 char *sgh_cli_text(const char *format, ...)
@@ -134,6 +136,15 @@ void sgh_cli_fini(struct sgh_cli *cli)
 	sangraha_context_unref(cli->context);
 	sgh_arguments_fini(&cli->arguments);
 	sgh_screen_fini(&cli->screen);
+}
+
+void sgh_cli_print_pair(const struct sgh_cli *cli, const struct sgh_item *item,
+			const char *reference, const char *name)
+{
+	if (cli->screen.out_is_terminal)
+		fprintf(item->out, "%-*s  %s\n", REFERENCE_COLUMNS, reference, name);
+	else
+		fprintf(item->out, "%s\t%s\n", reference, name);
 }
 
 int sgh_cli_end(struct sgh_cli *cli)

@@ -59,6 +59,13 @@ __attribute__((format(printf, 2, 3))) int sgh_cli_usage(enum sgh_cli_command com
 /* A string printed into; yours to free, NULL without memory. */
 __attribute__((format(printf, 1, 2))) char *sgh_cli_text(const char *format, ...);
 
+/*
+ * Print the reference of an object and, where lines need to be told apart, the file it
+ * came from or went to; `name` is clean.
+ */
+void sgh_cli_print_pair(const struct sgh_cli *cli, const struct sgh_item *item,
+			const char *reference, const char *name);
+
 /* ---- what failed: cli_failure.c ---- */
 
 /* How a program ends that failed with this status. */

@@ -12,8 +12,6 @@
 #include "cli_text.h"
 #include "commands.h"
 
-#define REFERENCE_COLUMNS 42 /* image/ and an id, the longest of the usual ones */
-
 /* One object on its way. */
 struct get {
 	struct sgh_cli *cli;
@@ -22,7 +20,7 @@ struct get {
 	char id[SANGRAHA_ID_SIZE];
 	struct sgh_output output;
 	struct sgh_transfer transfer;
-	char *shown; /* the path, clean, while it is fetched */
+	char *shown; /* the path, for people */
 	char *path;  /* where it goes; NULL: standard output, or not known yet */
 	bool opened; /* the output, successfully or not */
 	int error;   /* errno of it */
@@ -77,6 +75,7 @@ static void open_output(struct get *get, const struct sangraha_rest_result *head
 		return;
 	}
 	get->path = choose_path(get, header);
+	get->shown = get->path ? sgh_text_clean(get->path) : NULL;
 	get->error = get->path ? sgh_output_open(&get->output, get->path, force) : ENOMEM;
 }
 
@@ -91,7 +90,6 @@ static void begin(void *arg, const struct sangraha_rest_result *header)
 	if (get->opened)
 		return;
 	open_output(get, header);
-	get->shown = get->path ? sgh_text_clean(get->path) : NULL;
 	if (get->shown)
 		get->transfer.name = get->shown;
 }
@@ -187,23 +185,18 @@ static void print_json(struct get *get)
 /* Names that were asked for are known; those that were chosen are worth telling. */
 static void print_done(struct get *get)
 {
-	char *clean;
+	char reference[SANGRAHA_REFERENCE_SIZE];
 
 	if (!get->path || get->cli->quiet)
 		return;
 	if (get->cli->json) {
 		print_json(get);
-		return;
+	} else if (get->chosen && get->shown && get->item->tell_name) {
+		snprintf(reference, sizeof(reference), "%s/%s", get->type, get->id);
+		sgh_cli_print_pair(get->cli, get->item, reference, get->shown);
+	} else if (get->chosen && get->shown) {
+		fprintf(get->item->out, "%s\n", get->shown);
 	}
-	clean = get->chosen ? sgh_text_clean(get->path) : NULL;
-	if (clean && get->item->tell_name && get->cli->screen.out_is_terminal)
-		fprintf(get->item->out, "%-*s  %s\n", REFERENCE_COLUMNS, get->item->name,
-			clean);
-	else if (clean && get->item->tell_name)
-		fprintf(get->item->out, "%s\t%s\n", get->item->name, clean);
-	else if (clean)
-		fprintf(get->item->out, "%s\n", clean);
-	free(clean);
 }
 
 static void get_one(struct sgh_cli *cli, struct sgh_item *item)

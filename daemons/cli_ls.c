@@ -204,7 +204,13 @@ static void list_page(struct list *list, char **cursor)
 			print_page(list, &item, page);
 		told = sangraha_rest_result_next_cursor(page);
 		next = told ? strdup(told) : NULL;
-		if (told && !next)
+		/* A server that turns in a circle is left. */
+		if (next && *cursor && strcmp(next, *cursor) == 0) {
+			sgh_cli_failed_here(list->cli, &item, SGH_EXIT_FAILED,
+					    "the server repeats its page");
+			free(next);
+			next = NULL;
+		} else if (told && !next)
 			sgh_cli_failed_here(list->cli, &item, SGH_EXIT_FAILED,
 					    "out of memory");
 		sangraha_rest_result_free(page);

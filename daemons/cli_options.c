@@ -21,21 +21,21 @@ struct option {
 /* clang-format off */
 static const struct option options[SGH_OPTIONS] = {
 	[SGH_OPT_TYPE] = { { "type", SGH_TEXT, SGH_CLI_PUT | SGH_CLI_LS,
-		.help = "insist on this type (json, image, pdf); of ls: only these" }, 't', "TYPE" },
+		.help = "type of object: json, image or pdf" }, 't', "TYPE" },
 	[SGH_OPT_CONTENT_TYPE] = { { "content-type", SGH_TEXT, SGH_CLI_PUT,
-		.help = "declare a media type, which the content must have" }, 'c', "TYPE" },
+		.help = "declare a media type; others are refused" }, 'c', "TYPE" },
 	[SGH_OPT_FILENAME] = { { "filename", SGH_TEXT, SGH_CLI_PUT,
-		.help = "name to keep with the object instead of the file's own" }, 'n', "NAME" },
+		.help = "name to keep with the object" }, 'n', "NAME" },
 	[SGH_OPT_META] = { { "meta", SGH_TEXT, SGH_CLI_PUT,
-		.help = "metadata to keep with each object; may be repeated" }, 'm', "NAME=VALUE" },
+		.help = "metadata to keep; may be repeated" }, 'm', "NAME=VALUE" },
 	[SGH_OPT_IDEMPOTENCY_KEY] = { { "idempotency-key", SGH_TEXT, SGH_CLI_PUT,
-		.help = "repeats with one key are one object; otherwise a random one" }, 'k', "KEY" },
+		.help = "repeats with one key are one object" }, 'k', "KEY" },
 	[SGH_OPT_OUTPUT] = { { "output", SGH_TEXT, SGH_CLI_GET,
-		.help = "file or folder to write to; - is standard output" }, 'o', "PATH" },
+		.help = "file or folder; - is standard output" }, 'o', "PATH" },
 	[SGH_OPT_FORCE] = { { "force", SGH_SWITCH, SGH_CLI_GET,
 		.help = "overwrite files that exist" }, 'f' },
 	[SGH_OPT_RANGE] = { { "range", SGH_TEXT, SGH_CLI_GET,
-		.help = "only these bytes, counted from 0; LAST may be left out" }, 'r', "FIRST-LAST" },
+		.help = "only these bytes, counted from 0" }, 'r', "FIRST-LAST" },
 	[SGH_OPT_LIMIT] = { { "limit", SGH_COUNT, SGH_CLI_LS, .min = 1, .max = UINT32_MAX,
 		.help = "list so many at most" }, 'n', "COUNT" },
 	[SGH_OPT_IGNORE_MISSING] = { { "ignore-missing", SGH_SWITCH, SGH_CLI_RM,
@@ -45,7 +45,7 @@ static const struct option options[SGH_OPTIONS] = {
 	[SGH_OPT_JSON] = { { "json", SGH_SWITCH, ALL,
 		.help = "print JSON, one object a line, errors too" } },
 	[SGH_OPT_QUIET] = { { "quiet", SGH_SWITCH, SGH_CLI_PUT | SGH_CLI_GET | SGH_CLI_LS,
-		.help = "print references only; get prints nothing; no progress" }, 'q' },
+		.help = "print references at most; no progress" }, 'q' },
 	[SGH_OPT_VERBOSE] = { { "verbose", SGH_SWITCH, SGH_CLI_RM,
 		.help = "print the reference of what was deleted" }, 'v' },
 	[SGH_OPT_NO_PROGRESS] = { { "no-progress", SGH_SWITCH, SGH_CLI_PUT | SGH_CLI_GET,
@@ -53,13 +53,13 @@ static const struct option options[SGH_OPTIONS] = {
 	[SGH_OPT_URL] = { { "url", SGH_TEXT, ALL, .value = "http://127.0.0.1:8080",
 		.help = "the server" }, 'u', "URL", "SANGRAHA_URL" },
 	[SGH_OPT_API_TOKEN] = { { "api-token", SGH_TEXT, ALL, .secret = true,
-		.help = "token to send, which everybody sees in `ps`; better --api-token-file" },
+		.help = "token to send; everybody sees it in `ps`" },
 		.value = "TEXT", .variable = "SANGRAHA_API_TOKEN" },
 	[SGH_OPT_CA_FILE] = { { "ca-file", SGH_TEXT, ALL,
-		.help = "certificates (PEM) to check the server by, instead of the system's" },
+		.help = "certificates (PEM) to check it by" },
 		.value = "FILE", .variable = "SANGRAHA_CA_FILE" },
 	[SGH_OPT_TIMEOUT] = { { "timeout", SGH_TIME, ALL, .value = "60", .max = DAY,
-		.help = "wait so long for an answer, and try again for so long; 0: try once" },
+		.help = "wait and retry so long; 0: try once" },
 		.value = "TIME", .variable = "SANGRAHA_TIMEOUT" },
 };
 /* clang-format on */
@@ -405,7 +405,7 @@ void sgh_arguments_help(enum sgh_cli_command command, FILE *file)
 	fprintf(file, "  -h, --help                     print this\n\n");
 	if (command != SGH_CLI_PUT && command != SGH_CLI_LS)
 		fprintf(file, "A REFERENCE is type/id, as put and ls print it; - reads "
-			      "them from standard input.\n");
+			      "them from\nstandard input.\n");
 	fprintf(file, "--url, --api-token, --api-token-file, --ca-file and --timeout are "
 		      "also the\nenvironment variables SANGRAHA_URL, "
 		      "SANGRAHA_API_TOKEN, ... See sangraha(1).\n");

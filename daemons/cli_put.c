@@ -11,8 +11,6 @@
 #include "cli_text.h"
 #include "commands.h"
 
-#define REFERENCE_COLUMNS 42 /* image/ and an id, the longest of the usual ones */
-
 /* One file on its way. */
 struct put {
 	struct sgh_cli *cli;
@@ -116,25 +114,16 @@ static int send_all(struct put *put)
 static void print_done(struct put *put)
 {
 	const struct sangraha_object *object = sangraha_rest_result_object(put->result);
-	struct sgh_cli *cli = put->cli;
-	FILE *out = put->item->out;
+	const struct sgh_cli *cli = put->cli;
+	const struct sgh_item *item = put->item;
 
-	if (cli->json) {
-		sgh_text_json_line(out, sangraha_rest_result_text(put->result));
-		return;
-	}
-	fputs(sangraha_object_reference(object), out);
-	if (put->item->tell_name && !cli->quiet) {
-		int blanks = REFERENCE_COLUMNS + 2 -
-			     (int)strlen(sangraha_object_reference(object));
-
-		if (cli->screen.out_is_terminal)
-			fprintf(out, "%*s", blanks > 2 ? blanks : 2, "");
-		else
-			fputc('\t', out);
-		fputs(put->item->name, out);
-	}
-	fputc('\n', out);
+	if (cli->json)
+		sgh_text_json_line(item->out, sangraha_rest_result_text(put->result));
+	else if (item->tell_name && !cli->quiet)
+		sgh_cli_print_pair(cli, item, sangraha_object_reference(object),
+				   item->name);
+	else
+		fprintf(item->out, "%s\n", sangraha_object_reference(object));
 }
 
 static void fail_input(struct put *put, int error)

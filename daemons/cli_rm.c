@@ -31,20 +31,20 @@ static void remove_one(struct sgh_cli *cli, struct sgh_item *item)
 	struct sangraha_rest_result *result = NULL;
 	struct sangraha_error err = { 0 };
 	char type[SANGRAHA_TYPE_SIZE], id[SANGRAHA_ID_SIZE];
+	bool missing;
 	int status;
 
 	if (!sgh_cli_reference(cli, item, type, id))
 		return;
 	status = delete_object(cli, item, type, id, &result, &err);
-	if (status == SANGRAHA_E_NOT_FOUND &&
-	    sgh_arguments_number(&cli->arguments, SGH_OPT_IGNORE_MISSING))
-		;
-	else if (status)
+	missing = status == SANGRAHA_E_NOT_FOUND &&
+		  sgh_arguments_number(&cli->arguments, SGH_OPT_IGNORE_MISSING);
+	if (status && !missing)
 		sgh_cli_failed(cli, item, &err, result);
 	else if (cli->json)
-		fprintf(item->out, "{\"reference\":\"%s/%s\",\"deleted\":true}\n", type,
-			id);
-	else if (sgh_arguments_number(&cli->arguments, SGH_OPT_VERBOSE))
+		fprintf(item->out, "{\"reference\":\"%s/%s\",\"deleted\":%s}\n", type, id,
+			missing ? "false" : "true");
+	else if (!missing && sgh_arguments_number(&cli->arguments, SGH_OPT_VERBOSE))
 		fprintf(item->out, "%s/%s\n", type, id);
 	sangraha_rest_result_free(result);
 }

@@ -670,11 +670,24 @@ def test_ls_ends_quietly_with_its_reader(cli, stored):
     assert done.stdout.strip() in ("0", "141")
 
 
+def test_ls_ends_quietly_without_sigpipe(scripted):
+    cli = scripted(page(description("a"), cursor="x"), page(description("b")))
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = cli.spawn("ls", stdout=writer, stderr=subprocess.PIPE, restore_signals=False)
+    os.close(writer)
+    assert process.communicate(timeout=30)[1] == b""
+    assert process.returncode == 8
+    assert len(cli.server.requests) == 1
+
+
 def test_rm_is_silent(cli, stored):
     reference, *_ = stored
     assert cli.out("rm", reference) == []
     cli.fails(3, "rm", reference)
     assert cli.out("rm", "--ignore-missing", reference) == []
+    (line,) = cli.out("rm", "--ignore-missing", "--json", reference)
+    assert json.loads(line) == {"reference": reference, "deleted": False}
 
 
 def test_rm_says_what_it_did(cli, stored):
@@ -752,6 +765,19 @@ def test_an_answer_of_somebody_else_is_no_success(scripted):
         done = cli(*command, "--timeout", "0")
         assert done.returncode != 0 and done.stdout == b"", command
         assert b"<html" not in done.stderr
+
+
+def test_an_answer_without_a_description_is_no_success(scripted):
+    cli = scripted(as_json(201, {}), as_json(200, {}))
+    cli.write("cat.png", b"data")
+    for command in (["put", "cat.png"], ["stat", REFERENCE], ["ls"]):
+        cli.fails(1, *command)
+
+
+def test_a_server_that_turns_in_a_circle_is_left(scripted):
+    cli = scripted(page(description("a"), cursor="x"))
+    assert cli("ls").returncode == 1
+    assert len(cli.server.requests) == 2
 
 
 def test_nobody_there_is_told_at_once(tmp_path):
@@ -954,7 +980,7 @@ def test_progress_is_shown_and_cleared(scripted):
     bars = [bar for bar in seen.split("\r") if "%" in bar]
     assert code == 0
     assert 2 <= len(bars) <= 20
-    assert re.search(r"\[#+ +\] +\d+% +[\d.]+ KiB +[\d.]+ [KM]iB/s +0:0\d", bars[0])
+    assert re.search(r"\[#+ +\] +\d+% +[\d.]+ [KM]iB +[\d.]+ [KM]iB/s +0:0\d", bars[0])
     assert all(len(bar.removesuffix("\033[K")) < 80 for bar in bars)
     assert seen.endswith("\r\033[Kslow.png\r\n")
 
