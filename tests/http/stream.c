@@ -376,7 +376,12 @@ static void an_error_is_not_pushed(void **state)
 }
 
 #define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-#define PIECE   "10\r\n0123456789abcdef\r\n"
+#define HEX64   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define HEX1K                                                                         \
+	HEX64 HEX64 HEX64 HEX64 HEX64 HEX64 HEX64 HEX64 HEX64 HEX64 HEX64 HEX64 HEX64 \
+		HEX64 HEX64 HEX64
+/* Large enough that the peer is not what takes the time. */
+#define PIECE "2000\r\n" HEX1K HEX1K HEX1K HEX1K HEX1K HEX1K HEX1K HEX1K "\r\n"
 
 /* What nobody takes stays with the peer: our buffers and the kernel's are all there is. */
 static void a_push_that_pauses_holds_the_peer_up(void **state)
