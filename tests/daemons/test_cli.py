@@ -10,6 +10,7 @@ import pty
 import re
 import select
 import signal
+import ssl
 import struct
 import subprocess
 import termios
@@ -804,6 +805,23 @@ def test_the_token_is_sent(scripted):
     cli.out("ls")
     sent = [headers.get("Authorization") for _, _, headers, _ in cli.server.requests]
     assert sent == ["Bearer secret word", "Bearer other"]
+
+
+def test_https_is_checked_by_the_file(scripted, tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "ca.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate]
+        + ["-days", "1", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    cli = scripted(page(description("a")))
+    cli.server.server.socket = context.wrap_socket(cli.server.server.socket, server_side=True)
+    cli.environment["SANGRAHA_URL"] = cli.url.replace("http:", "https:")
+    assert cli("ls").returncode not in (0, 2)
+    assert len(cli.out("ls", "--ca-file", str(certificate))) == 1
 
 
 def test_a_path_may_stand_in_front(scripted):
