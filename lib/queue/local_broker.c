@@ -156,14 +156,17 @@ static void *run(void *arg)
 	pthread_mutex_lock(&local->lock);
 	while (!local->stop)
 		turn_locked(local);
-	/* One more try for what the disk did not take. */
+	/* One more try for what the disk did not take; then we know what it has. */
 	local->retry_ms = 0;
 	sgh_local_retry_locked(local);
+	while (local->outstanding) {
+		pthread_mutex_unlock(&local->lock);
+		sgh_local_journal_flush(local);
+		pthread_mutex_lock(&local->lock);
+		sgh_local_finish_locked(local);
+	}
 	pthread_mutex_unlock(&local->lock);
 	sgh_local_journal_close(local);
-	pthread_mutex_lock(&local->lock);
-	sgh_local_finish_locked(local);
-	pthread_mutex_unlock(&local->lock);
 	sgh_local_discard(local);
 	sgh_shared_closed(&local->shared);
 	sgh_local_unhold(local);
@@ -182,6 +185,9 @@ static struct sgh_local *local_new(struct sangraha_context *context)
 	local->context = context;
 	local->window_bytes = sgh_budget_limit(context->budget) / 4;
 	local->late_ms = SGH_NEVER;
+	local->gauge = sgh_metrics_gauge(context->metrics, "sangraha_breaker_state",
+					 "dependency=\"broker\"");
+	sgh_metric_set(local->gauge, 0);
 	pthread_mutex_init(&local->lock, NULL);
 	sgh_cond_init(&local->work);
 	sgh_cond_init(&local->changed);

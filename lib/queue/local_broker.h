@@ -169,6 +169,7 @@ struct sgh_local {
 	size_t writing;           /* messages being written */
 	int64_t late_ms;          /* not before this one of them is late */
 	struct sgh_list finished; /* changes */
+	size_t outstanding;       /* changes that have not ended */
 	struct sgh_list retries;  /* changes that the disk did not take */
 	size_t retry_count;
 	int64_t retry_ms;
@@ -178,6 +179,7 @@ struct sgh_local {
 	bool woken;
 	/* The last change failed for the disk, as `why` tells. */
 	bool failing;
+	struct sgh_metric *gauge;
 	int64_t complained_ms;
 	struct sangraha_error why;
 	struct sgh_local_change probing; /* whether the disk is back */
@@ -274,6 +276,8 @@ void sgh_local_move_due_locked(struct sgh_local *local, struct sgh_local_queue *
 
 int sgh_local_journal_open(struct sgh_local *local, const char *path,
 			   struct sangraha_error *err);
+/* Wait until everything that was submitted has ended. */
+void sgh_local_journal_flush(struct sgh_local *local);
 /* Save who was in hand and close it all. */
 void sgh_local_journal_close(struct sgh_local *local);
 /* Read what comes after `edge`, without bodies, and append it to `items`. */

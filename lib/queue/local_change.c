@@ -46,6 +46,7 @@ void sgh_local_submit_locked(struct sgh_local *local, struct sgh_local_change *c
 					struct sangraha_error *err),
 			     void (*finish)(struct sgh_local_change *change), bool lazy)
 {
+	local->outstanding++;
 	change->local = local;
 	change->finish = finish;
 	sgh_list_init(&change->link);
@@ -83,6 +84,8 @@ static void health_locked(struct sgh_local *local, int status)
 		local->retry_ms = sgh_now_ms();
 		pthread_cond_broadcast(&local->changed);
 	}
+	if (failed != local->failing)
+		sgh_metric_set(local->gauge, local->failing ? 2 : 0);
 }
 
 void sgh_local_finish_locked(struct sgh_local *local)
@@ -94,6 +97,7 @@ void sgh_local_finish_locked(struct sgh_local *local)
 			sgh_list_entry(link, struct sgh_local_change, link);
 
 		local->busy = true;
+		local->outstanding--;
 		health_locked(local, change->status);
 		change->finish(change);
 	}
@@ -134,7 +138,8 @@ int64_t sgh_local_retry_locked(struct sgh_local *local)
 
 		/* A dead letter takes another place. */
 		if (change->job.run)
-			sgh_db_submit(local->db, &change->job);
+			sgh_local_submit_locked(local, change, change->job.run,
+						change->finish, change->job.lazy);
 		else
 			sgh_local_bury_locked(local, item_of(change));
 	}

@@ -37,6 +37,7 @@ static void attach_locked(struct sgh_local_consumer *consumer)
 	queue->consumers++;
 	queue->prefetch += consumer->base.options.prefetch;
 	queue->lets_go = false;
+	consumer->handle->local->busy = true;
 }
 
 static void detach_locked(struct sgh_local_consumer *consumer)

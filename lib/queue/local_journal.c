@@ -57,7 +57,7 @@ static const char *const writing[] = {
 	[NAME] = "INSERT OR IGNORE INTO queue (id, name) VALUES (?1, ?2)",
 };
 
-enum { LOAD, BODY, COUNT, LAST, FIRST_DUE, IN_HAND };
+enum { LOAD, BODY, COUNT, COUNT_ASIDE, LAST, FIRST_DUE, IN_HAND };
 
 static const char *const reading[] = {
 	[LOAD] = "SELECT m.id, m.due,"
@@ -67,6 +67,8 @@ static const char *const reading[] = {
 		 " WHERE m.queue = ?1 AND m.id > ?2 ORDER BY m.id LIMIT ?3",
 	[BODY] = "SELECT body FROM message WHERE id = ?1",
 	[COUNT] = "SELECT count(*) FROM message WHERE queue = ?1",
+	[COUNT_ASIDE] = "SELECT (SELECT count(*) FROM message WHERE queue < 1)"
+			" + (SELECT count(*) FROM message WHERE queue > ?1)",
 	[LAST] = "SELECT max(ifnull((SELECT max(id) FROM message), 0),"
 		 " ifnull((SELECT max(id) FROM attempt), 0))",
 	[FIRST_DUE] = "SELECT due FROM message WHERE queue = ?1 ORDER BY id LIMIT 1",
@@ -440,7 +442,7 @@ static int read_all(struct sgh_local *local, struct sangraha_error *err)
 	for (size_t i = 0; i < SGH_LOCAL_QUEUES && !rc; i++)
 		rc = read_queue(local, &local->queues[i], err);
 	if (!rc)
-		rc = number(local, COUNT, ASIDE, 0, &aside, err);
+		rc = number(local, COUNT_ASIDE, SGH_LOCAL_QUEUES, 0, &aside, err);
 	if (!rc && aside)
 		sgh_log(local->context, SANGRAHA_LOG_WARN, "queue", "damaged",
 			"%" PRId64 " damaged messages lie aside in %s (table message, "
@@ -506,7 +508,23 @@ static int run_save(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_e
 				break;
 		}
 	}
-	return rc ? rc : sgh_db_run(db, sgh_db_statement(db, UNMARK), err);
+	/* One that was acknowledged and is there nevertheless has been delivered before. */
+	if (rc || !sgh_list_empty(&local->retries))
+		return rc;
+	return sgh_db_run(db, sgh_db_statement(db, UNMARK), err);
+}
+
+static int run_nothing(struct sgh_db_job *job, struct sgh_db *db,
+		       struct sangraha_error *err)
+{
+	return 0;
+}
+
+void sgh_local_journal_flush(struct sgh_local *local)
+{
+	struct sangraha_error err = { 0 };
+
+	change_now(local, run_nothing, &err);
 }
 
 void sgh_local_journal_close(struct sgh_local *local)
