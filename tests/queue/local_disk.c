@@ -240,7 +240,7 @@ static void any_call_may_fail(void **state)
 	struct folder *f = *state;
 	unsigned calls = 0;
 
-	for (unsigned n = 1, e = 0; e < SGH_COUNT(errnums); n += stride(7)) {
+	for (unsigned n = 1, e = 0; e < SGH_COUNT(errnums); n += stride(11)) {
 		struct ledger ledger = { 0 };
 
 		t_disk_fail_at(n, errnums[e], false);
@@ -287,7 +287,7 @@ static void any_call_may_be_the_last(void **state)
 	bool lived = false;
 
 	folder_close(f);
-	for (unsigned n = 1; !lived; n += stride(3)) {
+	for (unsigned n = 1; !lived; n += stride(5)) {
 		memset(ledger, 0, sizeof(*ledger));
 		lived = die_at(f, n, ledger);
 		folder_open(f);
@@ -304,7 +304,7 @@ static void any_call_of_the_first_open_may_be_the_last(void **state)
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	bool lived = false;
 
-	for (unsigned n = 1; !lived; n += stride(3)) {
+	for (unsigned n = 1; !lived; n += stride(5)) {
 		struct folder *f = folder_new();
 
 		memset(ledger, 0, sizeof(*ledger));
