@@ -42,7 +42,8 @@ def digest(body):
 
 def document(rng):
     """JSON of a size that is mostly small, and once in a while large."""
-    size = rng.choice([50, 500, 5000, 50_000, 900_000] if rng.random() < 0.1 else [50, 500, 5000])
+    # Those over 64 KiB are files of their own in the local store.
+    size = rng.choice([50, 500, 5000, 90_000] if rng.random() < 0.9 else [900_000, 3_000_000])
     return json.dumps({"id": str(uuid.uuid4()), "filling": "x" * size}).encode()
 
 

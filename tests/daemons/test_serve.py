@@ -324,12 +324,28 @@ def test_a_stop_under_load_loses_nothing(serve, number):
         assert rest.content(reference) == body
 
 
-def test_a_second_interrupt_ends_it_at_once(serve):
-    """A request that is being sent keeps the first one waiting."""
-    daemon = serve(drain_timeout="30").start().ready()
+@contextlib.contextmanager
+def half_a_request(daemon):
     port = int(daemon.url.rsplit(":", 1)[1])
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(b"POST /v1/objects HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        # Requests are taken in their order; this one is behind the other.
+        assert daemon.is_ready()
+        yield client
+
+
+def test_who_never_ends_does_not_keep_it(serve):
+    daemon = serve(drain_timeout="500ms").start().ready()
+    reference = Rest(daemon.url).store(b"[1]")["reference"]
+    with half_a_request(daemon):
+        assert daemon.terminate(5) == 0
+    assert Rest(serve().start().url).content(reference) == b"[1]"
+
+
+def test_a_second_interrupt_ends_it_at_once(serve):
+    """A request that is being sent keeps the first one waiting."""
+    daemon = serve(drain_timeout="30").start().ready()
+    with half_a_request(daemon):
         daemon.process.send_signal(signal.SIGINT)
         wait_for(lambda: '"event":"draining"' in daemon.stderr())
         daemon.process.send_signal(signal.SIGINT)
