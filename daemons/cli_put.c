@@ -36,7 +36,7 @@ static int64_t give(void *arg, void *data, size_t size)
 	return given;
 }
 
-/* "name=value" taken apart; the names are copies in one block with the pointers. */
+/* "name=value" taken apart; the names are copies, the values are not. */
 static int split_metas(struct put *put)
 {
 	const struct sgh_arguments *arguments = &put->cli->arguments;

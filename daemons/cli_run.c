@@ -192,9 +192,13 @@ void sgh_cli_run(struct sgh_cli *cli, char **words, size_t count, bool lines,
 		 sgh_work_fn *work_fn)
 {
 	size_t jobs = sgh_arguments_number(&cli->arguments, SGH_OPT_JOBS);
-	bool one = count == 1 && !(lines && strcmp(words[0], "-") == 0);
+	bool endless = false;
 
-	run_all(cli, words, count, lines, one ? 1 : jobs, work_fn);
+	for (size_t i = 0; i < count; i++)
+		endless |= lines && strcmp(words[i], "-") == 0;
+	if (!endless && jobs > count)
+		jobs = count;
+	run_all(cli, words, count, lines, jobs, work_fn);
 }
 
 void sgh_cli_run_one_by_one(struct sgh_cli *cli, char **words, size_t count, bool lines,
