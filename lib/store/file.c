@@ -187,6 +187,7 @@ static struct sgh_file_op *op_new(struct sgh_file *file, struct sgh_store_op *op
 	self->offset = op->offset;
 	self->max_length = op->max_length;
 	self->limit = op->limit;
+	self->missing = UINT64_MAX;
 	if (op->verb == SGH_STORE_PUT)
 		copy_put(self, op, &at);
 	return self;

@@ -212,7 +212,7 @@ struct sgh_file_op {
 	struct sgh_budget_waiter waiter;
 	bool waiting;     /* atomic: in line for memory */
 	size_t reserved;  /* bytes that no data has taken over */
-	uint64_t missing; /* the number whose file was not there */
+	uint64_t missing; /* the number whose file was not there; UINT64_MAX: none */
 	/* the result */
 	int status;
 	struct sangraha_error err;

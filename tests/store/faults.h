@@ -64,6 +64,22 @@ static inline void fault_arm(unsigned kinds, unsigned skip, unsigned fails, int 
 	pthread_mutex_unlock(&fault.lock);
 }
 
+/* The first write that fails writes half of it. */
+static inline void fault_halve(void)
+{
+	pthread_mutex_lock(&fault.lock);
+	fault.half = true;
+	pthread_mutex_unlock(&fault.lock);
+}
+
+/* Nothing fails, but waits for fault_disarm(). */
+static inline void fault_stall(void)
+{
+	pthread_mutex_lock(&fault.lock);
+	fault.stall = true;
+	pthread_mutex_unlock(&fault.lock);
+}
+
 /* True when a call was made to fail since. */
 static inline bool fault_disarm(void)
 {
@@ -75,6 +91,17 @@ static inline bool fault_disarm(void)
 	struck = fault.seen > fault.skip;
 	pthread_mutex_unlock(&fault.lock);
 	return struck;
+}
+
+/* How many of the calls that may fail there were since. */
+static inline unsigned fault_seen(void)
+{
+	unsigned seen;
+
+	pthread_mutex_lock(&fault.lock);
+	seen = fault.seen;
+	pthread_mutex_unlock(&fault.lock);
+	return seen;
 }
 
 static inline void fault_note(const char *name, const char *path)

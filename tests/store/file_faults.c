@@ -19,7 +19,8 @@ static void put_through(struct folder *f, size_t size, unsigned kinds, unsigned 
 
 		t_wait(folder_is_tidy(f));
 		fault_arm(kinds, n, fails, error);
-		fault.half = half;
+		if (half)
+			fault_halve();
 		rc = folder_put(f, "new", 'n', size);
 		folder_holds(f, "before", 'x', LARGE);
 		struck = fault_disarm();
@@ -207,7 +208,7 @@ static void a_removal_that_fails_is_done_later(void **state)
 	fault_arm(FAULT_REMOVE, 0, FOR_EVER, EIO);
 	t_ok(folder_delete(f, "a"));
 	folder_lacks(f, "a");
-	t_wait(fault.seen > 0);
+	t_wait(fault_seen() > 0);
 	fault_disarm();
 	assert_int_equal(folder_files(f, &bytes), 2);
 	t_ok(folder_delete(f, "b"));
@@ -280,9 +281,9 @@ static void operations_end_when_the_disk_hangs(void **state)
 
 	t_ok(folder_put(f, "before", 'b', LARGE));
 	fault_arm(FAULT_SYNC, 0, FOR_EVER, EIO);
-	fault.stall = true;
+	fault_stall();
 	begin_put(f, &first, "first", 10);
-	t_wait(fault.seen > 0);
+	t_wait(fault_seen() > 0);
 	begin_put(f, &second, "second", 10);
 	begin_put(f, &large, "large", LARGE);
 	times_out(&first);
