@@ -48,8 +48,8 @@ static const struct command *find(const char *name)
 static const char *closest(const char *name)
 {
 	const char *found = NULL;
-	/* Of two letters everything is three away from everything. */
-	size_t least = strlen(name) < SGH_DISTANCE_FAR ? 2 : SGH_DISTANCE_FAR;
+	/* A word of which no letter is left is another word. */
+	size_t least = strlen(name) < SGH_DISTANCE_FAR ? strlen(name) : SGH_DISTANCE_FAR;
 
 	for (size_t i = 0; i < COMMANDS; i++) {
 		size_t far = sgh_distance(name, commands[i].name);

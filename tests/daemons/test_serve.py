@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -355,7 +356,10 @@ def test_a_second_interrupt_ends_it_at_once(serve):
 # Limits
 
 
-def one_by_one(count, call):
+SMALL = {"memory_limit": "32M", "inline_limit": "4M", "log_level": "warn", "request_timeout": "120"}
+
+
+def at_once(count, call):
     """What `count` calls at once return."""
     results = [None] * count
 
@@ -374,29 +378,51 @@ def large(i, size=4 << 20):
     return b'"' + hashlib.sha256(b"%d" % i).hexdigest().encode() + b"x" * (size - 66) + b'"'
 
 
+def post_large(daemon, i):
+    headers = {"Content-Type": "application/json"}
+    return requests.post(f"{daemon.url}/v1/objects", data=large(i), headers=headers, timeout=150)
+
+
+def memory_in_use(daemon):
+    text = requests.get(f"{daemon.url}/metrics", timeout=10).text
+    return int(re.search(r"(?m)^sangraha_memory_bytes (\d+)", text)[1])
+
+
 def test_bodies_take_turns_in_a_small_memory(serve):
     """64 uploads and 200 reads of 4 MiB at once, in 32 MiB."""
-    daemon = serve(memory_limit="32M", inline_limit="4M", log_level="warn").start()
-    posted = one_by_one(64, lambda i: Rest(daemon.url).post(large(i), "application/json"))
+    daemon = serve(**SMALL).start()
+    posted = at_once(64, lambda i: post_large(daemon, i))
     assert [each.status_code for each in posted] == [201] * 64
     references = [each.json()["reference"] for each in posted]
 
     def read(i):
-        answer = Rest(daemon.url).get(references[i % 64])
+        answer = requests.get(f"{daemon.url}/v1/objects/{references[i % 64]}", timeout=150)
         return answer.status_code, answer.content == large(i % 64)
 
-    assert one_by_one(200, read) == [(200, True)] * 200
+    assert at_once(200, read) == [(200, True)] * 200
 
 
 def test_reads_and_writes_mix_in_a_small_memory(serve):
-    daemon = serve(memory_limit="32M", inline_limit="4M", log_level="warn").start()
-    first = Rest(daemon.url).store(large(0))["reference"]
+    daemon = serve(**SMALL).start()
+    first = f"{daemon.url}{post_large(daemon, 0).headers['Location']}"
 
     def either(i):
-        rest = Rest(daemon.url)
-        return rest.get(first).status_code if i % 2 else rest.post(large(i), "application/json").status_code
+        return (requests.get(first, timeout=150) if i % 2 else post_large(daemon, i)).status_code
 
-    assert one_by_one(80, either) == [201, 200] * 40
+    assert at_once(80, either) == [201, 200] * 40
+
+
+def test_slow_uploads_do_not_keep_others_from_reading(serve):
+    """They hold all the memory that uploads may have, and send one byte."""
+    daemon = serve(**SMALL).start().ready()
+    reference = post_large(daemon, 0).json()["reference"]
+    head = b"POST /v1/objects HTTP/1.1\r\nHost: x\r\nContent-Length: 4194304\r\n\r\n{"
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            address = ("127.0.0.1", int(daemon.url.rsplit(":", 1)[1]))
+            stack.enter_context(socket.create_connection(address)).sendall(head)
+        wait_for(lambda: memory_in_use(daemon) >= 24 << 20)
+        assert Rest(daemon.url).content(reference) == large(0)
 
 
 def test_a_full_disk(serve, tmp_path):
