@@ -2,13 +2,9 @@
 #include "http/transfer.h"
 
 #include <assert.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/error.h"
 
 #define HEADER_BYTES_MAX (64 << 10)
 /* Servers that know nothing of 100-continue are not waited for longer. */

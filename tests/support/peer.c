@@ -138,20 +138,25 @@ static bool answer(struct connection *self, const struct t_answer *answer)
 static size_t request_length(const char *text, size_t have)
 {
 	const char *end = strstr(text, "\r\n\r\n");
+	char *header;
 	const char *field;
+	bool chunked;
 	size_t length;
 
 	if (!end)
 		return 0;
 	length = (size_t)(end - text) + 4;
-	field = strcasestr(text, "\r\nTransfer-Encoding: chunked");
-	if (field && field < end)
+	/* A body is not searched again with each piece of it. */
+	header = strndup(text, length);
+	chunked = strcasestr(header, "\r\nTransfer-Encoding: chunked");
+	field = strcasestr(header, "\r\nContent-Length:");
+	if (field)
+		length += strtoul(field + 17, NULL, 10);
+	free(header);
+	if (chunked)
 		return have >= length + 5 && !memcmp(text + have - 5, "0\r\n\r\n", 5)
 			       ? have
 			       : 0;
-	field = strcasestr(text, "\r\nContent-Length:");
-	if (field && field < end)
-		length += strtoul(field + 17, NULL, 10);
 	return have >= length ? length : 0;
 }
 
