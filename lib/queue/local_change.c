@@ -264,6 +264,8 @@ static void buried(struct sgh_local_change *change)
 
 	item->target->passing--;
 	if (change->status) {
+		if (change->status == SANGRAHA_E_UNAVAILABLE)
+			item->target->tail++;
 		change->job.run = NULL;
 		again_locked(change);
 		return;
@@ -343,11 +345,11 @@ static void moved(struct sgh_local_change *change)
 		sgh_local_queue_find_locked(change->local, queue->row->after);
 
 	queue->moves = false;
-	target->passing--;
+	target->passing -= SGH_LOCAL_DUE_MOST;
 	if (change->status) {
 		queue->move_again_ms = sgh_now_ms() + 1000;
-		/* Some may have moved nevertheless: look. */
-		target->tail++;
+		/* They may have moved nevertheless. */
+		target->tail += SGH_LOCAL_DUE_MOST;
 		return;
 	}
 	target->tail += queue->moved;
@@ -364,7 +366,7 @@ void sgh_local_move_due_locked(struct sgh_local *local, struct sgh_local_queue *
 	queue->moving_to = target->row->number;
 	queue->move_base = local->last_id + 1;
 	local->last_id += SGH_LOCAL_DUE_MOST;
-	target->passing++;
+	target->passing += SGH_LOCAL_DUE_MOST;
 	sgh_local_submit_locked(local, &queue->moving, sgh_local_run_due, moved, false);
 }
 

@@ -278,6 +278,9 @@ bool sgh_local_queue_load_locked(struct sgh_local *local, struct sgh_local_queue
 	pthread_mutex_lock(&local->lock);
 	if (keep_loaded_locked(queue, &items) < most && !rc && queue->tail > 0)
 		queue->tail = 0; /* there are no more, whatever was counted */
+	/* No more can have been read too early than are on their way. */
+	if (queue->tail < -queue->passing)
+		queue->tail = -queue->passing;
 	if (rc)
 		read_failed_locked(local, queue, &err);
 	return true;

@@ -240,7 +240,7 @@ static void any_call_may_fail(void **state)
 	struct folder *f = *state;
 	unsigned calls = 0;
 
-	for (unsigned n = 1, e = 0; e < SGH_COUNT(errnums); n += stride(11)) {
+	for (unsigned n = 1, e = 0; e < SGH_COUNT(errnums); n += stride(23)) {
 		struct ledger ledger = { 0 };
 
 		t_disk_fail_at(n, errnums[e], false);
@@ -287,7 +287,7 @@ static void any_call_may_be_the_last(void **state)
 	bool lived = false;
 
 	folder_close(f);
-	for (unsigned n = 1; !lived; n += stride(5)) {
+	for (unsigned n = 1; !lived; n += stride(9)) {
 		memset(ledger, 0, sizeof(*ledger));
 		lived = die_at(f, n, ledger);
 		folder_open(f);
@@ -304,7 +304,7 @@ static void any_call_of_the_first_open_may_be_the_last(void **state)
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	bool lived = false;
 
-	for (unsigned n = 1; !lived; n += stride(5)) {
+	for (unsigned n = 1; !lived; n += stride(9)) {
 		struct folder *f = folder_new();
 
 		memset(ledger, 0, sizeof(*ledger));
@@ -339,7 +339,7 @@ static void a_delay_ends_once(void **state)
 	struct folder *f = *state;
 	bool lived = false;
 
-	for (unsigned n = 1; !lived; n++) {
+	for (unsigned n = 1; !lived; n += stride(3)) {
 		for (int i = 0; i < 5; i++)
 			t_publish(f->queue, SANGRAHA_WRITE_QUEUE ".delay.300s", "x");
 		folder_close(f);
@@ -350,6 +350,32 @@ static void a_delay_ends_once(void **state)
 		folder_consume(f, WRITE, 10);
 		for (int i = 0; i < 5; i++)
 			folder_gets(f, "x");
+		folder_reopen(f);
+		assert_int_equal(t_messages(f->queue, WRITE), 0);
+	}
+}
+
+static void a_delay_ends_once_though_the_disk_fails(void **state)
+{
+	struct folder *f = *state;
+
+	for (unsigned n = 1; n < 30; n += stride(4)) {
+		for (int i = 0; i < 5; i++)
+			t_publish(f->queue, SANGRAHA_WRITE_QUEUE ".delay.300s", "x");
+		folder_close(f);
+		folder_sql(f, "UPDATE message SET due = 5");
+		t_disk_fail_at(n, EIO, false);
+		if (folder_try(f)) {
+			t_disk_well();
+			folder_open(f);
+		}
+		folder_consume(f, WRITE, 10);
+		for (int i = 0; i < 5; i++)
+			folder_gets(f, "x");
+		t_disk_well();
+		t_ok(sangraha_queue_wait_ready(f->queue, 5000, &t_err));
+		t_publish(f->queue, WRITE, "y");
+		folder_gets(f, "y");
 		folder_reopen(f);
 		assert_int_equal(t_messages(f->queue, WRITE), 0);
 	}
@@ -367,6 +393,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(any_call_may_be_the_last),
 	cmocka_unit_test(any_call_of_the_first_open_may_be_the_last),
 	CASE(a_delay_ends_once),
+	CASE(a_delay_ends_once_though_the_disk_fails),
 };
 
 t_main(tests)
