@@ -165,6 +165,19 @@ static void reading_goes_on_when_the_disk_turns_read_only(void **state)
 	t_wait(folder_is_tidy(f));
 }
 
+static void writes_that_fail_do_not_open_the_breaker(void **state)
+{
+	struct folder *f = *state;
+
+	t_ok(folder_put(f, "before", 'b', 10));
+	fault_arm(FAULT_SYNC, 0, FOR_EVER, EIO);
+	for (int i = 0; i < 10; i++)
+		t_fails(SANGRAHA_E_UNAVAILABLE, folder_put(f, "a", 'a', 10));
+	assert_int_equal(sgh_store_down_ms(f->store), 0);
+	folder_holds(f, "before", 'b', 10);
+	fault_disarm();
+}
+
 static void a_folder_that_cannot_be_written_to(void **state)
 {
 	struct folder *f = *state;
@@ -321,6 +334,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_check_follows_the_disk),
 	CASE(who_reads_is_not_told),
 	CASE(reading_goes_on_when_the_disk_turns_read_only),
+	CASE(writes_that_fail_do_not_open_the_breaker),
 	CASE(a_folder_that_cannot_be_written_to),
 	cmocka_unit_test(a_disk_that_is_full_from_the_start),
 	CASE(a_removal_that_fails_is_done_later),
