@@ -259,7 +259,15 @@ int sangraha_object_json(const struct sangraha_object *object, char **ret_text,
 int sangraha_object_parse(const char *json, size_t length, struct sangraha_object **ret,
 			  struct sangraha_error *err)
 {
+	struct sangraha_error why = { 0 };
+	int rc;
+
 	if (!json || !ret)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "json and ret are needed");
-	return sgh_object_parse_json(json, length, ret, err);
+	rc = sgh_object_parse_json(json, length, ret, &why);
+	/* Whoever wrote it is to blame, and not the caller. */
+	if (rc == SANGRAHA_E_INVALID)
+		return sgh_fail(err, SANGRAHA_E_INTERNAL, 0, "it is no description: %s",
+				why.message);
+	return rc ? sgh_fail_with(err, rc, &why) : 0;
 }

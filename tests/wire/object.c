@@ -291,6 +291,9 @@ static void unreadable(const char *json, const char *why)
 	t_fails(SANGRAHA_E_INVALID,
 		sgh_object_parse_json(json, strlen(json), &object, &t_err));
 	t_says(why);
+	t_fails(SANGRAHA_E_INTERNAL,
+		sangraha_object_parse(json, strlen(json), &object, &t_err));
+	t_says(why);
 }
 
 #define MEMBERS(size, created, rest)                                                     \
