@@ -50,7 +50,7 @@ struct sgh_amqp_consumer {
 	bool refused;   /* its declaration was: go on with what is there */
 	struct sgh_backoff backoff;
 	int64_t retry_ms;
-	char told[256];
+	char told[400];
 	struct sgh_list order; /* deliveries of this epoch that are not settled */
 	size_t bytes;          /* of bodies in hand */
 	struct sgh_amqp_delivery *coming; /* being read */

@@ -81,7 +81,7 @@ static bool number(const char **text, uint64_t *ret)
 
 static unsigned range(const char *text, uint64_t size, struct sgh_part *part)
 {
-	uint64_t first;
+	uint64_t first = 0;
 	uint64_t last = UINT64_MAX;
 	bool suffix;
 

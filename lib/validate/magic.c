@@ -66,7 +66,7 @@ static void give_back(struct sgh_magic *magic, magic_t cookie)
 int sgh_magic_new(struct sgh_magic **ret, struct sangraha_error *err)
 {
 	struct sgh_magic *magic = calloc(1, sizeof(*magic));
-	magic_t cookie;
+	magic_t cookie = NULL;
 	int status;
 
 	if (!magic)
@@ -113,7 +113,7 @@ int sgh_magic_ask(struct sgh_magic *magic, const void *data, size_t length,
 		  char type[SGH_MEDIATYPE_SIZE], struct sangraha_error *err)
 {
 	const char *answer;
-	magic_t cookie;
+	magic_t cookie = NULL;
 	int status = take(magic, &cookie, err);
 
 	if (status)
