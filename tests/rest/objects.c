@@ -47,7 +47,8 @@ static void a_nameless_object_is_called_by_its_id(void **state)
 
 	fake_answer(web->fake, &fake);
 	answer = web_get(web, WEB_OBJECT);
-	assert_has(&answer, "Content-Disposition", "inline; filename=\"" WEB_ID ".jpeg\"");
+	assert_has(&answer, "Content-Disposition",
+		   "inline; filename=\"" WEB_ID ".jpeg\"");
 	answer_free(&answer);
 	web_answers_object(web);
 	sangraha_object_unref(object);

@@ -34,11 +34,12 @@ void t_status_(int wanted, int got, const char *call, const char *file, int line
 void t_says_(const char *text, const char *file, int line);
 
 /*
- * Wait until a condition holds, for at most 10 s: no sleeps of a guessed length.
+ * Wait until a condition holds, for at most 30 s, which a busy machine may take: no
+ * sleeps of a guessed length.
  */
 #define t_wait(condition)                                               \
 	do {                                                            \
-		int64_t until_ = sgh_now_ms() + 10000;                  \
+		int64_t until_ = sgh_now_ms() + 30000;                  \
 		while (!(condition)) {                                  \
 			if (sgh_now_ms() > until_)                      \
 				fail_msg("never true: %s", #condition); \
