@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,16 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/*
+ * Once a body of several MiB was freed, glibc takes the next ones from its heaps, where what
+ * small things lie between keeps the memory: 160 MB for 32 MB of bodies. Those of a MiB and
+ * more are to be pages of their own, which go back at once.
+ */
+static void give_memory_back(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
 bool sgh_program_begin(struct sgh_program *program, enum sgh_role role, int argc,
 		       char **argv, int *ret_code)
 {
@@ -160,6 +171,7 @@ bool sgh_program_begin(struct sgh_program *program, enum sgh_role role, int argc
 	program->role = sgh_role_name(role);
 	sgh_signals_block();
 	raise_file_limit();
+	give_memory_back();
 	*ret_code = 0;
 	status = sgh_config_load(&program->config, role, argc, argv, environ, &err);
 	if (status == 0 && program->config.help) {
