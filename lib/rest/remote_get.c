@@ -56,6 +56,13 @@ static void add_range(struct sgh_remote_call *call, const struct sink *sink)
 	sgh_remote_call_header(call, "Range", range);
 }
 
+static int fail_another_part(const struct sink *sink, struct sangraha_error *err)
+{
+	return sgh_fail(err, SANGRAHA_E_INTERNAL, sink->call->result->code,
+			"%s sent another part of the object than was asked for",
+			sink->call->client->url);
+}
+
 /* Whether the header promises what was asked for. */
 static int check_header(struct sink *sink, struct sangraha_error *err)
 {
@@ -66,9 +73,7 @@ static int check_header(struct sink *sink, struct sangraha_error *err)
 		return sgh_remote_not_ours(sink->call, err);
 	if (result->code == 206 && (!ranged(sink) || result->first < 0 ||
 				    (uint64_t)result->first != sink->offset))
-		return sgh_fail(err, SANGRAHA_E_INTERNAL, result->code,
-				"%s sent another part of the object than was asked for",
-				sink->call->client->url);
+		return fail_another_part(sink, err);
 	return 0;
 }
 
@@ -113,6 +118,9 @@ static int take(struct sink *sink, const char *data, size_t length,
 	sink->skip -= skip;
 	data += skip;
 	length -= skip;
+	/* Behind a part there is nothing. */
+	if (length > sink->left && sink->call->result->code == 206)
+		return fail_another_part(sink, err);
 	if (length > sink->left)
 		length = (size_t)sink->left;
 	sink->left -= length;
@@ -161,7 +169,7 @@ static int drain(struct sink *sink, struct sangraha_error *err)
 			status = take(sink, data, length, err);
 		if (status)
 			return status;
-		if (!sink->left)
+		if (!sink->left && call->result->code == 200)
 			break;
 		if (sgh_pipe_emptied(&call->pipe, length))
 			sgh_remote_call_resume(call);

@@ -637,6 +637,14 @@ static void another_part_than_was_asked_for(void **state)
 	}
 }
 
+static void more_than_the_part_that_was_asked_for(void **state)
+{
+	PEER({ .bytes = "HTTP/1.1 206 Part\r\n" OURS "Content-Range: bytes 1-3/9\r\n"
+			"Transfer-Encoding: chunked\r\n\r\n",
+	       .endless = "40\r\n" LONG "\r\n" });
+	t_fails(SANGRAHA_E_INTERNAL, get_part(1, 3));
+}
+
 static void names_are_plain(void **state)
 {
 	static const char *const names[][2] = {
@@ -747,6 +755,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_server_without_ranges),
 	CASE(a_server_without_ranges_or_an_end),
 	CASE(another_part_than_was_asked_for),
+	CASE(more_than_the_part_that_was_asked_for),
 	CASE(names_are_plain),
 	CASE(a_page_is_read),
 	CASE(an_empty_page_is_the_last),
