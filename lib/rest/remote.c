@@ -13,9 +13,8 @@
 #define CONNECT_TIMEOUT_MS 5000
 #define PATH_MAX_          (SANGRAHA_REFERENCE_SIZE + 32)
 /* A thousand descriptions, each at its bounds: what the server may send at most. */
-#define PAGE_MAX   (8 << 20)
-#define LIMIT_MAX  1000
-#define CURSOR_MAX 512
+#define PAGE_MAX  (8 << 20)
+#define LIMIT_MAX 1000
 
 static int set_token(struct sangraha_rest_client *client, const char *token,
 		     struct sangraha_error *err)
@@ -151,8 +150,7 @@ static int check_list(const char *type, unsigned limit, const char *cursor,
 	if (status == 0 && limit > LIMIT_MAX)
 		status = sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				  "a page has at most %d descriptions", LIMIT_MAX);
-	return status ? status
-		      : sgh_remote_check_text("a cursor", cursor, CURSOR_MAX, err);
+	return status ? status : sgh_remote_check_cursor(cursor, err);
 }
 
 int sangraha_rest_client_list(struct sangraha_rest_client *client, const char *type,

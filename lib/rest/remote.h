@@ -125,6 +125,8 @@ int sgh_remote_check_type(const char *type, struct sangraha_error *err);
 /* 1 to `max` bytes of printable ASCII without spaces at the ends; NULL passes. */
 int sgh_remote_check_text(const char *what, const char *text, size_t max,
 			  struct sangraha_error *err);
+/* Where a page ends; NULL passes. */
+int sgh_remote_check_cursor(const char *cursor, struct sangraha_error *err);
 int sgh_remote_check_put(const struct sangraha_rest_put *options,
 			 struct sangraha_error *err);
 

@@ -219,5 +219,7 @@ int sgh_remote_read_page(struct sgh_remote_call *call, struct sangraha_error *er
 		return sgh_remote_not_ours(call, err);
 	result->next_cursor =
 		sgh_remote_result_keep(result, sgh_json_text(document, "next_cursor"));
+	if (sgh_remote_check_cursor(result->next_cursor, NULL))
+		return sgh_remote_not_ours(call, err);
 	return read_objects(call, &raws[0], err);
 }

@@ -117,8 +117,8 @@ int sgh_remote_call_wait(struct sgh_remote_call *call, int good, int or_good,
 		return sgh_fail_memory(err);
 	if (request->status == 0)
 		return sgh_remote_judge(call, good, or_good, err);
-	/* An error that is longer than any of ours. */
-	if (request->status == SANGRAHA_E_TOO_LARGE && request->code >= 300)
+	/* Longer than any of ours; what was sent is not what is too large. */
+	if (request->status == SANGRAHA_E_TOO_LARGE)
 		return sgh_remote_not_ours(call, err);
 	return sgh_remote_no_answer(call, err);
 }

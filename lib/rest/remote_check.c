@@ -10,6 +10,7 @@
 
 #define KEY_MAX          255
 #define CONTENT_TYPE_MAX 255
+#define CURSOR_MAX       512
 
 int sgh_remote_check_text(const char *what, const char *text, size_t max,
 			  struct sangraha_error *err)
@@ -31,6 +32,11 @@ int sgh_remote_check_text(const char *what, const char *text, size_t max,
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"%s neither begins nor ends with a space", what);
 	return 0;
+}
+
+int sgh_remote_check_cursor(const char *cursor, struct sangraha_error *err)
+{
+	return sgh_remote_check_text("a cursor", cursor, CURSOR_MAX, err);
 }
 
 int sgh_remote_check_type(const char *type, struct sangraha_error *err)

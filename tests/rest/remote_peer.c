@@ -354,7 +354,7 @@ static void answers_are_bounded(void **state)
 	} answers[] = {
 		{ "HTTP/1.1 502 Bad Gateway\r\n" HTML, SANGRAHA_E_UNAVAILABLE },
 		{ "HTTP/1.1 404 Not Found\r\n" PROBLEM, SANGRAHA_E_INTERNAL },
-		{ "HTTP/1.1 200 OK\r\n" JSON, SANGRAHA_E_TOO_LARGE },
+		{ "HTTP/1.1 200 OK\r\n" JSON, SANGRAHA_E_INTERNAL },
 	};
 
 	for (size_t i = 0; i < 2 * SGH_COUNT(answers); i++) {
@@ -371,7 +371,7 @@ static void answers_are_bounded(void **state)
 static void headers_are_bounded(void **state)
 {
 	PEER({ .bytes = "HTTP/1.1 200 OK\r\n", .endless = "X-Header: " LONG "\r\n" });
-	t_fails(SANGRAHA_E_TOO_LARGE, get());
+	t_fails(SANGRAHA_E_INTERNAL, get());
 }
 
 /* ---- problems ---- */
@@ -692,6 +692,26 @@ static void a_page_is_read(void **state)
 	assert_string_equal(sangraha_rest_result_next_cursor(f.result), "a b");
 }
 
+/* It would be refused as an argument of the next call, and the caller blamed for it. */
+static void a_cursor_that_cannot_be_sent(void **state)
+{
+	static const char *const cursors[] = { "", " x", "\u00e4" };
+
+	for (size_t i = 0; i < SGH_COUNT(cursors); i++) {
+		char body[64];
+		char answer[256];
+
+		snprintf(body, sizeof(body), "{\"objects\":[],\"next_cursor\":\"%s\"}",
+			 cursors[i]);
+		snprintf(answer, sizeof(answer),
+			 "HTTP/1.1 200 OK\r\n" JSON "Content-Length: %zu\r\n\r\n%s",
+			 strlen(body), body);
+		PEER({ .bytes = answer });
+		t_fails(SANGRAHA_E_INTERNAL, list_it());
+		clean();
+	}
+}
+
 static void an_empty_page_is_the_last(void **state)
 {
 	PEER(CLOSED("200 OK", JSON, "{\"objects\":[]}"));
@@ -758,6 +778,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(more_than_the_part_that_was_asked_for),
 	CASE(names_are_plain),
 	CASE(a_page_is_read),
+	CASE(a_cursor_that_cannot_be_sent),
 	CASE(an_empty_page_is_the_last),
 	CASE(what_is_no_page),
 };
