@@ -12,7 +12,7 @@ struct sgh_db_connection {
 	size_t count;
 };
 
-/* Open `file`, which is made when it is missing. On failure `connection` is closed. */
+/* Open `file`, which is there and may be empty. On failure `connection` is closed. */
 int sgh_db_connect(struct sgh_db_connection *connection, const char *file,
 		   const char *const *sql, size_t count, struct sangraha_error *err);
 void sgh_db_disconnect(struct sgh_db_connection *connection);

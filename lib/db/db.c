@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "db/connection.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -326,6 +329,26 @@ void sgh_db_submit(struct sgh_db *db, struct sgh_db_job *job)
 
 /* ---- life ---- */
 
+/*
+ * SQLite would let everybody read what it makes; the log and its index take their modes
+ * from the file. One that is there is not opened here: to close it again would take away
+ * the locks that SQLite has on it in this process.
+ */
+static int make_file(struct sgh_db *db, struct sangraha_error *err)
+{
+	int fd = open(db->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int errnum = errno;
+	char text[320];
+
+	if (fd < 0 && errnum != EEXIST) {
+		snprintf(text, sizeof(text), "cannot make %.300s", db->file);
+		return sgh_fail_errno(err, errnum, text);
+	}
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
 static int start(struct sgh_db *db, struct sangraha_error *err)
 {
 	char thread[16];
@@ -336,6 +359,8 @@ static int start(struct sgh_db *db, struct sangraha_error *err)
 		db->file = NULL;
 		rc = sgh_fail_memory(err);
 	}
+	if (!rc)
+		rc = make_file(db, err);
 	if (!rc)
 		rc = connect_writer(db, err);
 	/* A file that was just made is there after a power cut too. */

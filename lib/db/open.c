@@ -135,7 +135,7 @@ static int configure(sqlite3 *sqlite, struct sangraha_error *err)
 int sgh_db_connect(struct sgh_db_connection *connection, const char *file,
 		   const char *const *sql, size_t count, struct sangraha_error *err)
 {
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 	int rc = 0;
 
 	*connection = (struct sgh_db_connection){ .sql = sql, .count = count };

@@ -442,6 +442,26 @@ static void the_log_stays_short(void **state)
 	assert_true(log_size(f) < 48 << 20);
 }
 
+static unsigned mode_of(struct fixture *f, const char *name)
+{
+	sgh_autofree char *path = t_path(f->folder, name);
+	struct stat info;
+
+	assert_int_equal(stat(path, &info), 0);
+	return info.st_mode & 07777;
+}
+
+/* Whatever the folder's mode, and whoever made it. */
+static void its_files_are_the_owners_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(mode_of(f, "test.db"), 0600);
+	assert_int_equal(mode_of(f, "test.db-wal"), 0600);
+	assert_int_equal(mode_of(f, "test.db-shm"), 0600);
+	assert_int_equal(mode_of(f, "test.lock"), 0600);
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -461,6 +481,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_disk_that_fills_anywhere),
 	CASE(an_error_of_the_disk_passes),
 	CASE(the_log_stays_short),
+	CASE(its_files_are_the_owners_alone),
 };
 
 t_main(tests)
