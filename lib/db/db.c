@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,6 +20,8 @@ struct sgh_db {
 	struct sgh_db_options options;
 	struct sgh_datadir folder;
 	char *file;
+	dev_t device; /* of the file, */
+	ino_t inode;  /* as it was when it was opened first */
 	pthread_t thread;
 	/* of the thread that writes */
 	struct sgh_db_connection writer;
@@ -100,12 +103,40 @@ static int connect_writer(struct sgh_db *db, struct sangraha_error *err)
 	return rc;
 }
 
+/*
+ * SQLite would go on writing to a file that was removed, which ends with the process, and a
+ * new connection would open what was put in its place, while readers have the old one.
+ */
+static int check_place(const struct sgh_db *db, struct sangraha_error *err)
+{
+	struct stat info;
+
+	if (stat(db->file, &info))
+		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, errno,
+				"%s is not there any more", db->file);
+	if (info.st_dev != db->device || info.st_ino != db->inode)
+		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,
+				"%s was replaced while it was open", db->file);
+	return 0;
+}
+
+static int remember_place(struct sgh_db *db, struct sangraha_error *err)
+{
+	struct stat info;
+
+	if (stat(db->file, &info))
+		return sgh_fail_errno(err, errno, db->file);
+	db->device = info.st_dev;
+	db->inode = info.st_ino;
+	return 0;
+}
+
 /* After an error that is not a full disk nothing is known: begin with what is in the files. */
 static int begin(struct sgh_db *db, struct sangraha_error *err)
 {
-	int rc = 0;
+	int rc = check_place(db, err);
 
-	if (!db->writer.sqlite)
+	if (!rc && !db->writer.sqlite)
 		rc = connect_writer(db, err);
 	if (!rc)
 		rc = sgh_db_exec(db->writer.sqlite, "BEGIN IMMEDIATE", err);
@@ -363,6 +394,8 @@ static int start(struct sgh_db *db, struct sangraha_error *err)
 		rc = make_file(db, err);
 	if (!rc)
 		rc = connect_writer(db, err);
+	if (!rc)
+		rc = remember_place(db, err);
 	/* A file that was just made is there after a power cut too. */
 	if (!rc)
 		rc = sgh_folder_sync(db->folder.fd, db->folder.path, err);

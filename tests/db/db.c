@@ -442,6 +442,25 @@ static void the_log_stays_short(void **state)
 	assert_true(log_size(f) < 48 << 20);
 }
 
+/* What is written to a file without a name is nowhere after the process's end. */
+static void a_database_that_was_removed_takes_no_writes(void **state)
+{
+	struct fixture *f = *state;
+	sgh_autofree char *path = t_path(f->folder, "test.db");
+	sgh_autofree char *aside = t_path(f->folder, "aside.db");
+
+	t_ok(put(f, 1, 10));
+	assert_int_equal(rename(path, aside), 0);
+	for (int i = 0; i < 2; i++) {
+		t_fails(SANGRAHA_E_UNAVAILABLE, put(f, 2, 10));
+		t_says("test.db");
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	assert_int_equal(rename(aside, path), 0);
+	t_ok(put(f, 2, 10));
+	assert_int_equal(find(f, 1), 10);
+}
+
 static unsigned mode_of(struct fixture *f, const char *name)
 {
 	sgh_autofree char *path = t_path(f->folder, name);
@@ -481,6 +500,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_disk_that_fills_anywhere),
 	CASE(an_error_of_the_disk_passes),
 	CASE(the_log_stays_short),
+	CASE(a_database_that_was_removed_takes_no_writes),
 	CASE(its_files_are_the_owners_alone),
 };
 
