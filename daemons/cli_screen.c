@@ -153,7 +153,9 @@ char *sgh_progress_line(const struct sgh_transfer *transfer, int64_t now_ms,
 		if (transfer->total >= 0 && width >= name + 13)
 			print_bar(file, transfer,
 				  (unsigned)(width - name < 33 ? width - name - 3 : 30));
-		fputs(numbers, file);
+		length = strlen(numbers);
+		sgh_text_column(file, numbers, length < columns ? length : columns,
+				false);
 		fclose(file);
 	}
 	free(numbers);
