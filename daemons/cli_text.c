@@ -160,22 +160,28 @@ void sgh_text_column(FILE *file, const char *text, size_t columns, bool right)
 		text, cut ? ELLIPSIS : "", right ? 0 : (int)(columns - width), "");
 }
 
+/* A character of a JSON string, and how many bytes it was; JSON may be shown, too. */
+static size_t print_character(FILE *file, const char *text)
+{
+	uint32_t point;
+	size_t length = decode(text, &point);
+
+	if (length == 0)
+		fputs("\\ufffd", file);
+	else if (is_harmful(point))
+		fprintf(file, "\\u%04x", (unsigned)point);
+	else
+		fwrite(text, 1, length, file);
+	return length ? length : 1;
+}
+
 void sgh_text_json(FILE *file, const char *text)
 {
 	fputc('"', file);
 	while (*text) {
-		uint32_t point;
-		size_t length = decode(text, &point);
-
-		if (length == 0)
-			fputs("\\ufffd", file);
-		else if (point == '"' || point == '\\')
-			fprintf(file, "\\%c", (char)point);
-		else if (point < 0x20 || point == 0x7f)
-			fprintf(file, "\\u%04x", (unsigned)point);
-		else
-			fwrite(text, 1, length, file);
-		text += length ? length : 1;
+		if (*text == '"' || *text == '\\')
+			fputc('\\', file);
+		text += print_character(file, text);
 	}
 	fputc('"', file);
 }
@@ -186,8 +192,14 @@ void sgh_text_json_line(FILE *file, const char *json)
 
 	while (length > 0 && isspace((unsigned char)json[length - 1]))
 		length--;
-	for (size_t i = 0; i < length; i++)
-		fputc(json[i] == '\n' || json[i] == '\r' ? ' ' : json[i], file);
+	for (const char *at = json; at < json + length;) {
+		if (isspace((unsigned char)*at)) {
+			fputc(' ', file);
+			at++;
+		} else {
+			at += print_character(file, at);
+		}
+	}
 	fputc('\n', file);
 }
 

@@ -36,7 +36,10 @@ void sgh_text_column(FILE *file, const char *text, size_t columns, bool right);
 /* Write it as a JSON string, in quotes. What is no UTF-8 becomes U+FFFD. */
 void sgh_text_json(FILE *file, const char *text);
 
-/* Write JSON in one line: line ends can stand only between its tokens. */
+/*
+ * Write JSON in one line: line ends can stand only between its tokens. What controls a
+ * terminal can stand only within its strings, and is escaped there.
+ */
 void sgh_text_json_line(FILE *file, const char *json);
 
 /*

@@ -141,6 +141,7 @@ static void json_strings_are_valid(void **state)
 	t_json("", "\"\"");
 	t_json("a\"b\\c", "\"a\\\"b\\\\c\"");
 	t_json("\n\033", "\"\\u000a\\u001b\"");
+	t_json("\x7f\xc2\x9b\xe2\x80\xae", "\"\\u007f\\u009b\\u202e\"");
 	t_json("Zoë", "\"Zoë\"");
 	t_json("\xff", "\"\\ufffd\"");
 }
@@ -151,9 +152,9 @@ static void json_becomes_one_line(void **state)
 	size_t length;
 	FILE *file = open_memstream(&written, &length);
 
-	sgh_text_json_line(file, "{\n \"a\": 1\r\n}\n\n");
+	sgh_text_json_line(file, "{\n \"\xc2\x9b\": 1\r\n}\n\n");
 	fclose(file);
-	assert_string_equal(written, "{  \"a\": 1  }\n");
+	assert_string_equal(written, "{  \"\\u009b\": 1  }\n");
 	free(written);
 }
 
