@@ -25,11 +25,20 @@ struct pass {
 	struct sangraha_error *err;
 };
 
-static int fail_at(struct pass *pass, const char *what, const char *name)
+static void fail_at(struct pass *pass, const char *what)
 {
-	pass->status = sgh_config_fail(pass->err, "%s:%d: %s%s", pass->path, pass->line,
-				       what, name);
-	return pass->status;
+	pass->status =
+		sgh_config_fail(pass->err, "%s:%d: %s", pass->path, pass->line, what);
+}
+
+static void fail_unknown(struct pass *pass, const char *name)
+{
+	const char *closest = sgh_setting_closest(name, pass->config->role);
+
+	pass->status =
+		sgh_config_fail(pass->err, "%s:%d: %s: there is no such setting%s%s%s",
+				pass->path, pass->line, name, closest ? "; is it " : "",
+				closest ? closest : "", closest ? "?" : "");
 }
 
 static char *read_line(char *line, int size, void *arg)
@@ -42,7 +51,7 @@ static char *read_line(char *line, int size, void *arg)
 	pass->line++;
 	length = strlen(line);
 	if (length + 1 == (size_t)size && line[length - 1] != '\n' && !feof(pass->file)) {
-		fail_at(pass, "this line is too long", "");
+		fail_at(pass, "this line is too long");
 		return NULL;
 	}
 	memmove(line, line + strspn(line, " \t"), length + 1 - strspn(line, " \t"));
@@ -72,12 +81,7 @@ static int take(void *arg, const char *section, const char *name, const char *va
 	if (pass->status || is_others(pass, section))
 		return 1;
 	if (setting == SGH_SETTINGS || setting == SGH_SET_CONFIG) {
-		const char *closest = sgh_setting_closest(name, pass->config->role);
-
-		fail_at(pass,
-			closest ? "there is no such setting; is it "
-				: "no such setting: ",
-			closest ? closest : name);
+		fail_unknown(pass, name);
 		return 0;
 	}
 	if (!(sgh_setting_row(setting)->roles & pass->config->role))

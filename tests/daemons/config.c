@@ -274,7 +274,7 @@ static void keys_of_other_roles_are_ignored(void **state)
 static void an_unknown_key_is_refused(void **state)
 {
 	t_fails(SANGRAHA_E_INVALID, load_ini(*state, "[sangraha]\nprefech = 3\n", ""));
-	t_says(":2: there is no such setting; is it prefetch");
+	t_says(":2: prefech: there is no such setting; is it prefetch?");
 }
 
 static void a_section_of_another_role_is_ignored(void **state)
