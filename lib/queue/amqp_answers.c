@@ -20,7 +20,8 @@ static void confirmed(struct sgh_amqp_publisher *publisher, uint64_t tag, bool m
 
 		if (publish && nack)
 			sgh_amqp_done_with(publisher, publish, SANGRAHA_E_OVERLOADED,
-					   "the queue refused the message");
+					   "the queue refused the message; it may be "
+					   "full");
 		else if (publish)
 			sgh_amqp_done(publisher, publish, 0, NULL);
 	}

@@ -55,7 +55,8 @@ int sangraha_queue_open(struct sangraha_context *context, const char *url,
 	backend = find_backend(url);
 	if (!backend)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-				"the queue URL has no scheme that this build knows");
+				"the queue URL has no scheme that this build knows; it "
+				"begins with amqp:, amqps: or local:");
 	rc = backend->open(context, url, options, &queue, err);
 	if (rc)
 		return rc;

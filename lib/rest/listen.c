@@ -108,7 +108,8 @@ static int bind_any(const char *address, const struct addrinfo *list, bool loopb
 		errnum = errno;
 	}
 	if (fd < 0)
-		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, errnum, "%s: %s", address,
+		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, errnum,
+				"Cannot listen at %s: %s", address,
 				strerrordesc_np(errnum));
 	*ret_fd = fd;
 	return 0;
@@ -131,8 +132,8 @@ int sgh_listen(const char *address, bool loopback_only, int *ret_fd, unsigned *r
 		return status;
 	failure = getaddrinfo(*host ? host : NULL, port, &hints, &list);
 	if (failure)
-		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0, "%s: %s", address,
-				gai_strerror(failure));
+		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0, "Cannot listen at %s: %s",
+				address, gai_strerror(failure));
 	status = bind_any(address, list, loopback_only, ret_fd, err);
 	freeaddrinfo(list);
 	if (status == 0)

@@ -209,7 +209,7 @@ static int authorize(struct sgh_web_request *request)
 	memset(&request->problem, 0, sizeof(request->problem));
 	return sgh_problem_set(&request->problem, SANGRAHA_E_UNAUTHORIZED,
 			       "This needs the header \"Authorization: Bearer\" with the "
-			       "token");
+			       "right token");
 }
 
 static int prepare(struct sgh_web_request *request, const char *method)

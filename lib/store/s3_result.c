@@ -208,7 +208,7 @@ static const char *text_of_http(long code)
 	case 401:
 		return "Unauthorized";
 	case 403:
-		return "Forbidden";
+		return "Forbidden: the keys of the store are wrong, or lack the right";
 	case 404:
 		return "Not Found";
 	case 412:

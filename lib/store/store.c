@@ -90,7 +90,8 @@ int sangraha_store_open(struct sangraha_context *context, const char *url,
 		if (has_scheme(backends[i], url))
 			return backends[i]->open(context, url, options, ret, err);
 	return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-			"the store URL has no scheme that this build knows");
+			"the store URL has no scheme that this build knows; it begins "
+			"with s3+http:, s3+https: or file:");
 }
 
 struct sangraha_store *sangraha_store_ref(struct sangraha_store *store)
