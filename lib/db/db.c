@@ -165,6 +165,18 @@ static void run_jobs(struct sgh_db *db, struct sgh_list *jobs)
 	}
 }
 
+/* The index of the log is written behind the log's sync: then a crash may bring it back. */
+static int commit(struct sgh_db *db, struct sangraha_error *err)
+{
+	int rc = sgh_db_exec(db->writer.sqlite, "COMMIT", err);
+
+	if (rc && sqlite3_errcode(db->writer.sqlite) == SQLITE_NOMEM)
+		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, ENOMEM,
+				"there was not the memory to finish writing to %s",
+				db->file);
+	return rc;
+}
+
 /* 0 when all of them are on disk, or have failed for reasons of their own. */
 static int transact(struct sgh_db *db, struct sgh_list *jobs, struct sangraha_error *err)
 {
@@ -175,7 +187,7 @@ static int transact(struct sgh_db *db, struct sgh_list *jobs, struct sangraha_er
 	if (!rc) {
 		run_jobs(db, jobs);
 		rc = db->failed ? sgh_fail_with(err, db->failed, &db->failure)
-				: sgh_db_exec(db->writer.sqlite, "COMMIT", err);
+				: commit(db, err);
 	}
 	if (rc)
 		roll_back(db, rc);

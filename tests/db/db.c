@@ -442,6 +442,44 @@ static void the_log_stays_short(void **state)
 	assert_true(log_size(f) < 48 << 20);
 }
 
+static bool is_log(int fd)
+{
+	char link[40], path[300] = "";
+	size_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (readlink(link, path, sizeof(path) - 1) < 0)
+		return false;
+	length = strlen(path);
+	return length > 4 && strcmp(path + length - 4, "-wal") == 0;
+}
+
+/* SQLite gets no memory any more once it has synced its log. */
+static void starve_behind_the_sync(const char *call, int fd, const char *path)
+{
+	if (strcmp(call, "fdatasync") == 0 && is_log(fd))
+		sqlite3_hard_heap_limit64(sqlite3_memory_used());
+}
+
+/* A log of more than 4062 pages needs a second part of its index, which is written last. */
+static void what_fails_behind_the_sync_may_be_there(void **state)
+{
+	struct fixture *f = *state;
+	int number = 0;
+	int status;
+
+	t_disk_watch(starve_behind_the_sync);
+	do {
+		number++;
+		status = put(f, number, 16600000 + number * 20000);
+		sqlite3_hard_heap_limit64(0);
+		assert_in_range(number, 0, 40);
+	} while (!status);
+	t_fails(SANGRAHA_E_UNAVAILABLE, status);
+	t_disk_watch(NULL);
+	t_ok(put(f, ++number, 10));
+}
+
 /* What is written to a file without a name is nowhere after the process's end. */
 static void a_database_that_was_removed_takes_no_writes(void **state)
 {
@@ -500,6 +538,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_disk_that_fills_anywhere),
 	CASE(an_error_of_the_disk_passes),
 	CASE(the_log_stays_short),
+	CASE(what_fails_behind_the_sync_may_be_there),
 	CASE(a_database_that_was_removed_takes_no_writes),
 	CASE(its_files_are_the_owners_alone),
 };
