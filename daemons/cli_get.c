@@ -76,7 +76,9 @@ static void open_output(struct get *get, const struct sangraha_rest_result *head
 	}
 	get->path = choose_path(get, header);
 	get->shown = get->path ? sgh_text_clean(get->path) : NULL;
-	get->error = get->path ? sgh_output_open(&get->output, get->path, force) : ENOMEM;
+	get->error =
+		get->path ? sgh_output_open(&get->output, get->path, !get->chosen, force)
+			  : ENOMEM;
 }
 
 static void begin(void *arg, const struct sangraha_rest_result *header)

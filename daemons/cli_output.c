@@ -51,7 +51,7 @@ static int open_temporary(struct sgh_output *output)
 	return output->fd < 0 ? errno : 0;
 }
 
-int sgh_output_open(struct sgh_output *output, const char *path, bool force)
+int sgh_output_open(struct sgh_output *output, const char *path, bool named, bool force)
 {
 	struct stat info;
 
@@ -61,7 +61,7 @@ int sgh_output_open(struct sgh_output *output, const char *path, bool force)
 	if (strlen(path) >= sizeof(output->path))
 		return ENAMETOOLONG;
 	strcpy(output->path, path);
-	if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+	if (named && stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
 		output->fd = open(path, O_WRONLY | O_CLOEXEC);
 		return output->fd < 0 ? errno : 0;
 	}

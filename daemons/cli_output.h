@@ -10,7 +10,7 @@
 
 /*
  * A file that appears whole or not at all: it is written under another name in the same
- * folder. What is no regular file, as /dev/null or a pipe, is written to as it is.
+ * folder.
  */
 struct sgh_output {
 	int fd;
@@ -24,10 +24,12 @@ struct sgh_output {
 /* Write to a descriptor, which stays open. */
 void sgh_output_descriptor(struct sgh_output *output, int fd);
 /*
- * Begin `path`. 0 or an errno: EEXIST when the file is there and `force` is not. Call
- * sgh_output_fini() in any case; what was not finished leaves nothing behind.
+ * Begin `path`. 0 or an errno: EEXIST when the file is there and `force` is not. What is
+ * no regular file, as /dev/null or a pipe, is written to as it is when the user named it,
+ * and never when it goes by a name that the server chose. Call sgh_output_fini() in any
+ * case; what was not finished leaves nothing behind.
  */
-int sgh_output_open(struct sgh_output *output, const char *path, bool force);
+int sgh_output_open(struct sgh_output *output, const char *path, bool named, bool force);
 /* 0 or an errno. */
 int sgh_output_write(struct sgh_output *output, const void *data, size_t length);
 /* All was written: give it its name. 0 or an errno. */

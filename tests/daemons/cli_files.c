@@ -174,7 +174,7 @@ static void a_file_appears_whole(void **state)
 {
 	struct box *box = *state;
 
-	assert_int_equal(sgh_output_open(&box->output, box->path, false), 0);
+	assert_int_equal(sgh_output_open(&box->output, box->path, true, false), 0);
 	assert_int_equal(sgh_output_write(&box->output, "whole", 5), 0);
 	assert_int_not_equal(access(box->path, F_OK), 0);
 	assert_int_equal(sgh_output_finish(&box->output), 0);
@@ -186,7 +186,7 @@ static void what_is_not_finished_leaves_nothing(void **state)
 {
 	struct box *box = *state;
 
-	assert_int_equal(sgh_output_open(&box->output, box->path, false), 0);
+	assert_int_equal(sgh_output_open(&box->output, box->path, true, false), 0);
 	assert_int_equal(sgh_output_write(&box->output, "half", 4), 0);
 	sgh_output_fini(&box->output);
 	assert_int_equal(files_in(box), 0);
@@ -197,7 +197,7 @@ static void a_file_is_not_overwritten(void **state)
 	struct box *box = *state;
 
 	write_file(box, "old");
-	assert_int_equal(sgh_output_open(&box->output, box->path, false), EEXIST);
+	assert_int_equal(sgh_output_open(&box->output, box->path, true, false), EEXIST);
 	t_content_of(box, "old");
 	assert_int_equal(files_in(box), 1);
 }
@@ -206,7 +206,7 @@ static void nor_one_that_came_meanwhile(void **state)
 {
 	struct box *box = *state;
 
-	assert_int_equal(sgh_output_open(&box->output, box->path, false), 0);
+	assert_int_equal(sgh_output_open(&box->output, box->path, true, false), 0);
 	write_file(box, "other");
 	assert_int_equal(sgh_output_finish(&box->output), EEXIST);
 	t_content_of(box, "other");
@@ -218,7 +218,7 @@ static void force_overwrites(void **state)
 	struct box *box = *state;
 
 	write_file(box, "old and longer");
-	assert_int_equal(sgh_output_open(&box->output, box->path, true), 0);
+	assert_int_equal(sgh_output_open(&box->output, box->path, true, true), 0);
 	assert_int_equal(sgh_output_write(&box->output, "new", 3), 0);
 	t_content_of(box, "old and longer");
 	assert_int_equal(sgh_output_finish(&box->output), 0);
@@ -229,7 +229,7 @@ static void it_can_begin_anew(void **state)
 {
 	struct box *box = *state;
 
-	assert_int_equal(sgh_output_open(&box->output, box->path, false), 0);
+	assert_int_equal(sgh_output_open(&box->output, box->path, true, false), 0);
 	assert_int_equal(sgh_output_write(&box->output, "wrong", 5), 0);
 	assert_int_equal(sgh_output_again(&box->output), 0);
 	assert_int_equal(sgh_output_write(&box->output, "ok", 2), 0);
@@ -241,7 +241,7 @@ static void a_device_is_written_to(void **state)
 {
 	struct box *box = *state;
 
-	assert_int_equal(sgh_output_open(&box->output, "/dev/null", false), 0);
+	assert_int_equal(sgh_output_open(&box->output, "/dev/null", true, false), 0);
 	assert_int_equal(sgh_output_write(&box->output, "x", 1), 0);
 	assert_int_equal(sgh_output_again(&box->output), ESPIPE);
 	assert_int_equal(sgh_output_finish(&box->output), 0);
@@ -253,7 +253,7 @@ static void a_full_device_is_told(void **state)
 
 	if (access("/dev/full", W_OK) != 0)
 		t_skip("no /dev/full");
-	assert_int_equal(sgh_output_open(&box->output, "/dev/full", false), 0);
+	assert_int_equal(sgh_output_open(&box->output, "/dev/full", true, false), 0);
 	assert_int_equal(sgh_output_write(&box->output, "x", 1), ENOSPC);
 }
 
@@ -261,7 +261,8 @@ static void a_folder_that_is_not_there_is_told(void **state)
 {
 	struct box *box = *state;
 
-	assert_int_equal(sgh_output_open(&box->output, "/no/such/file", false), ENOENT);
+	assert_int_equal(sgh_output_open(&box->output, "/no/such/file", true, false),
+			 ENOENT);
 }
 
 /* ---- what is read ---- */

@@ -457,6 +457,17 @@ def test_get_does_not_overwrite(cli, stored):
     assert os.listdir(cli.folder) == [name]
 
 
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_get_opens_no_pipe_of_a_name_it_was_told(cli, stored, force):
+    reference, name, data = stored
+    os.mkfifo(cli.folder / name)
+    reader = os.open(cli.folder / name, os.O_RDONLY | os.O_NONBLOCK)
+    assert cli("get", *force, reference).returncode == (0 if force else 8)
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+    assert (cli.folder / name).is_fifo() == (not force)
+
+
 def test_get_takes_a_range(cli, stored):
     reference, _, data = stored
     assert cli("get", "-o", "-", "--range", "0-7", reference).stdout == data[:8]
