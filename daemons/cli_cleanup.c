@@ -20,7 +20,7 @@ static struct {
 	atomic_int bar;
 } left = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static const int endings[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+static const int endings[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
 
 #define ENDINGS (sizeof(endings) / sizeof(endings[0]))
 
@@ -52,6 +52,7 @@ void sgh_cleanup_install(void)
 		if (sigaction(endings[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaction(endings[i], &action, NULL);
 	}
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 int sgh_cleanup_remember(const char *path)

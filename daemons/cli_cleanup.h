@@ -11,7 +11,10 @@
 
 #define SGH_CLEANUP_FILES 64 /* at a time */
 
-/* From now on SIGINT, SIGTERM, SIGHUP and SIGPIPE clean up before they end the program. */
+/*
+ * From now on SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGPIPE clean up before they end the
+ * program, and a file over its limit is an error of write().
+ */
 void sgh_cleanup_install(void);
 
 /*

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import ssl
@@ -551,7 +552,13 @@ def test_get_tells_a_full_disk(cli, stored):
     assert (done.returncode, b"No space left" in done.stderr) == (8, True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_get_leaves_nothing_of_a_file_that_grew_too_long(cli, stored):
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+    assert "File too large" in cli.fails(8, "get", stored[0], preexec_fn=limit)
+    assert os.listdir(cli.folder) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
 def test_a_signal_leaves_nothing(scripted, number):
     waiting = threading.Event()
 
