@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli_cleanup.h"
+#include "cli_text.h"
 
 #define REFERENCE_COLUMNS 42 /* image/ and an id, the longest of the usual ones */
 
@@ -31,7 +32,7 @@ char *sgh_cli_text(const char *format, ...)
 int sgh_cli_usage(enum sgh_cli_command command, const char *format, ...)
 {
 	const char *name = sgh_cli_command_name(command), *end = "; see";
-	char message[512];
+	char message[512], *clean;
 	va_list args;
 
 	va_start(args, format);
@@ -39,8 +40,11 @@ int sgh_cli_usage(enum sgh_cli_command command, const char *format, ...)
 	va_end(args);
 	if (*message && message[strlen(message) - 1] == '?')
 		end = " See";
-	fprintf(stderr, "sangraha %s: %s%s sangraha %s --help\n", name, message, end,
-		name);
+	/* A shell's "*" makes options of names that somebody else gave to files. */
+	clean = sgh_text_clean(message);
+	fprintf(stderr, "sangraha %s: %s%s sangraha %s --help\n", name,
+		clean ? clean : "out of memory", end, name);
+	free(clean);
 	return SGH_EXIT_USAGE;
 }
 

@@ -680,6 +680,11 @@ def test_what_the_server_says_controls_no_terminal(scripted):
     assert "[2J" not in cli.terminal("rm", f"nonsense\x1b[2J")[1].replace("?[2J", "")
 
 
+def test_a_wrong_option_controls_no_terminal(tmp_path):
+    for wrong in ("--\x1b[2J", "-\x1b", "--meta=\x1b[2J"):
+        assert "\x1b" not in Cli("http://127.0.0.1:1", tmp_path).fails(2, "put", wrong)
+
+
 def test_ls_ends_quietly_with_its_reader(cli, stored):
     script = f"{PROGRAM} ls -q | head -n 0; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
