@@ -143,10 +143,11 @@ void sgh_cli_failed(struct sgh_cli *cli, struct sgh_item *item,
 		    const struct sangraha_error *err,
 		    const struct sangraha_rest_result *result)
 {
+	bool is_problem = sangraha_rest_result_code(result) >= 400;
 	char *message = sentence(err, result);
 
 	tell(cli, item, sgh_cli_exit_code(err->status), sangraha_status_name(err->status),
-	     message, sangraha_rest_result_text(result));
+	     message, is_problem ? sangraha_rest_result_text(result) : NULL);
 	free(message);
 }
 

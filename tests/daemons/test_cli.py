@@ -774,6 +774,11 @@ def test_a_failure_as_json_is_one_line(scripted):
     assert (told["subject"], told["code"], told["exit"]) == ('no"file', "local", 8)
 
 
+def test_only_an_error_is_a_problem(scripted):
+    told = json.loads(scripted(as_json(200, {"objects": [1]})).fails(1, "ls", "--json"))
+    assert (told["code"], "problem" in told) == ("internal", False)
+
+
 def test_an_answer_of_somebody_else_is_no_success(scripted):
     def portal(handler):
         html = b"<html>Welcome to the hotel"
