@@ -87,7 +87,7 @@ struct sangraha_store_put {
 	const char *content_type;       /* NULL: application/octet-stream */
 	const char *const *meta_names;  /* [a-z0-9-]; stored as x-amz-meta-<name> */
 	const char *const *meta_values; /* printable ASCII */
-	size_t meta_count;              /* pairs, at most 48 */
+	size_t meta_count;   /* pairs, at most 48; 8192 bytes with the content type */
 	int only_if_absent;  /* 1: If-None-Match: *; fails with SANGRAHA_E_PRECONDITION */
 	unsigned timeout_ms; /* 0: 30000 */
 };

@@ -12,6 +12,8 @@
 #define BREAKER_THRESHOLD 5
 #define KEY_MAX           1024
 #define LIST_MAX          1000
+/* Bytes of metadata and type; servers take no more headers, and arenas hold them. */
+#define META_BYTES_MAX 8192
 /* A store that took longer than this does not serve; with less time nothing is known. */
 #define PATIENCE_MS 5000
 
@@ -191,19 +193,28 @@ static bool meta_name_valid(const char *name)
 
 static int check_put(const struct sgh_store_op *op, struct sangraha_error *err)
 {
+	size_t length = op->content_type ? strlen(op->content_type) : 0;
+
 	if (op->content_type && (!*op->content_type || !printable(op->content_type)))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"the content type has other than printable characters");
 	if (op->meta_count > SGH_STORE_META_MAX)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "more than %d metadata",
 				SGH_STORE_META_MAX);
-	for (size_t i = 0; i < op->meta_count; i++)
+	for (size_t i = 0; i < op->meta_count; i++) {
 		if (!meta_name_valid(op->meta[i].name) || !op->meta[i].value ||
 		    !printable(op->meta[i].value))
 			return sgh_fail(
 				err, SANGRAHA_E_INVALID, 0,
 				"metadata is not a name of [a-z0-9-] and a value in "
 				"printable ASCII");
+		length += strlen(op->meta[i].name) + strlen(op->meta[i].value);
+	}
+	if (length > META_BYTES_MAX)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"the metadata and the content type have more than %d "
+				"bytes",
+				META_BYTES_MAX);
 	return 0;
 }
 

@@ -479,6 +479,25 @@ static void impossible_arguments_are_refused(void **state)
 	t_fails(SANGRAHA_E_INVALID, list(f, NULL, NULL, 1001));
 }
 
+/* What no GET could hand out again must not go in. */
+static void metadata_has_a_bound(void **state)
+{
+	struct fixture *f = needed(state);
+	struct sgh_pair meta = { "a", NULL };
+	char value[9000];
+
+	memset(value, 'v', sizeof(value));
+	value[sizeof(value) - 1] = '\0';
+	meta.value = value;
+	fresh(f, SGH_STORE_PUT, "a")->meta = &meta;
+	f->op.meta_count = 1;
+	t_fails(SANGRAHA_E_INVALID, run(f));
+	t_says("metadata");
+	fresh(f, SGH_STORE_PUT, "a")->content_type = value;
+	t_fails(SANGRAHA_E_INVALID, run(f));
+	t_fails(SANGRAHA_E_NOT_FOUND, head(f, "a"));
+}
+
 static void a_deadline_that_passed_is_a_timeout(void **state)
 {
 	struct fixture *f = needed(state);
@@ -564,7 +583,7 @@ static void many_at_once(void **state)
 		CASE(odd_keys_are_keys), CASE(a_list_has_pages),                        \
 		CASE(a_list_may_be_empty), CASE(a_bucket_may_be_made_again),            \
 		CASE(a_check_succeeds), CASE(wrong_credentials_are_refused),            \
-		CASE(impossible_arguments_are_refused),                                 \
+		CASE(impossible_arguments_are_refused), CASE(metadata_has_a_bound),     \
 		CASE(a_deadline_that_passed_is_a_timeout),                              \
 		CASE(reading_is_accounted_for), CASE(many_at_once)
 
