@@ -288,12 +288,12 @@ bool sgh_local_queue_load_locked(struct sgh_local *local, struct sgh_local_queue
 
 /* ---- time ---- */
 
-/* How long until a Unix time; 0 when it has come, or is further away than any can be. */
-static int64_t wait_for(const struct sgh_local_queue *queue, int64_t due_ms)
+/* How long until a Unix time; 0 when it has come. */
+static int64_t wait_for(int64_t due_ms)
 {
-	int64_t wait = due_ms - sgh_time_ms();
+	int64_t now = sgh_time_ms();
 
-	return wait < 0 || wait > queue->row->ttl_ms ? 0 : wait;
+	return due_ms <= now ? 0 : due_ms - now;
 }
 
 static int64_t expire_delay_locked(struct sgh_local *local, struct sgh_local_queue *queue)
@@ -303,8 +303,9 @@ static int64_t expire_delay_locked(struct sgh_local *local, struct sgh_local_que
 
 	if (queue->head_due_ms == SGH_NEVER || queue->moves)
 		return SGH_NEVER;
-	wait = wait_for(queue, queue->head_due_ms);
-	if (wait > 0)
+	wait = wait_for(queue->head_due_ms);
+	/* Further away than any can be: sgh_local_run_due() tells why. */
+	if (wait > 0 && wait <= queue->row->ttl_ms)
 		return sgh_now_ms() + wait;
 	if (sgh_now_ms() < queue->move_again_ms)
 		return queue->move_again_ms;
@@ -325,8 +326,11 @@ int64_t sgh_local_queue_expire_locked(struct sgh_local *local,
 	if (queue->row->after)
 		return expire_delay_locked(local, queue);
 	while ((first = sgh_local_queue_first_locked(queue))) {
-		int64_t wait = wait_for(queue, first->due_ms);
+		int64_t wait = wait_for(first->due_ms);
 
+		/* A clock that was put back must not lose what was just answered. */
+		if (wait > queue->row->ttl_ms)
+			wait = queue->row->ttl_ms;
 		if (wait > 0)
 			return sgh_now_ms() + wait;
 		sgh_local_queue_take_locked(first);
