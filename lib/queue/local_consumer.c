@@ -413,15 +413,17 @@ static void not_filled(struct sgh_local_consumer *consumer,
 	consumer_unref(consumer);
 }
 
+/* The item stays while the thread is here, even if its queue and `delivery` lose it. */
 static void deliver_locked(struct sgh_local *local, struct sgh_local_consumer *consumer,
-			   struct sgh_local_delivery *delivery)
+			   struct sgh_local_delivery *delivery,
+			   struct sgh_local_item *item)
 {
 	const struct sgh_consumer_options *options = &consumer->base.options;
 	struct sangraha_error err = { 0 };
 	int rc;
 
 	call_begin_locked(consumer);
-	rc = fill(local, delivery, delivery->item, &err);
+	rc = fill(local, delivery, item, &err);
 	if (rc)
 		not_filled(consumer, delivery, rc, &err);
 	else
@@ -473,7 +475,7 @@ bool sgh_local_serve_locked(struct sgh_local *local, int64_t *next_ms)
 		/* Whoever was served goes to the end of the line. */
 		sgh_list_remove(&consumer->link);
 		sgh_list_append(&local->consumers, &consumer->link);
-		deliver_locked(local, consumer, delivery);
+		deliver_locked(local, consumer, delivery, item);
 		return true;
 	}
 	return false;

@@ -389,6 +389,19 @@ static void the_response_queue_forgets(void **state)
 	assert_int_equal(t_messages(f->queue, SANGRAHA_RESPONSE_QUEUE), 0);
 }
 
+/* The clock was put back: what was just answered is not old. */
+static void the_response_queue_keeps_what_comes_from_the_future(void **state)
+{
+	struct folder *f = *state;
+
+	t_publish(f->queue, SANGRAHA_RESPONSE_QUEUE, "x");
+	fill(f, 10, 10, sgh_time_ms() + 86400000 + 600000);
+	folder_open(f);
+	folder_consume(f, SANGRAHA_RESPONSE_QUEUE, 20);
+	for (int i = 0; i < 10; i++)
+		folder_gets(f, "x");
+}
+
 static void who_comes_too_late_is_told(void **state)
 {
 	struct folder *f = *state;
@@ -411,6 +424,37 @@ static void a_response_queue_ends_with_its_consumer(void **state)
 	sgh_delivery_return(delivery);
 	t_fails(SANGRAHA_E_NOT_FOUND, t_publish_status(f->queue, "", name, "2", 5000));
 	free(name);
+}
+
+/* Whoever else consumes from it may just be given something. */
+static void a_response_queue_ends_in_the_middle_of_a_delivery(void **state)
+{
+	struct folder *f = *state;
+	struct t_inbox other;
+
+	t_inbox_init(&other);
+	other.acks = f->inbox.acks = true;
+	for (int i = 0; i < 200; i++) {
+		struct t_sent *sent[20];
+		struct sgh_consumer *consumer;
+
+		folder_consume(f, NULL, 1);
+		consumer = t_consume(f->queue, &other, sgh_consumer_queue(f->consumer),
+				     10, LARGE, LARGE);
+		for (size_t j = 0; j < SGH_COUNT(sent); j++) {
+			sent[j] =
+				t_sent_new(sgh_consumer_queue(consumer), t_message("x"));
+			t_ok(sgh_queue_publish(f->queue, &sent[j]->publish, &t_err));
+		}
+		sgh_consumer_free(sgh_take(f->consumer));
+		for (size_t j = 0; j < SGH_COUNT(sent); j++) {
+			t_sent_wait(sent[j]);
+			t_sent_free(sent[j]);
+		}
+		sgh_consumer_free(consumer);
+		f->inbox.attached = other.attached = -1;
+	}
+	t_inbox_fini(&other);
 }
 
 /* ---- damage ---- */
@@ -577,8 +621,10 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_full_queue_refuses_and_opens_fast),
 	CASE(the_response_queue_drops_its_head),
 	CASE(the_response_queue_forgets),
+	CASE(the_response_queue_keeps_what_comes_from_the_future),
 	CASE(who_comes_too_late_is_told),
 	CASE(a_response_queue_ends_with_its_consumer),
+	CASE(a_response_queue_ends_in_the_middle_of_a_delivery),
 	CASE(a_damaged_message_is_put_aside),
 	cmocka_unit_test(whatever_is_read_is_survived),
 	CASE(poison_is_counted),
