@@ -19,7 +19,7 @@
 #define SGH_LOCAL_WINDOW        1024  /* messages of a queue that memory knows of */
 #define SGH_LOCAL_TRANSIENT_MAX 8192  /* transient messages in one queue */
 #define SGH_LOCAL_CONSUMERS_MAX 64    /* of one handle */
-#define SGH_LOCAL_RETRIES_MAX   16384 /* changes that the disk did not take */
+#define SGH_LOCAL_LEAVING_MAX   16384 /* settled messages that are on disk still */
 #define SGH_LOCAL_SUSPECT       3     /* deliveries, after which a message goes alone */
 #define SGH_LOCAL_CLOSE_MS      2000  /* that a handle waits for what it published */
 #define SGH_LOCAL_DUE_MOST      100   /* messages moved in one change */
@@ -49,7 +49,6 @@ struct sgh_local_item {
 	bool durable;
 	bool written; /* is on disk */
 	bool kept;    /* counts in the queue's window; otherwise it is only passing */
-	bool in_hand;
 	bool redelivered;
 	bool alone;          /* suspected of killing: nothing else of the queue in hand */
 	unsigned deliveries; /* that failed */
@@ -170,8 +169,8 @@ struct sgh_local {
 	int64_t late_ms;          /* not before this one of them is late */
 	struct sgh_list finished; /* changes */
 	size_t outstanding;       /* changes that have not ended */
+	size_t leaving;           /* messages that were settled and are on disk still */
 	struct sgh_list retries;  /* changes that the disk did not take */
-	size_t retry_count;
 	int64_t retry_ms;
 	struct sgh_backoff backoff;
 	struct sgh_list trash; /* items to free without the lock */

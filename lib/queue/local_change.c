@@ -112,7 +112,6 @@ static void again_locked(struct sgh_local_change *change)
 	if (sgh_list_empty(&local->retries) && local->retry_ms <= sgh_now_ms())
 		local->retry_ms = sgh_now_ms() + sgh_backoff_next(&local->backoff);
 	sgh_list_append(&local->retries, &change->link);
-	local->retry_count++;
 }
 
 static void probed(struct sgh_local_change *change)
@@ -131,7 +130,6 @@ int64_t sgh_local_retry_locked(struct sgh_local *local)
 	local->retry_ms = sgh_now_ms() + sgh_backoff_next(&local->backoff);
 	sgh_list_init(&retries);
 	sgh_list_splice(&retries, &local->retries);
-	local->retry_count = 0;
 	while ((link = sgh_list_pop(&retries))) {
 		struct sgh_local_change *change =
 			sgh_list_entry(link, struct sgh_local_change, link);
@@ -199,6 +197,7 @@ void sgh_local_insert_locked(struct sgh_local *local, struct sgh_local_item *ite
 
 static void left_locked(struct sgh_local_item *item)
 {
+	item->change.local->leaving--;
 	if (item->alone) {
 		item->alone = false;
 		item->queue->alone--;
@@ -223,6 +222,7 @@ void sgh_local_erase_locked(struct sgh_local *local, struct sgh_local_item *item
 		sgh_local_trash_locked(local, item);
 		return;
 	}
+	local->leaving++;
 	/* The next suspect must not be blamed for this one. */
 	sgh_local_submit_locked(local, &item->change, sgh_local_run_erase, erased,
 				!item->alone);
@@ -289,6 +289,7 @@ void sgh_local_bury_locked(struct sgh_local *local, struct sgh_local_item *item)
 		}
 		name_death(item);
 		item->target = target;
+		local->leaving++;
 	}
 	item->change.local = local;
 	if (sgh_local_queue_full_locked(target)) {
@@ -310,6 +311,7 @@ void sgh_local_bury_locked(struct sgh_local *local, struct sgh_local_item *item)
 
 void sgh_local_put_aside_locked(struct sgh_local *local, struct sgh_local_item *item)
 {
+	local->leaving++;
 	sgh_local_submit_locked(local, &item->change, sgh_local_run_aside, erased, false);
 }
 

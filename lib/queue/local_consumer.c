@@ -326,7 +326,7 @@ static struct sgh_local_item *next_locked(struct sgh_local_consumer *consumer,
 	/* One that is suspected of killing us goes when nobody else could be blamed. */
 	if (queue->alone || (item->saved >= SGH_LOCAL_SUSPECT && queue->in_hand))
 		return NULL;
-	if (local->retry_count >= SGH_LOCAL_RETRIES_MAX ||
+	if (local->leaving >= SGH_LOCAL_LEAVING_MAX ||
 	    !sgh_local_queue_mark_locked(local, queue))
 		return NULL;
 	return item;

@@ -3,6 +3,7 @@
 #define QUEUE_FOLDER_H
 
 #include <sqlite3.h>
+#include <stdio.h>
 
 #include "base/context.h"
 #include "support/queues.h"
@@ -94,6 +95,22 @@ static inline void folder_sql(struct folder *f, const char *sql)
 		fail_msg("%s: %s", sql, message);
 	sqlite3_close(sqlite);
 	free(file);
+}
+
+/* As many messages as that, made behind its back. */
+static inline void folder_fill(struct folder *f, int queue, int count, int64_t due)
+{
+	char sql[400];
+
+	folder_close(f);
+	snprintf(sql, sizeof(sql),
+		 "UPDATE message SET id = 0, queue = %d, due = %lld;"
+		 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+		 " WHERE i < %d) INSERT INTO message SELECT i, queue, due, meta, body"
+		 " FROM n, message m WHERE m.id = 0;"
+		 "DELETE FROM message WHERE id = 0",
+		 queue, (long long)due, count);
+	folder_sql(f, sql);
 }
 
 /* The number that a query gives. */

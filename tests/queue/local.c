@@ -331,29 +331,13 @@ static void transient_messages_are_bounded(void **state)
 	assert_in_range(count, 1000, 10000);
 }
 
-/* As many messages as that, made behind its back. */
-static void fill(struct folder *f, int queue, int count, int64_t due)
-{
-	char sql[400];
-
-	folder_close(f);
-	snprintf(sql, sizeof(sql),
-		 "UPDATE message SET id = 0, queue = %d, due = %lld;"
-		 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
-		 " WHERE i < %d) INSERT INTO message SELECT i, queue, due, meta, body"
-		 " FROM n, message m WHERE m.id = 0;"
-		 "DELETE FROM message WHERE id = 0",
-		 queue, (long long)due, count);
-	folder_sql(f, sql);
-}
-
 static void a_full_queue_refuses_and_opens_fast(void **state)
 {
 	struct folder *f = *state;
 	int64_t before;
 
 	t_publish(f->queue, WRITE, "x");
-	fill(f, 1, 1000000, 0);
+	folder_fill(f, 1, 1000000, 0);
 	before = sgh_now_ms();
 	folder_open(f);
 	assert_true(sgh_now_ms() - before < 1000);
@@ -370,7 +354,7 @@ static void the_response_queue_drops_its_head(void **state)
 	struct folder *f = *state;
 
 	t_publish(f->queue, SANGRAHA_RESPONSE_QUEUE, "x");
-	fill(f, 10, 100000, sgh_time_ms() + 3600000);
+	folder_fill(f, 10, 100000, sgh_time_ms() + 3600000);
 	folder_open(f);
 	for (int i = 0; i < 10; i++)
 		t_publish(f->queue, SANGRAHA_RESPONSE_QUEUE, "y");
@@ -382,7 +366,7 @@ static void the_response_queue_forgets(void **state)
 	struct folder *f = *state;
 
 	t_publish(f->queue, SANGRAHA_RESPONSE_QUEUE, "x");
-	fill(f, 10, 3000, sgh_time_ms() - 1);
+	folder_fill(f, 10, 3000, sgh_time_ms() - 1);
 	folder_open(f);
 	t_wait(t_messages(f->queue, SANGRAHA_RESPONSE_QUEUE) == 0);
 	folder_reopen(f);
@@ -395,7 +379,7 @@ static void the_response_queue_keeps_what_comes_from_the_future(void **state)
 	struct folder *f = *state;
 
 	t_publish(f->queue, SANGRAHA_RESPONSE_QUEUE, "x");
-	fill(f, 10, 10, sgh_time_ms() + 86400000 + 600000);
+	folder_fill(f, 10, 10, sgh_time_ms() + 86400000 + 600000);
 	folder_open(f);
 	folder_consume(f, SANGRAHA_RESPONSE_QUEUE, 20);
 	for (int i = 0; i < 10; i++)

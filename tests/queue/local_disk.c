@@ -117,6 +117,27 @@ static void a_failing_disk_refuses_and_recovers(void **state)
 	check_recovery(f, SANGRAHA_E_UNAVAILABLE);
 }
 
+/* What is acknowledged is in memory until it is off the disk. */
+static void acknowledgements_that_wait_are_bounded(void **state)
+{
+	struct folder *f = *state;
+
+	t_publish(f->queue, WRITE, "x");
+	folder_fill(f, 1, 60000, 0);
+	folder_open(f);
+	f->inbox.acks = true;
+	t_disk_full_at(1);
+	folder_consume(f, WRITE, 1000);
+	t_wait(t_inbox_count(&f->inbox) >= 16384);
+	for (int i = 0; i < 3; i++)
+		t_fails(SANGRAHA_E_OVERLOADED, try_publish(f, WRITE, "y"));
+	assert_in_range(t_inbox_count(&f->inbox), 16384, 20000);
+	t_disk_well();
+	t_wait(t_inbox_count(&f->inbox) == 60000);
+	folder_reopen(f);
+	assert_int_equal(t_messages(f->queue, WRITE), 0);
+}
+
 static void delays_wait_for_the_disk(void **state)
 {
 	struct folder *f = *state;
@@ -388,6 +409,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_confirm_comes_after_the_sync),
 	CASE(a_full_disk_refuses_and_recovers),
 	CASE(a_failing_disk_refuses_and_recovers),
+	CASE(acknowledgements_that_wait_are_bounded),
 	CASE(delays_wait_for_the_disk),
 	CASE(any_call_may_fail),
 	CASE(any_call_may_be_the_last),
