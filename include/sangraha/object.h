@@ -50,7 +50,11 @@ const char *sangraha_object_etag(const struct sangraha_object *object);
 const char *sangraha_object_created(const struct sangraha_object *object);
 /* The same in Unix milliseconds. Since: 0.1 */
 int64_t sangraha_object_created_ms(const struct sangraha_object *object);
-/* What validation learnt, as compact JSON: {"width":…}. "{}" when nothing. Since: 0.1 */
+/*
+ * What validation learnt, as compact JSON; "{}" when nothing. Of an image
+ * {"width":3,"height":2,"frames":1}, of JSON "kind", "depth" and "values", of a PDF
+ * "version" and "encrypted". Since: 0.1
+ */
 const char *sangraha_object_facts(const struct sangraha_object *object);
 /* User metadata: the value of a name (UTF-8, decoded), or NULL. Since: 0.1 */
 const char *sangraha_object_meta(const struct sangraha_object *object, const char *name);

@@ -15,8 +15,9 @@ extern "C" {
 /*
  * The registry of object types. A new one knows json, image (PNG, JPEG, GIF, WebP) and
  * pdf; a program may add its own before it hands the registry to a role. Receivers,
- * getters and clients of one deployment need the same types. Reference counted; after the
- * last sangraha_types_add() it may be used from any thread.
+ * getters and clients of one deployment need the same types; sangraha-getter and the
+ * other programs have these three. Reference counted; after the last sangraha_types_add()
+ * it may be used from any thread.
  */
 struct sangraha_types;
 
@@ -81,6 +82,8 @@ struct sangraha_type_checks {
  * A type that a program adds. An object is of it when its media type is declared or the
  * type is asserted by name, and the checks agree; when nothing is declared, if libmagic
  * says one of its media types. What is recognised as an image or a PDF is never of it.
+ * Undeclared text that begins with '{' or '[' is taken for JSON, an INI file's "[name]"
+ * too: declare it. An empty object is refused before any check sees it.
  */
 struct sangraha_type {
 	size_t size;           /* sizeof(struct sangraha_type) */
