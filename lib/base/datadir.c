@@ -31,28 +31,47 @@ int sgh_folder_sync(int fd, const char *path, struct sangraha_error *err)
 	return 0;
 }
 
-/* The folder `name` in `parent`, made durably when it is missing; its descriptor. */
+/* Make the names in `parent` durable, which was opened as a path only. */
+static int sync_parent(int parent, bool made, const char *path,
+		       struct sangraha_error *err)
+{
+	int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	/* Nobody but its owner may list it, and that is who has to know. */
+	if (fd < 0 && errno == EACCES && !made)
+		return 0;
+	if (fd < 0)
+		return fail_path(err, errno, "open the folder that holds", path);
+	rc = sgh_folder_sync(fd, path, err);
+	close(fd);
+	return rc;
+}
+
+/*
+ * The folder `name` in `parent`, made durably when it is missing; its descriptor. That one
+ * is there does not say that it is durable: who made it may have died before.
+ */
 static int enter(int parent, const char *name, const char *path,
 		 struct sangraha_error *err)
 {
+	bool made = mkdirat(parent, name, 0700) == 0;
+	int rc;
 	int fd;
 
-	if (mkdirat(parent, name, 0700) == 0) {
-		int rc = sgh_folder_sync(parent, path, err);
-
-		if (rc)
-			return rc;
-	} else if (errno != EEXIST) {
+	if (!made && errno != EEXIST)
 		return fail_path(err, errno, "make the folder", path);
-	}
-	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rc = sync_parent(parent, made, path, err);
+	if (rc)
+		return rc;
+	fd = openat(parent, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? fail_path(err, errno, "open", path) : fd;
 }
 
 /* One folder after another, each durable in its parent before the next. */
 static int make_all(const char *path, char *parts, struct sangraha_error *err)
 {
-	int fd = open(*path == '/' ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char *rest = parts;
 	char *part;
 

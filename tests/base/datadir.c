@@ -113,12 +113,48 @@ static void the_holder_is_named_and_its_end_is_enough(void **state)
 	sgh_datadir_fini(&dir);
 }
 
+/* Run as somebody whom modes bind; his exit status. */
+static int as_nobody(int (*run)(const char *path), const char *path)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(geteuid() == 0 && setresuid(65534, 65534, 65534) ? 99 : run(path));
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
+static int make(const char *path)
+{
+	sgh_autofree char *made = NULL;
+
+	return sgh_datadir_make(path, &made, &t_err) ? 1 : 0;
+}
+
+/* As home directories are, and what systemd makes for services. */
+static void parents_that_cannot_be_listed(void **state)
+{
+	sgh_autofree char *home = t_path(*state, "home");
+	sgh_autofree char *data = t_path(home, "data");
+	sgh_autofree char *deep = t_path(data, "a/b");
+
+	assert_int_equal(mkdir(home, 0700) | mkdir(data, 0700), 0);
+	if (geteuid() == 0)
+		assert_int_equal(chown(data, 65534, 65534), 0);
+	assert_int_equal(chmod(*state, 0711) | chmod(home, 0311), 0);
+	assert_int_equal(as_nobody(make, data), 0);
+	assert_int_equal(as_nobody(make, deep), 0);
+	assert_int_equal(chmod(home, 0700), 0);
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
 	CASE(missing_folders_are_made),
 	CASE(a_file_in_the_way_is_said),
 	CASE(an_empty_path_is_invalid),
+	CASE(parents_that_cannot_be_listed),
 	CASE(one_at_a_time),
 	CASE(the_holder_is_named_and_its_end_is_enough),
 };

@@ -213,6 +213,21 @@ static void a_row_goes_before_its_file(void **state)
 	fault.calls = NULL;
 }
 
+/* Who made it may have been killed before he could sync its name. */
+static void a_folder_that_is_there_is_made_durable(void **state)
+{
+	struct folder *f = *state;
+	sgh_autofree char *parent =
+		strndup(f->path, (size_t)(strrchr(f->path, '/') - f->path));
+
+	folder_close(f);
+	write_down();
+	folder_open(f);
+	assert_true(call_behind(0, "fsync", parent) <
+		    call_behind(0, "openat", "store.lock"));
+	fault.calls = NULL;
+}
+
 /* What fails with the answer already given is worse than what is slow. */
 static void a_small_body_is_synced_before_the_answer(void **state)
 {
@@ -231,6 +246,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(killed_at_any_call),
 	FOLDER_CASE(a_body_is_on_disk_before_its_row),
 	FOLDER_CASE(a_row_goes_before_its_file),
+	FOLDER_CASE(a_folder_that_is_there_is_made_durable),
 	FOLDER_CASE(a_small_body_is_synced_before_the_answer),
 };
 
