@@ -56,6 +56,13 @@ int64_t sangraha_object_created_ms(const struct sangraha_object *object);
  * "version" and "encrypted". Since: 0.1
  */
 const char *sangraha_object_facts(const struct sangraha_object *object);
+/*
+ * One fact that is a whole number, "width", or true (1) or false (0), "encrypted". 0, or
+ * SANGRAHA_E_NOT_FOUND, also for a fact of another kind: *ret_number is untouched then.
+ * Reads sangraha_object_facts() anew each time. Since: 0.1
+ */
+int sangraha_object_fact(const struct sangraha_object *object, const char *name,
+			 int64_t *ret_number);
 /* User metadata: the value of a name (UTF-8, decoded), or NULL. Since: 0.1 */
 const char *sangraha_object_meta(const struct sangraha_object *object, const char *name);
 /*

@@ -222,6 +222,24 @@ const char *sangraha_object_facts(const struct sangraha_object *object)
 	return object->facts;
 }
 
+int sangraha_object_fact(const struct sangraha_object *object, const char *name,
+			 int64_t *ret_number)
+{
+	sgh_autojson cJSON *facts = NULL;
+	const cJSON *fact;
+
+	if (!object || !name || !ret_number)
+		return SANGRAHA_E_INVALID;
+	if (sgh_json_open(object->facts, strlen(object->facts), NULL, 0, &facts, NULL))
+		return SANGRAHA_E_NOT_FOUND;
+	fact = cJSON_GetObjectItemCaseSensitive(facts, name);
+	if (cJSON_IsBool(fact)) {
+		*ret_number = cJSON_IsTrue(fact);
+		return 0;
+	}
+	return sgh_json_integer(fact, ret_number) ? 0 : SANGRAHA_E_NOT_FOUND;
+}
+
 const char *sangraha_object_meta(const struct sangraha_object *object, const char *name)
 {
 	for (size_t i = 0; name && i < object->meta_count; i++)

@@ -58,6 +58,32 @@ static void knows_its_parts(void **state)
 	sangraha_object_unref(object);
 }
 
+static void a_fact_is_a_number(void **state)
+{
+	struct sgh_object_parts from = parts();
+	struct sangraha_object *object;
+	int64_t number = 7;
+
+	from.facts = "{\"width\":2,\"encrypted\":true,\"open\":false,\"kind\":\"a\","
+		     "\"x\":1.5}";
+	object = made(&from);
+	assert_int_equal(sangraha_object_fact(object, "kind", &number),
+			 SANGRAHA_E_NOT_FOUND);
+	assert_int_equal(sangraha_object_fact(object, "x", &number),
+			 SANGRAHA_E_NOT_FOUND);
+	assert_int_equal(sangraha_object_fact(object, "none", &number),
+			 SANGRAHA_E_NOT_FOUND);
+	assert_int_equal(sangraha_object_fact(object, NULL, &number), SANGRAHA_E_INVALID);
+	assert_int_equal(number, 7);
+	assert_int_equal(sangraha_object_fact(object, "width", &number), 0);
+	assert_int_equal(number, 2);
+	assert_int_equal(sangraha_object_fact(object, "encrypted", &number), 0);
+	assert_int_equal(number, 1);
+	assert_int_equal(sangraha_object_fact(object, "open", &number), 0);
+	assert_int_equal(number, 0);
+	sangraha_object_unref(object);
+}
+
 static void sorts_its_metadata(void **state)
 {
 	struct sgh_object_parts from = parts();
@@ -480,6 +506,7 @@ static void foreign_stored_metadata(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(knows_its_parts),
+	cmocka_unit_test(a_fact_is_a_number),
 	cmocka_unit_test(sorts_its_metadata),
 	cmocka_unit_test(may_lack_what_is_optional),
 	cmocka_unit_test(refuses_bad_parts),
