@@ -159,6 +159,8 @@ void sgh_file_engine_put(struct sgh_file_engine *engine);
 struct sgh_file_reader *sgh_file_reader_take(struct sgh_file_engine *engine);
 void sgh_file_reader_put(struct sgh_file_engine *engine, struct sgh_file_reader *reader);
 
+/* Of an engine that is zero otherwise. */
+void sgh_file_trash_init(struct sgh_file_engine *engine);
 /* There is something in the trash, on disk: remove it some time soon. */
 void sgh_file_trash_kick(struct sgh_file_engine *engine);
 

@@ -184,7 +184,7 @@ static struct sgh_file_engine *engine_new(struct sangraha_context *context)
 	sgh_list_init(&engine->r.unused);
 	pthread_mutex_init(&engine->bodies.folder.lock, NULL);
 	pthread_mutex_init(&engine->bodies.s.lock, NULL);
-	pthread_mutex_init(&engine->trash.lock, NULL);
+	sgh_file_trash_init(engine);
 	pthread_mutex_init(&engine->r.lock, NULL);
 	return engine;
 }

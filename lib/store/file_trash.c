@@ -11,8 +11,6 @@
 
 #define RETRY_MS 1000
 
-static void look(struct sgh_job *job);
-
 /*
  * Begin a run, unless one is under way or the folder is being closed. Under the lock: once
  * `stop` is set the threads may go.
@@ -26,15 +24,9 @@ void sgh_file_trash_kick(struct sgh_file_engine *engine)
 	engine->trash.again = !begin;
 	if (begin) {
 		engine->trash.running = true;
-		engine->trash.look.run = look;
 		sgh_pool_submit(engine->writers, &engine->trash.look);
 	}
 	pthread_mutex_unlock(&engine->trash.lock);
-}
-
-static void retry(struct sgh_timer *timer)
-{
-	sgh_file_trash_kick(sgh_container_of(timer, struct sgh_file_engine, trash.retry));
 }
 
 /* The run is over; what it could not do is tried again. */
@@ -51,7 +43,6 @@ static void end(struct sgh_file_engine *engine, int status,
 	more |= engine->trash.again && !status;
 	engine->trash.running = false;
 	pthread_mutex_unlock(&engine->trash.lock);
-	engine->trash.retry.fire = retry;
 	if (status)
 		sgh_timer_arm(engine->timers, &engine->trash.retry,
 			      sgh_now_ms() + RETRY_MS);
@@ -119,4 +110,16 @@ static void look(struct sgh_job *job)
 		.lazy = true,
 	};
 	sgh_db_submit(engine->db, &engine->trash.forget);
+}
+
+static void retry(struct sgh_timer *timer)
+{
+	sgh_file_trash_kick(sgh_container_of(timer, struct sgh_file_engine, trash.retry));
+}
+
+void sgh_file_trash_init(struct sgh_file_engine *engine)
+{
+	pthread_mutex_init(&engine->trash.lock, NULL);
+	engine->trash.look.run = look;
+	engine->trash.retry.fire = retry;
 }

@@ -228,6 +228,33 @@ static void a_removal_that_fails_is_done_later(void **state)
 	t_wait(folder_is_tidy(f) && folder_files(f, &bytes) == 0);
 }
 
+static void *kick_on(void *arg)
+{
+	struct folder *f = arg;
+
+	for (int i = 0; i < 5000; i++)
+		sgh_file_trash_kick(
+			sgh_container_of(f->store, struct sgh_file, store)->engine);
+	return NULL;
+}
+
+/* A run may begin as soon as another one has failed, before its retry is arranged. */
+static void runs_that_fail_follow_each_other(void **state)
+{
+	struct folder *f = *state;
+	pthread_t threads[2];
+
+	t_ok(folder_put(f, "a", 'a', LARGE));
+	fault_arm(FAULT_REMOVE, 0, FOR_EVER, EIO);
+	t_ok(folder_delete(f, "a"));
+	for (size_t i = 0; i < SGH_COUNT(threads); i++)
+		pthread_create(&threads[i], NULL, kick_on, f);
+	for (size_t i = 0; i < SGH_COUNT(threads); i++)
+		pthread_join(threads[i], NULL);
+	fault_disarm();
+	t_wait(folder_is_tidy(f));
+}
+
 /* A part that could not be taken away again is found by the next open. */
 static void a_part_that_stays_is_found_later(void **state)
 {
@@ -339,6 +366,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_disk_that_is_full_from_the_start),
 	CASE(a_removal_that_fails_is_done_later),
 	CASE(a_part_that_stays_is_found_later),
+	CASE(runs_that_fail_follow_each_other),
 	CASE(operations_end_when_the_disk_hangs),
 };
 
