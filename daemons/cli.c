@@ -157,12 +157,10 @@ int sgh_cli_end(struct sgh_cli *cli)
 
 	sgh_cli_fini(cli);
 	/* Who reads no more, as `head` does, knows why; everybody else has to be told. */
-	if (error == EPIPE) {
+	if (error == EPIPE)
 		sgh_cli_count_failure(cli, SGH_EXIT_LOCAL);
-	} else if (error) {
-		fprintf(stderr, "sangraha: standard output: %s\n", strerror(error));
-		sgh_cli_count_failure(cli, SGH_EXIT_LOCAL);
-	}
+	else if (error)
+		sgh_cli_failed_stream(cli, "standard output", error);
 	return atomic_load(&cli->code);
 }
 

@@ -80,6 +80,8 @@ __attribute__((format(printf, 4, 5))) void sgh_cli_failed_here(struct sgh_cli *c
 							       struct sgh_item *item,
 							       enum sgh_exit code,
 							       const char *format, ...);
+/* Tell that a standard stream, of this name, failed with an errno. */
+void sgh_cli_failed_stream(struct sgh_cli *cli, const char *stream, int error);
 /* Only the exit code: one failure is its own, different ones are SGH_EXIT_FAILED. */
 void sgh_cli_count_failure(struct sgh_cli *cli, enum sgh_exit code);
 

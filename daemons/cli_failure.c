@@ -166,3 +166,12 @@ void sgh_cli_failed_here(struct sgh_cli *cli, struct sgh_item *item, enum sgh_ex
 	free(clean);
 	free(text);
 }
+
+void sgh_cli_failed_stream(struct sgh_cli *cli, const char *stream, int error)
+{
+	char word[] = "-", nobody[] = "";
+	struct sgh_item item = { .word = word, .name = nobody, .err = stderr };
+
+	sgh_cli_failed_here(cli, &item, SGH_EXIT_LOCAL, "%s: %s", stream,
+			    strerror(error));
+}

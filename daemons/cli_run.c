@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli_text.h"
 
-#define WINDOW 256 /* how far the fastest may be ahead of the slowest, at most */
+#define WINDOW    256  /* how far the fastest may be ahead of the slowest, at most */
+#define LINE_SIZE 2048 /* more than the address of any object */
 
 /* What an item has printed, until it is its turn. */
 struct outcome {
@@ -26,10 +29,10 @@ struct run {
 
 	/* Held while the next word is taken, which may wait for standard input. */
 	pthread_mutex_t source;
-	size_t at;       /* in words */
-	bool reading;    /* standard input, which words[at - 1] stands for */
-	uint64_t taken;  /* so many items */
-	bool read_error; /* of standard input; tell it once */
+	size_t at;      /* in words */
+	bool reading;   /* standard input, which words[at - 1] stands for */
+	uint64_t taken; /* so many items */
+	int read_error; /* errno of standard input; tell it once */
 
 	struct {
 		pthread_mutex_t lock;
@@ -39,21 +42,32 @@ struct run {
 	} inner;
 };
 
-/* A line of standard input without its end; blank ones are left out. NULL at the end. */
+/*
+ * A line of standard input without its end; blank ones are left out. NULL at the end. What
+ * is too long, or has a NUL in it, must not become a reference by being cut: it gets a "?".
+ */
 static char *next_line(void)
 {
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t length;
+	char line[LINE_SIZE];
+	size_t length = 0;
 
-	while ((length = getline(&line, &size, stdin)) >= 0) {
-		while (length > 0 && strchr("\r\n \t", line[length - 1]))
-			line[--length] = '\0';
+	for (;;) {
+		int c = getc(stdin);
+
+		if (c != '\n' && c != EOF) {
+			if (length == sizeof(line))
+				line[length - 1] = '?';
+			else
+				line[length++] = c ? (char)c : '?';
+			continue;
+		}
+		while (length > 0 && strchr("\r \t", line[length - 1]))
+			length--;
 		if (length > 0)
-			return line;
+			return strndup(line, length);
+		if (c == EOF)
+			return NULL;
 	}
-	free(line);
-	return NULL;
 }
 
 /* The next word, or NULL; yours to free. */
@@ -67,7 +81,8 @@ static char *next_word(struct run *run)
 
 			if (line)
 				return line;
-			run->read_error |= ferror(stdin) != 0;
+			if (ferror(stdin))
+				run->read_error = errno;
 			run->reading = false;
 			continue;
 		}
@@ -179,10 +194,8 @@ static void run_all(struct sgh_cli *cli, char **words, size_t count, bool lines,
 	run_thread(&run);
 	for (size_t i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
-	if (run.read_error) {
-		fprintf(stderr, "sangraha: standard input: cannot be read\n");
-		sgh_cli_count_failure(cli, SGH_EXIT_LOCAL);
-	}
+	if (run.read_error)
+		sgh_cli_failed_stream(cli, "standard input", run.read_error);
 	pthread_cond_destroy(&run.inner.moved);
 	pthread_mutex_destroy(&run.inner.lock);
 	pthread_mutex_destroy(&run.source);

@@ -50,7 +50,7 @@ class Cli:
             cwd=self.folder,
             capture_output=True,
             timeout=60,
-            **({"stdin": subprocess.DEVNULL} if "input" not in more else {}),
+            **({"stdin": subprocess.DEVNULL} if not {"input", "stdin"} & set(more) else {}),
             **more,
         )
 
@@ -620,6 +620,24 @@ def test_references_come_from_standard_input(cli):
     assert told == references
     cli.out("rm", "-", input=lines)
     assert cli.fails(3, "stat", "-", input=lines).count("There is no object") == 3
+
+
+@pytest.mark.parametrize("more", [b"\0", b"a" * 5000])
+def test_a_line_is_a_reference_or_a_failure(cli, stored, more):
+    done = cli("rm", "-", input=stored[0].encode() + more + b"\n")
+    assert (done.returncode, b"not a reference" in done.stderr) == (2, True)
+    assert len(done.stderr) < 5000
+    cli.out("rm", "-", input=stored[0].encode())
+
+
+def test_streams_that_fail_are_told_as_json(cli, stored):
+    folder = os.open("/", os.O_RDONLY)
+    told = json.loads(cli.fails(8, "stat", "--json", "-", stdin=folder))
+    os.close(folder)
+    assert (told["subject"], told["code"], told["exit"]) == ("-", "local", 8)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([PROGRAM, "stat", "--json", stored[0]], env=cli.environment, stdout=full, stderr=-1)
+    assert json.loads(done.stderr)["error"] == "standard output: No space left on device"
 
 
 def test_ls_lists_what_matches(cli):
