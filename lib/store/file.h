@@ -70,9 +70,12 @@ int sgh_file_body_write(struct sgh_file_bodies *bodies, uint64_t number,
 int sgh_file_body_read(struct sgh_file_bodies *bodies, uint64_t number, uint64_t size,
 		       uint64_t offset, void *data, size_t length,
 		       struct sangraha_error *err);
-/* Remove files, durably; those that are not there are no error. */
-int sgh_file_bodies_remove(struct sgh_file_bodies *bodies, const uint64_t *numbers,
-			   size_t count, struct sangraha_error *err);
+/*
+ * Remove files, durably; those that are not there are no error. One that stays keeps none of
+ * the others: `numbers` and *count are those that are gone then.
+ */
+int sgh_file_bodies_remove(struct sgh_file_bodies *bodies, uint64_t *numbers,
+			   size_t *count, struct sangraha_error *err);
 /*
  * Hand each file that is at or behind `low` to each(), which says whether to keep it; remove
  * the others, durably. Numbers are handed out behind all that were seen, and not below
@@ -139,6 +142,8 @@ struct sgh_file_engine {
 		struct sgh_db_job forget;
 		uint64_t numbers[SGH_FILE_TRASH_BATCH];
 		size_t count;
+		int status; /* of those that could not be removed */
+		struct sangraha_error err;
 		bool failed; /* and that was logged */
 		struct sgh_timer retry;
 	} trash;

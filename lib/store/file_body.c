@@ -260,20 +260,33 @@ static int remove_file(struct sgh_file_bodies *bodies, uint64_t number,
 	return 0;
 }
 
-int sgh_file_bodies_remove(struct sgh_file_bodies *bodies, const uint64_t *numbers,
-			   size_t count, struct sangraha_error *err)
+int sgh_file_bodies_remove(struct sgh_file_bodies *bodies, uint64_t *numbers,
+			   size_t *count, struct sangraha_error *err)
 {
+	size_t gone = 0;    /* at the front of numbers, durably */
+	size_t removed = 0; /* at the front, of this folder not durably yet */
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < count; i++) {
+	for (size_t i = 0; i < *count; i++) {
 		uint64_t folder = numbers[i] / SGH_FILE_FOLDER_SIZE;
-		bool last =
-			i + 1 == count || numbers[i + 1] / SGH_FILE_FOLDER_SIZE != folder;
+		bool last = i + 1 == *count ||
+			    numbers[i + 1] / SGH_FILE_FOLDER_SIZE != folder;
+		int status = remove_file(bodies, numbers[i], err);
 
-		rc = remove_file(bodies, numbers[i], err);
-		if (!rc && last)
-			rc = sync_removed(bodies, folder, err);
+		if (status)
+			rc = status;
+		else
+			numbers[removed++] = numbers[i];
+		if (!last)
+			continue;
+		status = sync_removed(bodies, folder, err);
+		if (status)
+			rc = status;
+		else
+			gone = removed;
+		removed = gone;
 	}
+	*count = gone;
 	return rc;
 }
 

@@ -68,7 +68,13 @@ static int forget(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_err
 static void forgotten(struct sgh_db_job *job, int status,
 		      const struct sangraha_error *err)
 {
-	end(sgh_container_of(job, struct sgh_file_engine, trash.forget), status, err);
+	struct sgh_file_engine *engine =
+		sgh_container_of(job, struct sgh_file_engine, trash.forget);
+
+	if (status)
+		end(engine, status, err);
+	else
+		end(engine, engine->trash.status, &engine->trash.err);
 }
 
 static int read_numbers(struct sgh_file_engine *engine, struct sangraha_error *err)
@@ -90,18 +96,21 @@ static void look(struct sgh_job *job)
 {
 	struct sgh_file_engine *engine =
 		sgh_container_of(job, struct sgh_file_engine, trash.look);
-	struct sangraha_error err = { 0 };
+	struct sangraha_error *err = &engine->trash.err;
 	int rc;
 
 	pthread_mutex_lock(&engine->trash.lock);
 	engine->trash.again = false;
 	pthread_mutex_unlock(&engine->trash.lock);
-	rc = read_numbers(engine, &err);
-	if (!rc && engine->trash.count)
-		rc = sgh_file_bodies_remove(&engine->bodies, engine->trash.numbers,
-					    engine->trash.count, &err);
+	rc = read_numbers(engine, err);
 	if (rc || !engine->trash.count) {
-		end(engine, rc, &err);
+		end(engine, rc, err);
+		return;
+	}
+	engine->trash.status = sgh_file_bodies_remove(
+		&engine->bodies, engine->trash.numbers, &engine->trash.count, err);
+	if (!engine->trash.count) {
+		end(engine, engine->trash.status, err);
 		return;
 	}
 	engine->trash.forget = (struct sgh_db_job){

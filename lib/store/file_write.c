@@ -204,8 +204,10 @@ static void undo(struct sgh_job *job)
 {
 	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, job);
 	struct sgh_file_bodies *bodies = &self->file->engine->bodies;
+	uint64_t value = self->number.value;
+	size_t count = 1;
 
-	if (sgh_file_bodies_remove(bodies, &self->number.value, 1, NULL))
+	if (sgh_file_bodies_remove(bodies, &value, &count, NULL))
 		sgh_file_number_stick(bodies, &self->number);
 	else
 		sgh_file_number_settle(bodies, &self->number);

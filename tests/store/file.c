@@ -68,6 +68,24 @@ static void what_is_replaced_goes(void **state)
 	t_wait(folder_is_tidy(f) && folder_files(f, &bytes) == 0);
 }
 
+/* One that the file system does not let go keeps none of the others. */
+static void what_cannot_be_removed_is_passed(void **state)
+{
+	struct folder *f = *state;
+	sgh_autofree char *path = folder_body(f, 0);
+	int64_t bytes;
+
+	t_ok(folder_put(f, "a", 'a', LARGE));
+	t_ok(folder_put(f, "b", 'b', LARGE));
+	assert_int_equal(unlink(path) | mkdir(path, 0700), 0);
+	t_ok(folder_delete(f, "a"));
+	t_ok(folder_delete(f, "b"));
+	t_wait(folder_files(f, &bytes) == 1);
+	t_wait(folder_sql(f, "SELECT sum(number = 0) * 10 + count(*) FROM trash") == 11);
+	assert_int_equal(rmdir(path), 0);
+	t_wait(folder_is_tidy(f));
+}
+
 static void a_condition_leaves_no_file(void **state)
 {
 	struct folder *f = *state;
@@ -514,6 +532,7 @@ static const struct CMUnitTest tests[] = {
 	FOLDER_CASE(everything_is_there_again),
 	FOLDER_CASE(only_large_bodies_are_files),
 	FOLDER_CASE(what_is_replaced_goes),
+	FOLDER_CASE(what_cannot_be_removed_is_passed),
 	FOLDER_CASE(a_condition_leaves_no_file),
 	FOLDER_CASE(a_part_of_a_large_body),
 	FOLDER_CASE(handles_of_a_context_share),
