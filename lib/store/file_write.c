@@ -138,7 +138,7 @@ static int put(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_error 
 	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
 	char name[SGH_FILE_NAME_SIZE];
 	struct row row;
-	int64_t bucket;
+	int64_t bucket = 0;
 	bool there;
 	int rc = check_awaited(self, err);
 
