@@ -221,17 +221,19 @@ int sgh_db_prepare(sqlite3 *sqlite, const struct sgh_db_options *options,
 		 options->page_size ? options->page_size : 4096);
 	rc = sgh_db_exec(sqlite, sql, err);
 	if (!rc)
-		rc = use_wal(sqlite, err);
-	if (!rc)
 		rc = sgh_db_number(sqlite, "PRAGMA application_id", &id, err);
 	if (!rc)
 		rc = sgh_db_number(sqlite, "PRAGMA user_version", &version, err);
 	if (!rc)
 		rc = sgh_db_number(sqlite, "SELECT count(*) FROM sqlite_schema", &tables,
 				   err);
-	if (rc)
-		return rc;
-	if (!id && !version && !tables)
-		return make_tables(sqlite, options, err);
-	return check(sqlite3_db_filename(sqlite, "main"), options, id, version, err);
+	if (!rc && (id || version || tables))
+		rc = check(sqlite3_db_filename(sqlite, "main"), options, id, version,
+			   err);
+	/* A property of the file, so not of one that is refused. */
+	if (!rc)
+		rc = use_wal(sqlite, err);
+	if (!rc && !id && !version && !tables)
+		rc = make_tables(sqlite, options, err);
+	return rc;
 }

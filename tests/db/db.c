@@ -349,6 +349,28 @@ static void a_later_format_is_refused(void **state)
 	t_says("later version");
 }
 
+/* Refused means untouched: WAL would be a property of the file. */
+static void a_database_of_others_stays_as_it_is(void **state)
+{
+	struct fixture *f = *state;
+	sgh_autofree char *path = t_path(f->folder, "test.db");
+	sqlite3 *other = NULL;
+	char versions[2] = "";
+	int fd;
+
+	sgh_db_close(sgh_take(f->db), NULL, NULL);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	sqlite3_exec(other, "CREATE TABLE theirs (x)", NULL, NULL, NULL);
+	sqlite3_close(other);
+	t_fails(SANGRAHA_E_INTERNAL, open_db(f, 1, &f->db));
+	t_says("another program");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(fd, versions, 2, 18), 2);
+	close(fd);
+	assert_int_equal(versions[0], 1);
+}
+
 static void damage_is_said(void **state)
 {
 	struct fixture *f = *state;
@@ -533,6 +555,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(it_may_be_closed_by_its_own_thread),
 	CASE(a_second_one_is_told),
 	CASE(a_later_format_is_refused),
+	CASE(a_database_of_others_stays_as_it_is),
 	CASE(damage_is_said),
 	CASE(a_full_disk_is_said_and_passes),
 	CASE(a_disk_that_fills_anywhere),
