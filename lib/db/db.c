@@ -218,7 +218,7 @@ static void finish(struct sgh_list *jobs)
 	}
 }
 
-/* What does not fit on the disk must not take its neighbours along. */
+/* What does not fit on the disk, or is on a damaged page, takes no neighbours along. */
 static void run_singly(struct sgh_db *db, struct sgh_list *jobs)
 {
 	struct sgh_list *link;
@@ -243,7 +243,7 @@ static void run_batch(struct sgh_db *db, struct sgh_list *jobs)
 	bool several = jobs->next != jobs->prev;
 	int rc = transact(db, jobs, &err);
 
-	if (rc == SANGRAHA_E_OVERLOADED && several) {
+	if ((rc == SANGRAHA_E_OVERLOADED || rc == SANGRAHA_E_INTERNAL) && several) {
 		run_singly(db, jobs);
 		return;
 	}
