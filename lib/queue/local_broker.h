@@ -91,7 +91,8 @@ struct sgh_local_queue {
 	unsigned alone;        /* suspects in hand, or being removed */
 	bool lets_go;          /* the last consumer has gone: bodies are not held */
 	int64_t crash_id;      /* up to here messages may have been delivered before */
-	int64_t read_again_ms; /* after reading failed */
+	int64_t load_again_ms; /* after reading the tail failed */
+	int64_t read_again_ms; /* after reading a body failed */
 	/* How many messages may be in hand, as the database has it. */
 	struct sgh_local_change marking;
 	bool marks; /* that change is under way */
@@ -104,6 +105,8 @@ struct sgh_local_queue {
 	int64_t head_due_ms; /* Unix; SGH_NEVER: there is nothing */
 	int64_t move_base;   /* the ids that those moved take */
 	int moving_to;
+	int64_t move_id;    /* the one that was to move when it failed; 0: none */
+	int64_t move_after; /* up to here what is left cannot be moved */
 	unsigned moved;
 	int64_t move_next_ms;
 	int64_t move_again_ms; /* monotonic: after it failed */

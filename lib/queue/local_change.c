@@ -56,7 +56,7 @@ void sgh_local_submit_locked(struct sgh_local *local, struct sgh_local_change *c
 	sgh_db_submit(local->db, &change->job);
 }
 
-static void complain_locked(struct sgh_local *local)
+static void complain_locked(struct sgh_local *local, const char *what)
 {
 	struct sangraha_error why = local->why;
 
@@ -64,8 +64,8 @@ static void complain_locked(struct sgh_local *local)
 		return;
 	local->complained_ms = sgh_now_ms();
 	pthread_mutex_unlock(&local->lock);
-	sgh_log(local->context, SANGRAHA_LOG_ERROR, "queue", "disk",
-		"what is published is refused until it can be written: %s", why.message);
+	sgh_log(local->context, SANGRAHA_LOG_ERROR, "queue", "disk", "%s: %s", what,
+		why.message);
 	pthread_mutex_lock(&local->lock);
 }
 
@@ -78,7 +78,8 @@ static void health_locked(struct sgh_local *local, int status)
 		if (!failed)
 			local->retry_ms =
 				sgh_now_ms() + sgh_backoff_next(&local->backoff);
-		complain_locked(local);
+		complain_locked(local, "what is published is refused until it can be "
+				       "written");
 	} else if (failed) {
 		sgh_backoff_reset(&local->backoff);
 		local->retry_ms = sgh_now_ms();
@@ -86,6 +87,19 @@ static void health_locked(struct sgh_local *local, int status)
 	}
 	if (failed != local->failing)
 		sgh_metric_set(local->gauge, local->failing ? 2 : 0);
+}
+
+/*
+ * A page under a message that is there already is damaged. To try again helps nobody, and
+ * tells nothing about what is published. It stays where it is, until the next open.
+ */
+static bool is_damaged(const struct sgh_local_change *change)
+{
+	return change->status == SANGRAHA_E_INTERNAL &&
+	       (change->job.run == sgh_local_run_erase ||
+		change->job.run == sgh_local_run_aside ||
+		change->job.run == sgh_local_run_move ||
+		change->job.run == sgh_local_run_due);
 }
 
 void sgh_local_finish_locked(struct sgh_local *local)
@@ -98,7 +112,10 @@ void sgh_local_finish_locked(struct sgh_local *local)
 
 		local->busy = true;
 		local->outstanding--;
-		health_locked(local, change->status);
+		if (is_damaged(change))
+			complain_locked(local, "a message is left where it is");
+		else
+			health_locked(local, change->status);
 		change->finish(change);
 	}
 }
@@ -208,7 +225,7 @@ static void erased(struct sgh_local_change *change)
 {
 	struct sgh_local_item *item = item_of(change);
 
-	if (change->status) {
+	if (change->status && !is_damaged(change)) {
 		again_locked(change);
 		return;
 	}
@@ -263,14 +280,14 @@ static void buried(struct sgh_local_change *change)
 	struct sgh_local_item *item = item_of(change);
 
 	item->target->passing--;
-	if (change->status) {
-		if (change->status == SANGRAHA_E_UNAVAILABLE)
-			item->target->tail++;
+	/* It may have moved nevertheless. */
+	if (!change->status || change->status == SANGRAHA_E_UNAVAILABLE)
+		item->target->tail++;
+	if (change->status && !is_damaged(change)) {
 		change->job.run = NULL;
 		again_locked(change);
 		return;
 	}
-	item->target->tail++;
 	left_locked(item);
 	sgh_local_trash_locked(change->local, item);
 }
@@ -348,10 +365,13 @@ static void moved(struct sgh_local_change *change)
 
 	queue->moves = false;
 	target->passing -= SGH_LOCAL_DUE_MOST;
+	if (is_damaged(change) && queue->move_id)
+		queue->move_after = queue->move_id;
 	if (change->status) {
 		queue->move_again_ms = sgh_now_ms() + 1000;
 		/* They may have moved nevertheless. */
-		target->tail += SGH_LOCAL_DUE_MOST;
+		if (change->status == SANGRAHA_E_UNAVAILABLE)
+			target->tail += SGH_LOCAL_DUE_MOST;
 		return;
 	}
 	target->tail += queue->moved;

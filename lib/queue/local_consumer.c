@@ -407,7 +407,7 @@ static void not_filled(struct sgh_local_consumer *consumer,
 	pthread_mutex_unlock(&local->lock);
 	sgh_log(local->context, SANGRAHA_LOG_ERROR, "queue", "damaged",
 		"message %lld of %s %s: %s", (long long)id, consumer->name,
-		status == SANGRAHA_E_INTERNAL ? "was put aside" : "cannot be read now",
+		status == SANGRAHA_E_INTERNAL ? "is put aside" : "cannot be read now",
 		err->message);
 	free(delivery);
 	consumer_unref(consumer);

@@ -46,7 +46,8 @@ static const char *const writing[] = {
 	[ERASE_ATTEMPT] = "DELETE FROM attempt WHERE id = ?1",
 	[MOVE] = "UPDATE message SET id = ?1, queue = ?2, due = ?3, meta = ?4"
 		 " WHERE id = ?5",
-	[HEAD] = "SELECT id, due FROM message WHERE queue = ?1 ORDER BY id LIMIT 1",
+	[HEAD] = "SELECT id, due FROM message WHERE queue = ?1 AND id > ?2"
+		 " ORDER BY id LIMIT 1",
 	[MOVE_DUE] = "UPDATE message SET id = ?1, queue = ?2, due = 0 WHERE id = ?3",
 	[MARK] = "UPDATE queue SET in_hand = ?2 WHERE id = ?1",
 	[COUNT_ONE] = "INSERT OR REPLACE INTO attempt (id, count) VALUES (?1, ?2)",
@@ -164,13 +165,14 @@ int sgh_local_run_mark(struct sgh_db_job *job, struct sgh_db *db,
 }
 
 /* The first of a queue: 1 and its id and time, 0 when it is empty. */
-static int read_head(struct sgh_db *db, int number, int64_t *ret_id, int64_t *ret_due,
-		     struct sangraha_error *err)
+static int read_head(struct sgh_db *db, const struct sgh_local_queue *queue,
+		     int64_t *ret_id, int64_t *ret_due, struct sangraha_error *err)
 {
 	sqlite3_stmt *head = sgh_db_statement(db, HEAD);
 	int rc;
 
-	sqlite3_bind_int(head, 1, number);
+	sqlite3_bind_int(head, 1, queue->row->number);
+	sqlite3_bind_int64(head, 2, queue->move_after);
 	rc = sgh_db_run(db, head, err);
 	if (rc != 1)
 		return rc;
@@ -193,8 +195,9 @@ int sgh_local_run_due(struct sgh_db_job *job, struct sgh_db *db,
 	int rc;
 
 	queue->moved = 0;
+	queue->move_id = 0;
 	queue->move_next_ms = SGH_NEVER;
-	while ((rc = read_head(db, queue->row->number, &id, &due, err)) == 1) {
+	while ((rc = read_head(db, queue, &id, &due, err)) == 1) {
 		sqlite3_stmt *move = sgh_db_statement(db, MOVE_DUE);
 
 		queue->move_next_ms = due;
@@ -204,9 +207,11 @@ int sgh_local_run_due(struct sgh_db_job *job, struct sgh_db *db,
 		sqlite3_bind_int64(move, 1, queue->move_base + queue->moved);
 		sqlite3_bind_int(move, 2, queue->moving_to);
 		sqlite3_bind_int64(move, 3, id);
+		queue->move_id = id;
 		rc = sgh_db_run(db, move, err);
 		if (rc)
 			return rc;
+		queue->move_id = 0;
 		queue->moved++;
 		queue->move_next_ms = SGH_NEVER;
 	}

@@ -3,8 +3,9 @@
 #include "base/error.h"
 #include "queue/local_broker.h"
 
-#define READ_AGAIN_MS 1000
-#define FULL_AGAIN_MS 1000
+#define READ_AGAIN_MS    1000
+#define DAMAGED_AGAIN_MS 10000
+#define FULL_AGAIN_MS    1000
 
 void sgh_local_queue_init(struct sgh_local_queue *queue, const struct sgh_local_row *row)
 {
@@ -228,7 +229,10 @@ static bool wants_more(const struct sgh_local_queue *queue)
 static void read_failed_locked(struct sgh_local *local, struct sgh_local_queue *queue,
 			       const struct sangraha_error *err)
 {
-	queue->read_again_ms = sgh_now_ms() + READ_AGAIN_MS;
+	/* What is damaged stays so. */
+	queue->load_again_ms =
+		sgh_now_ms() +
+		(err->status == SANGRAHA_E_INTERNAL ? DAMAGED_AGAIN_MS : READ_AGAIN_MS);
 	pthread_mutex_unlock(&local->lock);
 	sgh_log(local->context, SANGRAHA_LOG_ERROR, "queue", "read",
 		"cannot read the messages of %s: %s", queue->row->name, err->message);
@@ -265,9 +269,9 @@ bool sgh_local_queue_load_locked(struct sgh_local *local, struct sgh_local_queue
 
 	if (!wants_more(queue))
 		return false;
-	if (sgh_now_ms() < queue->read_again_ms) {
-		if (queue->read_again_ms < *next_ms)
-			*next_ms = queue->read_again_ms;
+	if (sgh_now_ms() < queue->load_again_ms) {
+		if (queue->load_again_ms < *next_ms)
+			*next_ms = queue->load_again_ms;
 		return false;
 	}
 	sgh_list_init(&items);

@@ -113,6 +113,24 @@ static inline void folder_fill(struct folder *f, int queue, int count, int64_t d
 	folder_sql(f, sql);
 }
 
+/* Damage the beginning of the first page that ends in so many of that byte. */
+static inline void folder_damage(struct folder *f, int byte, size_t count)
+{
+	char *file = t_path(f->path, "queue.db");
+	FILE *stream = fopen(file, "r+e");
+	unsigned char page[4096] = { 0 }, full[4096];
+
+	assert_non_null(stream);
+	memset(full, byte, count);
+	do {
+		assert_int_equal(fread(page, sizeof(page), 1, stream), 1);
+	} while (memcmp(page + sizeof(page) - count, full, count) != 0);
+	assert_int_equal(fseek(stream, -(long)sizeof(page), SEEK_CUR), 0);
+	assert_int_equal(fwrite("\xff\xff\xff\xff", 4, 1, stream), 1);
+	fclose(stream);
+	free(file);
+}
+
 /* The number that a query gives. */
 static inline int64_t folder_number(struct folder *f, const char *sql)
 {

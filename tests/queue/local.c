@@ -473,6 +473,94 @@ static void a_damaged_message_is_put_aside(void **state)
 			 SGH_COUNT(damages));
 }
 
+/* A message whose body is on a damaged page, and a whole one after it. */
+static void publish_damaged(struct folder *f, const char *queue)
+{
+	struct t_sent *sent = t_sent_new(queue, t_message_of(100000));
+
+	memset(sent->message->body->data, 'Z', 100000);
+	t_ok(sgh_queue_publish(f->queue, &sent->publish, &t_err));
+	t_ok(t_sent_wait(sent));
+	t_sent_free(sent);
+	t_publish(f->queue, queue, "whole");
+	folder_close(f);
+	folder_damage(f, 'Z', 4092);
+	folder_open(f);
+}
+
+static void a_damaged_page_stops_no_neighbour(void **state)
+{
+	struct folder *f = *state;
+
+	publish_damaged(f, WRITE);
+	folder_consume(f, WRITE, 10);
+	folder_gets(f, "whole");
+	for (int i = 0; i < 20; i++) {
+		t_publish(f->queue, WRITE, "x");
+		folder_gets(f, "x");
+		assert_true(sgh_queue_ready(f->queue));
+	}
+}
+
+/* What comes before the page is read from the disk as well. */
+static void a_damaged_page_stops_only_what_is_on_it(void **state)
+{
+	struct folder *f = *state;
+
+	t_publish(f->queue, WRITE, "whole");
+	for (int i = 0; i < 5; i++) {
+		struct t_sent *sent = t_sent_new(WRITE, t_message_of(3500));
+
+		memset(sent->message->body->data, i == 2 ? 'Z' : 'Y', 3500);
+		t_ok(sgh_queue_publish(f->queue, &sent->publish, &t_err));
+		t_ok(t_sent_wait(sent));
+		t_sent_free(sent);
+	}
+	folder_close(f);
+	folder_damage(f, 'Z', 3500);
+	folder_open(f);
+	folder_consume(f, WRITE, 10);
+	folder_gets(f, "whole");
+	for (int i = 0; i < 2; i++)
+		sgh_delivery_ack(t_inbox_next(&f->inbox));
+}
+
+static void a_damaged_page_stops_no_delay(void **state)
+{
+	struct folder *f = *state;
+
+	publish_damaged(f, DELAY);
+	folder_consume(f, WRITE, 10);
+	folder_gets(f, "whole");
+	assert_true(sgh_queue_ready(f->queue));
+}
+
+/* Its body is not read, and so it is noticed only when it has been settled. */
+static void settle_damaged(struct folder *f,
+			   void (*settle)(struct sgh_delivery *delivery))
+{
+	publish_damaged(f, WRITE);
+	f->consumer = t_consume(f->queue, &f->inbox, WRITE, 10, LARGE, 1000);
+	settle(t_inbox_next(&f->inbox));
+	folder_gets(f, "whole");
+	t_publish(f->queue, WRITE, "x");
+	folder_gets(f, "x");
+	assert_true(sgh_queue_ready(f->queue));
+	assert_int_equal(t_messages(f->queue, DEAD), 0);
+	folder_reopen(f);
+	assert_int_equal(t_messages(f->queue, WRITE), 1);
+}
+
+static void what_cannot_be_removed_stays(void **state)
+{
+	settle_damaged(*state, sgh_delivery_ack);
+}
+
+static void what_cannot_be_moved_stays(void **state)
+{
+	settle_damaged(*state, sgh_delivery_reject);
+}
+
 static void whatever_is_read_is_survived(void **state)
 {
 	struct sgh_message *message = t_message(""), *got = NULL;
@@ -610,6 +698,11 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_response_queue_ends_with_its_consumer),
 	CASE(a_response_queue_ends_in_the_middle_of_a_delivery),
 	CASE(a_damaged_message_is_put_aside),
+	CASE(a_damaged_page_stops_no_neighbour),
+	CASE(a_damaged_page_stops_only_what_is_on_it),
+	CASE(a_damaged_page_stops_no_delay),
+	CASE(what_cannot_be_removed_stays),
+	CASE(what_cannot_be_moved_stays),
 	cmocka_unit_test(whatever_is_read_is_survived),
 	CASE(poison_is_counted),
 	cmocka_unit_test(the_queues_are_those_of_the_contract),
