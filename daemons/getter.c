@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include <sangraha/getter.h>
-
 #include <stdatomic.h>
 
 #include "health.h"
-#include "program.h"
+#include "start.h"
 
 struct daemon {
 	struct sgh_program program;
@@ -29,15 +27,8 @@ static void health(void *arg, struct sangraha_health *health)
 static int start(struct daemon *daemon, struct sangraha_error *err)
 {
 	const struct sgh_program *program = &daemon->program;
-	struct sangraha_getter_options options = {
-		.size = sizeof(options),
-		.prefetch = sgh_program_number(program, SGH_SET_PREFETCH),
-		.workers = sgh_program_number(program, SGH_SET_WORKERS),
-		.inline_limit = sgh_config_number(&program->config, SGH_SET_INLINE_LIMIT),
-	};
 	struct sangraha_getter *getter = NULL;
-	int status = sangraha_getter_start(program->context, program->queue,
-					   program->store, &options, &getter, err);
+	int status = sgh_start_getter(program, program->store, &getter, err);
 
 	if (status == 0)
 		atomic_store(&daemon->getter, getter);

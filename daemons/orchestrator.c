@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <sangraha/client.h>
-#include <sangraha/rest.h>
-
-#include "program.h"
+#include "start.h"
 
 struct daemon {
 	struct sgh_program program;
@@ -17,42 +14,17 @@ static void health(void *arg, struct sangraha_health *health)
 	sangraha_client_health(daemon->client, health);
 }
 
-static int start_client(struct daemon *daemon, struct sangraha_error *err)
-{
-	const struct sgh_program *program = &daemon->program;
-	const struct sgh_config *config = &program->config;
-	struct sangraha_client_options options = {
-		.size = sizeof(options),
-		.timeout_ms = sgh_program_number(program, SGH_SET_REQUEST_TIMEOUT),
-		.inline_limit = sgh_config_number(config, SGH_SET_INLINE_LIMIT),
-		.direct = 1,
-		.persistent_reads =
-			(int)sgh_config_number(config, SGH_SET_PERSISTENT_READS),
-	};
-
-	return sangraha_client_new(program->context, program->queue, &options,
-				   &daemon->client, err);
-}
-
-static int start_rest(struct daemon *daemon, struct sangraha_error *err)
+static int start(struct daemon *daemon, struct sangraha_error *err)
 {
 	struct sgh_program *program = &daemon->program;
-	const struct sgh_config *config = &program->config;
-	struct sangraha_rest_options options = {
-		.size = sizeof(options),
-		.listen = sgh_config_text(config, SGH_SET_LISTEN),
-		.api_token = sgh_config_text(config, SGH_SET_API_TOKEN),
-		.insecure = (int)sgh_config_number(config, SGH_SET_INSECURE),
-		.threads = sgh_program_number(program, SGH_SET_WORKERS),
-		.request_timeout_ms =
-			sgh_program_number(program, SGH_SET_REQUEST_TIMEOUT),
-		.idle_timeout_ms = sgh_program_number(program, SGH_SET_IDLE_TIMEOUT),
-	};
-	int status = sangraha_rest_start(program->context, daemon->client, &options,
-					 &daemon->rest, err);
+	int status = sgh_start_client(program, &daemon->client, err);
 
 	if (status == 0)
-		sgh_program_listening(program, options.listen,
+		status = sgh_start_rest(program, daemon->client, NULL, NULL,
+					&daemon->rest, err);
+	if (status == 0)
+		sgh_program_listening(program,
+				      sgh_config_text(&program->config, SGH_SET_LISTEN),
 				      sangraha_rest_port(daemon->rest));
 	return status;
 }
@@ -73,10 +45,8 @@ static int run(struct daemon *daemon)
 {
 	struct sangraha_error err = { 0 };
 	int code = 0;
-	int status = start_client(daemon, &err);
+	int status = start(daemon, &err);
 
-	if (status == 0)
-		status = start_rest(daemon, &err);
 	if (status == 0)
 		drain(daemon, sgh_program_wait(&daemon->program, health, daemon));
 	else

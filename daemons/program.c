@@ -93,7 +93,8 @@ static int open_queue(struct sgh_program *program, struct sangraha_error *err)
 				   &program->queue, err);
 }
 
-static int open_store(struct sgh_program *program, struct sangraha_error *err)
+static int open_store(struct sgh_program *program, struct sangraha_store **ret,
+		      struct sangraha_error *err)
 {
 	const struct sgh_config *config = &program->config;
 	struct sangraha_store_options options = {
@@ -105,12 +106,21 @@ static int open_store(struct sgh_program *program, struct sangraha_error *err)
 		.ca_file = sgh_config_text(config, SGH_SET_STORE_CA_FILE),
 		.idle_timeout_ms = sgh_program_number(program, SGH_SET_IDLE_TIMEOUT),
 	};
+
+	return sangraha_store_open(program->context, program->store_url, &options, ret,
+				   err);
+}
+
+static int open_stores(struct sgh_program *program, struct sangraha_error *err)
+{
+	const struct sgh_config *config = &program->config;
 	int status = complete_url(config, SGH_SET_STORE_URL, &program->store_url, err);
 
-	if (status)
-		return status;
-	return sangraha_store_open(program->context, program->store_url, &options,
-				   &program->store, err);
+	if (status == 0)
+		status = open_store(program, &program->store, err);
+	if (status == 0 && config->role == SGH_SERVE)
+		status = open_store(program, &program->read_store, err);
+	return status;
 }
 
 static int open_all(struct sgh_program *program, struct sangraha_error *err)
@@ -120,7 +130,7 @@ static int open_all(struct sgh_program *program, struct sangraha_error *err)
 	if (status == 0)
 		status = open_queue(program, err);
 	if (status == 0 && program->config.role != SGH_ORCHESTRATOR)
-		status = open_store(program, err);
+		status = open_stores(program, err);
 	return status;
 }
 
@@ -194,6 +204,7 @@ bool sgh_program_begin(struct sgh_program *program, enum sgh_role role, int argc
 
 void sgh_program_end(struct sgh_program *program)
 {
+	sangraha_store_unref(program->read_store);
 	sangraha_store_unref(program->store);
 	sangraha_queue_unref(program->queue);
 	sangraha_context_unref(program->context);

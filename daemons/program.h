@@ -22,6 +22,8 @@ struct sgh_program {
 	char *store_url;
 	struct sangraha_queue *queue;
 	struct sangraha_store *store; /* NULL in the orchestrator */
+	/* Of serve's getter: trouble with writing is not the trouble of who reads. */
+	struct sangraha_store *read_store;
 };
 
 /*

@@ -4,13 +4,8 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include <sangraha/client.h>
-#include <sangraha/getter.h>
-#include <sangraha/receiver.h>
-#include <sangraha/rest.h>
-
 #include "banner.h"
-#include "program.h"
+#include "start.h"
 
 /* All roles in one process; they meet at the queue and the store, as anywhere else. */
 struct serve {
@@ -57,91 +52,31 @@ static void health(void *arg, struct sangraha_health *health)
 	add_roles(serve, health);
 }
 
-static int start_client(struct serve *serve, struct sangraha_error *err)
+static int start_roles(struct serve *serve, struct sangraha_error *err)
 {
 	const struct sgh_program *program = &serve->program;
-	const struct sgh_config *config = &program->config;
-	struct sangraha_client_options options = {
-		.size = sizeof(options),
-		.timeout_ms = sgh_program_number(program, SGH_SET_REQUEST_TIMEOUT),
-		.inline_limit = sgh_config_number(config, SGH_SET_INLINE_LIMIT),
-		.direct = 1,
-		.persistent_reads =
-			(int)sgh_config_number(config, SGH_SET_PERSISTENT_READS),
-	};
-
-	return sangraha_client_new(program->context, program->queue, &options,
-				   &serve->client, err);
-}
-
-static int start_rest(struct serve *serve, struct sangraha_error *err)
-{
-	const struct sgh_program *program = &serve->program;
-	const struct sgh_config *config = &program->config;
-	struct sangraha_rest_options options = {
-		.size = sizeof(options),
-		.listen = sgh_config_text(config, SGH_SET_LISTEN),
-		.api_token = sgh_config_text(config, SGH_SET_API_TOKEN),
-		.insecure = (int)sgh_config_number(config, SGH_SET_INSECURE),
-		.threads = sgh_program_number(program, SGH_SET_WORKERS),
-		.request_timeout_ms =
-			sgh_program_number(program, SGH_SET_REQUEST_TIMEOUT),
-		.idle_timeout_ms = sgh_program_number(program, SGH_SET_IDLE_TIMEOUT),
-		.health = add_roles,
-		.health_arg = serve,
-	};
-
-	return sangraha_rest_start(program->context, serve->client, &options,
-				   &serve->rest, err);
-}
-
-static int start_receiver(struct serve *serve, struct sangraha_error *err)
-{
-	const struct sgh_program *program = &serve->program;
-	struct sangraha_receiver_options options = {
-		.size = sizeof(options),
-		.prefetch = sgh_program_number(program, SGH_SET_PREFETCH),
-		.workers = sgh_program_number(program, SGH_SET_WORKERS),
-		.inline_limit = sgh_config_number(&program->config, SGH_SET_INLINE_LIMIT),
-	};
 	struct sangraha_receiver *receiver = NULL;
-	int status = sangraha_receiver_start(program->context, program->queue,
-					     program->store, &options, &receiver, err);
-
-	if (status == 0)
-		atomic_store(&serve->receiver, receiver);
-	return status;
-}
-
-static int start_getter(struct serve *serve, struct sangraha_error *err)
-{
-	const struct sgh_program *program = &serve->program;
-	struct sangraha_getter_options options = {
-		.size = sizeof(options),
-		.prefetch = sgh_program_number(program, SGH_SET_PREFETCH),
-		.workers = sgh_program_number(program, SGH_SET_WORKERS),
-		.inline_limit = sgh_config_number(&program->config, SGH_SET_INLINE_LIMIT),
-	};
 	struct sangraha_getter *getter = NULL;
-	int status = sangraha_getter_start(program->context, program->queue,
-					   program->store, &options, &getter, err);
+	int status = sgh_start_receiver(program, program->store, &receiver, err);
 
+	atomic_store(&serve->receiver, receiver);
 	if (status == 0)
-		atomic_store(&serve->getter, getter);
+		status = sgh_start_getter(program, program->read_store, &getter, err);
+	atomic_store(&serve->getter, getter);
 	return status;
 }
 
 /* The address comes first: a second process must fail before it takes any work. */
 static int start(struct serve *serve, struct sangraha_error *err)
 {
-	int status = start_client(serve, err);
+	const struct sgh_program *program = &serve->program;
+	int status = sgh_start_client(program, &serve->client, err);
 
 	if (status == 0)
-		status = start_rest(serve, err);
+		status = sgh_start_rest(program, serve->client, add_roles, serve,
+					&serve->rest, err);
 	if (status == 0)
-		status = start_receiver(serve, err);
-	if (status == 0)
-		status = start_getter(serve, err);
+		status = start_roles(serve, err);
 	if (status == 0)
 		sgh_banner_print(&serve->program, sangraha_rest_port(serve->rest));
 	return status;

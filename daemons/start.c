@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "start.h"
+
+int sgh_start_receiver(const struct sgh_program *program, struct sangraha_store *store,
+		       struct sangraha_receiver **ret, struct sangraha_error *err)
+{
+	struct sangraha_receiver_options options = {
+		.size = sizeof(options),
+		.prefetch = sgh_program_number(program, SGH_SET_PREFETCH),
+		.workers = sgh_program_number(program, SGH_SET_WORKERS),
+		.inline_limit = sgh_config_number(&program->config, SGH_SET_INLINE_LIMIT),
+	};
+
+	return sangraha_receiver_start(program->context, program->queue, store, &options,
+				       ret, err);
+}
+
+int sgh_start_getter(const struct sgh_program *program, struct sangraha_store *store,
+		     struct sangraha_getter **ret, struct sangraha_error *err)
+{
+	struct sangraha_getter_options options = {
+		.size = sizeof(options),
+		.prefetch = sgh_program_number(program, SGH_SET_PREFETCH),
+		.workers = sgh_program_number(program, SGH_SET_WORKERS),
+		.inline_limit = sgh_config_number(&program->config, SGH_SET_INLINE_LIMIT),
+	};
+
+	return sangraha_getter_start(program->context, program->queue, store, &options,
+				     ret, err);
+}
+
+int sgh_start_client(const struct sgh_program *program, struct sangraha_client **ret,
+		     struct sangraha_error *err)
+{
+	const struct sgh_config *config = &program->config;
+	struct sangraha_client_options options = {
+		.size = sizeof(options),
+		.timeout_ms = sgh_program_number(program, SGH_SET_REQUEST_TIMEOUT),
+		.inline_limit = sgh_config_number(config, SGH_SET_INLINE_LIMIT),
+		.direct = 1,
+		.persistent_reads =
+			(int)sgh_config_number(config, SGH_SET_PERSISTENT_READS),
+	};
+
+	return sangraha_client_new(program->context, program->queue, &options, ret, err);
+}
