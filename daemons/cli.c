@@ -101,8 +101,9 @@ static void take_arguments(struct sgh_cli *cli)
 				!sgh_arguments_number(arguments, SGH_OPT_NO_PROGRESS));
 }
 
-bool sgh_cli_begin(struct sgh_cli *cli, enum sgh_cli_command command, int argc,
-		   char **argv, int *ret_code)
+/* False when the program is to end with *ret_code, having said why or printed --help. */
+static bool begin(struct sgh_cli *cli, enum sgh_cli_command command, int argc,
+		  char **argv, int *ret_code)
 {
 	struct sangraha_error err = { 0 };
 	int status;
@@ -134,7 +135,7 @@ bool sgh_cli_begin(struct sgh_cli *cli, enum sgh_cli_command command, int argc,
 	return true;
 }
 
-void sgh_cli_fini(struct sgh_cli *cli)
+static void fini(struct sgh_cli *cli)
 {
 	sangraha_rest_client_free(cli->client);
 	sangraha_context_unref(cli->context);
@@ -151,17 +152,27 @@ void sgh_cli_print_pair(const struct sgh_cli *cli, const struct sgh_item *item,
 		fprintf(item->out, "%s\t%s\n", reference, name);
 }
 
-int sgh_cli_end(struct sgh_cli *cli)
+int sgh_cli_main(enum sgh_cli_command command, int argc, char **argv,
+		 int (*run)(struct sgh_cli *cli))
 {
-	int error = sgh_screen_error(&cli->screen);
+	struct sgh_cli cli;
+	int error, code;
 
-	sgh_cli_fini(cli);
+	if (!begin(&cli, command, argc, argv, &code)) {
+		fini(&cli);
+		return code;
+	}
+	code = run(&cli);
+	if (code)
+		sgh_cli_count_failure(&cli, (enum sgh_exit)code);
+	error = sgh_screen_error(&cli.screen);
 	/* Who reads no more, as `head` does, knows why; everybody else has to be told. */
 	if (error == EPIPE)
-		sgh_cli_count_failure(cli, SGH_EXIT_LOCAL);
+		sgh_cli_count_failure(&cli, SGH_EXIT_LOCAL);
 	else if (error)
-		sgh_cli_failed_stream(cli, "standard output", error);
-	return atomic_load(&cli->code);
+		sgh_cli_failed_stream(&cli, "standard output", error);
+	fini(&cli);
+	return atomic_load(&cli.code);
 }
 
 bool sgh_cli_reference(struct sgh_cli *cli, struct sgh_item *item,

@@ -43,14 +43,11 @@ struct sgh_item {
 };
 
 /*
- * Read the command line and make a client. False when the program is to end with
- * *ret_code, having said why or printed --help. Call sgh_cli_end() in any case.
+ * Read the command line, make a client, and let run() do the command; what that returns
+ * counts as a failure. Returns how the program ends.
  */
-bool sgh_cli_begin(struct sgh_cli *cli, enum sgh_cli_command command, int argc,
-		   char **argv, int *ret_code);
-/* Release, and say how the program ends. Not after sgh_cli_begin() returned false. */
-int sgh_cli_end(struct sgh_cli *cli);
-void sgh_cli_fini(struct sgh_cli *cli);
+int sgh_cli_main(enum sgh_cli_command command, int argc, char **argv,
+		 int (*run)(struct sgh_cli *cli));
 
 /* A mistake in the command line: say so, and where help is. Returns SGH_EXIT_USAGE. */
 __attribute__((format(printf, 2, 3))) int sgh_cli_usage(enum sgh_cli_command command,

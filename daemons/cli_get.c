@@ -251,23 +251,22 @@ static int check(const struct sgh_arguments *arguments)
 	return SGH_EXIT_OK;
 }
 
+static int get_all(struct sgh_cli *cli)
+{
+	char **words = cli->arguments.words;
+	size_t count = cli->arguments.word_count;
+	int code = check(&cli->arguments);
+
+	if (code)
+		return code;
+	if (goes_to_stdout(cli))
+		sgh_cli_run_one_by_one(cli, words, count, true, get_one);
+	else
+		sgh_cli_run(cli, words, count, true, get_one);
+	return SGH_EXIT_OK;
+}
+
 int sgh_command_get(int argc, char **argv)
 {
-	struct sgh_cli cli;
-	int code;
-
-	if (!sgh_cli_begin(&cli, SGH_CLI_GET, argc, argv, &code)) {
-		sgh_cli_fini(&cli);
-		return code;
-	}
-	code = check(&cli.arguments);
-	if (code)
-		sgh_cli_count_failure(&cli, (enum sgh_exit)code);
-	else if (goes_to_stdout(&cli))
-		sgh_cli_run_one_by_one(&cli, cli.arguments.words,
-				       cli.arguments.word_count, true, get_one);
-	else
-		sgh_cli_run(&cli, cli.arguments.words, cli.arguments.word_count, true,
-			    get_one);
-	return sgh_cli_end(&cli);
+	return sgh_cli_main(SGH_CLI_GET, argc, argv, get_all);
 }

@@ -249,15 +249,5 @@ static int list_all(struct sgh_cli *cli)
 
 int sgh_command_ls(int argc, char **argv)
 {
-	struct sgh_cli cli;
-	int code;
-
-	if (!sgh_cli_begin(&cli, SGH_CLI_LS, argc, argv, &code)) {
-		sgh_cli_fini(&cli);
-		return code;
-	}
-	code = list_all(&cli);
-	if (code)
-		sgh_cli_count_failure(&cli, (enum sgh_exit)code);
-	return sgh_cli_end(&cli);
+	return sgh_cli_main(SGH_CLI_LS, argc, argv, list_all);
 }

@@ -245,26 +245,22 @@ static int check(const struct sgh_arguments *arguments, const struct files *file
 	return SGH_EXIT_OK;
 }
 
+static int put_all(struct sgh_cli *cli)
+{
+	struct files files = { 0 };
+	int code = SGH_EXIT_FAILED;
+
+	if (expand(&cli->arguments, &files) != 0)
+		fprintf(stderr, "sangraha: out of memory\n");
+	else
+		code = check(&cli->arguments, &files);
+	if (code == SGH_EXIT_OK)
+		sgh_cli_run(cli, files.paths, files.count, false, put_one);
+	free_files(&files);
+	return code;
+}
+
 int sgh_command_put(int argc, char **argv)
 {
-	struct sgh_cli cli;
-	struct files files = { 0 };
-	int code;
-
-	if (!sgh_cli_begin(&cli, SGH_CLI_PUT, argc, argv, &code)) {
-		sgh_cli_fini(&cli);
-		return code;
-	}
-	if (expand(&cli.arguments, &files) != 0) {
-		fprintf(stderr, "sangraha: out of memory\n");
-		code = SGH_EXIT_FAILED;
-	} else {
-		code = check(&cli.arguments, &files);
-	}
-	if (code)
-		sgh_cli_count_failure(&cli, (enum sgh_exit)code);
-	else
-		sgh_cli_run(&cli, files.paths, files.count, false, put_one);
-	free_files(&files);
-	return sgh_cli_end(&cli);
+	return sgh_cli_main(SGH_CLI_PUT, argc, argv, put_all);
 }

@@ -104,17 +104,17 @@ static void stat_one(struct sgh_cli *cli, struct sgh_item *item)
 	sangraha_rest_result_free(result);
 }
 
+static int stat_all(struct sgh_cli *cli)
+{
+	const struct sgh_arguments *arguments = &cli->arguments;
+
+	if (arguments->word_count == 0)
+		return sgh_cli_usage(SGH_CLI_STAT, "no references");
+	sgh_cli_run(cli, arguments->words, arguments->word_count, true, stat_one);
+	return SGH_EXIT_OK;
+}
+
 int sgh_command_stat(int argc, char **argv)
 {
-	struct sgh_cli cli;
-	int code;
-
-	if (!sgh_cli_begin(&cli, SGH_CLI_STAT, argc, argv, &code)) {
-		sgh_cli_fini(&cli);
-		return code;
-	}
-	if (cli.arguments.word_count == 0)
-		sgh_cli_count_failure(&cli, sgh_cli_usage(SGH_CLI_STAT, "no references"));
-	sgh_cli_run(&cli, cli.arguments.words, cli.arguments.word_count, true, stat_one);
-	return sgh_cli_end(&cli);
+	return sgh_cli_main(SGH_CLI_STAT, argc, argv, stat_all);
 }
