@@ -133,7 +133,7 @@ static int amqp_probe(struct sangraha_queue *queue, struct sgh_queue_probe *prob
 	return sgh_amqp_publisher_probe(amqp_of(queue)->publisher, probe, err);
 }
 
-static bool amqp_ready(struct sangraha_queue *queue)
+static bool amqp_ready(struct sangraha_queue *queue, bool persistent)
 {
 	return sgh_amqp_publisher_ready(amqp_of(queue)->publisher);
 }

@@ -89,13 +89,13 @@ static int local_probe(struct sangraha_queue *base, struct sgh_queue_probe *prob
 	return 0;
 }
 
-static bool local_ready(struct sangraha_queue *base)
+static bool local_ready(struct sangraha_queue *base, bool persistent)
 {
 	struct sgh_local *local = sgh_local_handle_of(base)->local;
 	bool ready;
 
 	pthread_mutex_lock(&local->lock);
-	ready = !local->failing;
+	ready = !persistent || !local->failing;
 	pthread_mutex_unlock(&local->lock);
 	return ready;
 }

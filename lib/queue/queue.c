@@ -106,9 +106,9 @@ int sgh_queue_probe(struct sangraha_queue *queue, struct sgh_queue_probe *probe,
 	return queue->backend->probe(queue, probe, err);
 }
 
-bool sgh_queue_ready(struct sangraha_queue *queue)
+bool sgh_queue_ready(struct sangraha_queue *queue, bool persistent)
 {
-	return queue->backend->ready(queue);
+	return queue->backend->ready(queue, persistent);
 }
 
 /* A consumer keeps its queue open; what is in hand of it only keeps the memory. */

@@ -144,8 +144,11 @@ struct sgh_queue_probe {
 int sgh_queue_probe(struct sangraha_queue *queue, struct sgh_queue_probe *probe,
 		    struct sangraha_error *err);
 
-/* Whether messages can be published now: connected, not blocked. */
-bool sgh_queue_ready(struct sangraha_queue *queue);
+/*
+ * Whether messages can be published now, persistent ones or others: connected, not blocked.
+ * A queue of this process's own whose disk is full still takes those that are not.
+ */
+bool sgh_queue_ready(struct sangraha_queue *queue, bool persistent);
 
 /* ---- back ends ---- */
 
@@ -183,7 +186,7 @@ struct sgh_queue_backend {
 		       struct sangraha_error *err);
 	int (*probe)(struct sangraha_queue *queue, struct sgh_queue_probe *probe,
 		     struct sangraha_error *err);
-	bool (*ready)(struct sangraha_queue *queue);
+	bool (*ready)(struct sangraha_queue *queue, bool persistent);
 	int (*wait_ready)(struct sangraha_queue *queue, unsigned timeout_ms,
 			  struct sangraha_error *err);
 

@@ -198,19 +198,22 @@ void sangraha_client_health(struct sangraha_client *client,
 		.getters = SANGRAHA_HEALTH_DOWN,
 	};
 
-	/* Without its response queue it can send, but hears nothing. */
-	if (client && sgh_queue_ready(client->queue) &&
-	    sgh_consumer_attached(client->replies))
-		seen.broker = SANGRAHA_HEALTH_OK;
 	if (client) {
 		pthread_mutex_lock(&client->state.lock);
 		seen.receivers = consumed_locked(&client->state.probes[SGH_PROBE_WRITES]);
 		seen.getters = consumed_locked(&client->state.probes[SGH_PROBE_READS]);
 		pthread_mutex_unlock(&client->state.lock);
 	}
-	if (seen.broker == SANGRAHA_HEALTH_OK) {
-		seen.writes = seen.receivers;
-		seen.reads = seen.getters;
+	/* Without its response queue it can send, but hears nothing. */
+	if (client && sgh_queue_ready(client->queue, false) &&
+	    sgh_consumer_attached(client->replies)) {
+		bool durable = sgh_queue_ready(client->queue, true);
+
+		seen.broker = SANGRAHA_HEALTH_OK;
+		if (durable)
+			seen.writes = seen.receivers;
+		if (durable || !client->persistent_reads)
+			seen.reads = seen.getters;
 	}
 	sgh_health_copy(health, &seen);
 }

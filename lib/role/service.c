@@ -325,7 +325,8 @@ void sgh_service_health(struct sgh_service *service, bool writes,
 			   sgh_consumer_attached(service->state.consumer) &&
 			   !service->state.draining;
 		pthread_mutex_unlock(&service->state.lock);
-		ready = sgh_queue_ready(service->queue);
+		/* Who reads answers from memory to memory. */
+		ready = sgh_queue_ready(service->queue, writes);
 	}
 	now.broker = state_of(ready);
 	now.store = state_of(store_ok);

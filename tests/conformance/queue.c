@@ -861,7 +861,7 @@ static void without_a_broker_calls_fail_fast(void **state)
 	assert_in_range(sgh_now_ms() - before, 300, 800);
 	t_fails(SANGRAHA_E_TIMEOUT, sangraha_queue_wait_ready(f->queue, 1200, &t_err));
 	t_says("127.0.0.1:1: Connection refused");
-	assert_false(sgh_queue_ready(f->queue));
+	assert_false(sgh_queue_ready(f->queue, true));
 	t_fails(SANGRAHA_E_UNAVAILABLE,
 		sgh_queue_publish(f->queue, &late->publish, &t_err));
 	t_says("refused");

@@ -441,6 +441,8 @@ def test_a_full_disk(serve, tmp_path):
             refused(answer, answer.status_code, answer.json()["code"])
         assert rest.content(first) == b'{"first":1}'
         assert requests.get(f"{daemon.url}/health/live", timeout=10).status_code == 200
+        health = requests.get(f"{daemon.url}/health/ready", timeout=10).json()
+        assert (health["reads"], health["writes"]) == (True, False), health
         os.truncate(disk / "filler", 0)
         made = wait_for(lambda: rest.post(b'{"second":1}').json().get("reference"), 20)
         assert rest.content(made) == b'{"second":1}'

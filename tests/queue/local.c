@@ -498,7 +498,7 @@ static void a_damaged_page_stops_no_neighbour(void **state)
 	for (int i = 0; i < 20; i++) {
 		t_publish(f->queue, WRITE, "x");
 		folder_gets(f, "x");
-		assert_true(sgh_queue_ready(f->queue));
+		assert_true(sgh_queue_ready(f->queue, true));
 	}
 }
 
@@ -532,7 +532,7 @@ static void a_damaged_page_stops_no_delay(void **state)
 	publish_damaged(f, DELAY);
 	folder_consume(f, WRITE, 10);
 	folder_gets(f, "whole");
-	assert_true(sgh_queue_ready(f->queue));
+	assert_true(sgh_queue_ready(f->queue, true));
 }
 
 /* Its body is not read, and so it is noticed only when it has been settled. */
@@ -545,7 +545,7 @@ static void settle_damaged(struct folder *f,
 	folder_gets(f, "whole");
 	t_publish(f->queue, WRITE, "x");
 	folder_gets(f, "x");
-	assert_true(sgh_queue_ready(f->queue));
+	assert_true(sgh_queue_ready(f->queue, true));
 	assert_int_equal(t_messages(f->queue, DEAD), 0);
 	folder_reopen(f);
 	assert_int_equal(t_messages(f->queue, WRITE), 1);

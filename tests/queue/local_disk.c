@@ -78,7 +78,8 @@ static void a_confirm_comes_after_the_sync(void **state)
 static void check_recovery(struct folder *f, int status)
 {
 	t_fails(status, try_publish(f, WRITE, "refused"));
-	assert_false(sgh_queue_ready(f->queue));
+	assert_false(sgh_queue_ready(f->queue, true));
+	assert_true(sgh_queue_ready(f->queue, false));
 	t_fails(SANGRAHA_E_TIMEOUT, sangraha_queue_wait_ready(f->queue, 50, &t_err));
 	/* What was there goes on, and is not delivered twice. */
 	folder_consume(f, WRITE, 10);
@@ -150,7 +151,7 @@ static void delays_wait_for_the_disk(void **state)
 	folder_gets(f, "x");
 	t_publish(f->queue, DELAY, "y");
 	t_disk_full_at(1);
-	t_wait(!sgh_queue_ready(f->queue));
+	t_wait(!sgh_queue_ready(f->queue, true));
 	assert_int_equal(t_messages(f->queue, DELAY), 1);
 	t_disk_well();
 	folder_gets(f, "y");

@@ -51,7 +51,7 @@ static void a_restart_is_survived(void **state)
 	t_publish(f->queue, WRITE, "before");
 	assert_int_equal(sgh_metric_get(gauge), 0);
 	free(t_ctl("-q stop_app"));
-	t_wait(!sgh_queue_ready(f->queue));
+	t_wait(!sgh_queue_ready(f->queue, true));
 	t_wait(sgh_metric_get(gauge) == 2);
 	t_fails(SANGRAHA_E_TIMEOUT, sangraha_queue_wait_ready(f->queue, 1200, &t_err));
 	t_fails(SANGRAHA_E_UNAVAILABLE,
@@ -80,7 +80,7 @@ static void a_broker_that_blocks_is_waited_for(void **state)
 	before = sgh_now_ms();
 	sent->publish.deadline_ms = before + 2000;
 	t_ok(sgh_queue_publish(f->queue, &sent->publish, &t_err));
-	t_wait(!sgh_queue_ready(f->queue));
+	t_wait(!sgh_queue_ready(f->queue, true));
 	t_wait(sgh_now_ms() - before > 1100);
 	t_fails(SANGRAHA_E_UNAVAILABLE,
 		t_publish_status(f->queue, "", WRITE, "late", 5000));
@@ -110,7 +110,7 @@ static void closing_while_blocked_is_quick(void **state)
 	t_ok(sangraha_queue_wait_ready(queue, 10000, &t_err));
 	free(t_ctl("-q set_vm_memory_high_watermark 0"));
 	t_ok(sgh_queue_publish(queue, &sent->publish, &t_err));
-	t_wait(!sgh_queue_ready(queue));
+	t_wait(!sgh_queue_ready(queue, true));
 	before = sgh_now_ms();
 	sangraha_queue_unref(queue);
 	assert_true(sgh_now_ms() - before < 2000);

@@ -630,6 +630,39 @@ static void consumers_make_health(void **state)
 	assert_int_equal(HEALTH(f, writes), SANGRAHA_HEALTH_DOWN);
 }
 
+/* A queue without room on its disk takes what is in memory only. */
+static void a_full_queue_reads(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_start_receiver(f, NULL);
+	t_start_getter(f, NULL);
+	t_wait(HEALTH(f, writes) == SANGRAHA_HEALTH_OK);
+	t_wait(HEALTH(f, reads) == SANGRAHA_HEALTH_OK);
+	memory_queue_fill(f->client_queue, true);
+	assert_int_equal(HEALTH(f, broker), SANGRAHA_HEALTH_OK);
+	assert_int_equal(HEALTH(f, writes), SANGRAHA_HEALTH_DOWN);
+	assert_int_equal(HEALTH(f, reads), SANGRAHA_HEALTH_OK);
+	memory_queue_fill(f->client_queue, false);
+	assert_int_equal(HEALTH(f, writes), SANGRAHA_HEALTH_OK);
+}
+
+static void a_full_queue_takes_no_persistent_reads(void **state)
+{
+	struct sangraha_client_options options = { .size = sizeof(options),
+						   .persistent_reads = 1 };
+	struct t_roles *f = *state;
+
+	sangraha_client_free(sgh_take(f->client));
+	sangraha_queue_unref(sgh_take(f->client_queue));
+	t_start_client(f, &options);
+	t_start_receiver(f, NULL);
+	t_start_getter(f, NULL);
+	t_wait(HEALTH(f, reads) == SANGRAHA_HEALTH_OK);
+	memory_queue_fill(f->client_queue, true);
+	assert_int_equal(HEALTH(f, reads), SANGRAHA_HEALTH_DOWN);
+}
+
 /* ---- the whole way ---- */
 
 static void the_whole_way(void **state)
@@ -748,6 +781,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(the_end_does_not_wait_for_the_broker),
 	CASE(ends_and_answers_at_once),
 	CASE(consumers_make_health),
+	CASE(a_full_queue_reads),
+	CASE(a_full_queue_takes_no_persistent_reads),
 	WHOLE(the_whole_way),
 	WHOLE(a_blocking_refusal_has_a_result),
 	WHOLE(an_empty_body_travels),

@@ -163,6 +163,22 @@ static void a_shorter_health_is_not_overrun(void **state)
 	assert_int_equal(health.reads, -1);
 }
 
+/* A queue without room on its disk: what is written needs it, what is read does not. */
+static void a_full_queue_can_be_read_from(void **state)
+{
+	struct sangraha_health health = { .size = sizeof(health) };
+	struct t_roles *f = *state;
+
+	t_start_getter(f, NULL);
+	memory_queue_fill(f->queue, true);
+	sangraha_receiver_health(f->receiver, &health);
+	assert_int_equal(health.writes, SANGRAHA_HEALTH_DOWN);
+	assert_int_equal(health.broker, SANGRAHA_HEALTH_DOWN);
+	sangraha_getter_health(f->getter, &health);
+	assert_int_equal(health.reads, SANGRAHA_HEALTH_OK);
+	assert_int_equal(health.broker, SANGRAHA_HEALTH_OK);
+}
+
 /* The end may come at any point of the beginning. */
 static void start_and_end_at_once(void **state)
 {
@@ -430,6 +446,7 @@ static const struct CMUnitTest tests[] = {
 	BARE(what_cannot_be_is_refused),
 	BARE(without_a_role_all_is_down),
 	CASE(a_shorter_health_is_not_overrun),
+	CASE(a_full_queue_can_be_read_from),
 	BARE(start_and_end_at_once),
 	BARE(in_flight_is_finished_and_the_rest_returned),
 	CASE(drained_takes_nothing_new),

@@ -16,6 +16,7 @@ struct handle {
 	pthread_t thread;
 	bool stop;
 	bool connected;
+	bool full;       /* for persistent messages */
 	int64_t lost_ms; /* when the connection went */
 	uint64_t epoch;
 	uint64_t tags;
@@ -148,6 +149,8 @@ static int route_locked(struct handle *handle, const struct sgh_publish *publish
 		return step->status;
 	if (!memory_exchange(publish->exchange))
 		return SANGRAHA_E_INVALID;
+	if (handle->full && publish->message->persistent)
+		return SANGRAHA_E_OVERLOADED;
 	taken = memory_route_locked(handle->broker, publish->exchange,
 				    publish->routing_key, publish->message);
 	if (!taken && publish->mandatory)
@@ -526,15 +529,15 @@ static bool probe_one_locked(struct handle *handle)
 	return true;
 }
 
-static bool ready(struct sangraha_queue *base)
+static bool ready(struct sangraha_queue *base, bool persistent)
 {
 	struct handle *handle = handle_of(base);
-	bool connected;
+	bool is_ready;
 
 	pthread_mutex_lock(&handle->broker->lock);
-	connected = handle->connected;
+	is_ready = handle->connected && !(persistent && handle->full);
 	pthread_mutex_unlock(&handle->broker->lock);
-	return connected;
+	return is_ready;
 }
 
 static int wait_ready(struct sangraha_queue *base, unsigned timeout_ms,
@@ -667,5 +670,14 @@ void memory_queue_connect(struct sangraha_queue *base)
 	pthread_mutex_lock(&handle->broker->lock);
 	handle->connected = true;
 	changed(handle);
+	pthread_mutex_unlock(&handle->broker->lock);
+}
+
+void memory_queue_fill(struct sangraha_queue *base, bool full)
+{
+	struct handle *handle = handle_of(base);
+
+	pthread_mutex_lock(&handle->broker->lock);
+	handle->full = full;
 	pthread_mutex_unlock(&handle->broker->lock);
 }

@@ -26,5 +26,7 @@ struct sangraha_queue *memory_queue_new(struct sangraha_context *context,
  */
 void memory_queue_disconnect(struct sangraha_queue *queue);
 void memory_queue_connect(struct sangraha_queue *queue);
+/* Its disk is full: persistent messages are refused as overloaded. And it has room. */
+void memory_queue_fill(struct sangraha_queue *queue, bool full);
 
 #endif
