@@ -286,6 +286,9 @@ void sgh_local_journal_close(struct sgh_local *local);
 int sgh_local_journal_load(struct sgh_local *local, const struct sgh_local_queue *queue,
 			   int64_t edge, size_t most, struct sgh_list *items,
 			   struct sangraha_error *err);
+/* The id of the message after `edge`, though it cannot be read; 0: none. */
+int64_t sgh_local_journal_next(struct sgh_local *local,
+			       const struct sgh_local_queue *queue, int64_t edge);
 /* The body of a message, `size` bytes, in the context's budget. */
 int sgh_local_journal_body(struct sgh_local *local, int64_t id, uint64_t size,
 			   struct sgh_bytes **ret, struct sangraha_error *err);

@@ -58,7 +58,7 @@ static const char *const writing[] = {
 	[NAME] = "INSERT OR IGNORE INTO queue (id, name) VALUES (?1, ?2)",
 };
 
-enum { LOAD, BODY, COUNT, COUNT_ASIDE, LAST, FIRST_DUE, IN_HAND };
+enum { LOAD, NEXT, BODY, COUNT, COUNT_ASIDE, LAST, FIRST_DUE, IN_HAND };
 
 static const char *const reading[] = {
 	[LOAD] = "SELECT m.id, m.due,"
@@ -66,6 +66,9 @@ static const char *const reading[] = {
 		 " length(m.body), ifnull(a.count, 0)"
 		 " FROM message m LEFT JOIN attempt a ON a.id = m.id"
 		 " WHERE m.queue = ?1 AND m.id > ?2 ORDER BY m.id LIMIT ?3",
+	/* From the index alone. */
+	[NEXT] = "SELECT id FROM message WHERE queue = ?1 AND id > ?2"
+		 " ORDER BY id LIMIT 1",
 	[BODY] = "SELECT body FROM message WHERE id = ?1",
 	[COUNT] = "SELECT count(*) FROM message WHERE queue = ?1",
 	[COUNT_ASIDE] = "SELECT (SELECT count(*) FROM message WHERE queue < 1)"
@@ -284,6 +287,22 @@ int sgh_local_journal_load(struct sgh_local *local, const struct sgh_local_queue
 	}
 	sqlite3_reset(load);
 	return rc;
+}
+
+int64_t sgh_local_journal_next(struct sgh_local *local,
+			       const struct sgh_local_queue *queue, int64_t edge)
+{
+	sqlite3_stmt *next = sgh_db_reader_statement(local->reader, NEXT);
+	int64_t id = 0;
+
+	if (next) {
+		sqlite3_bind_int(next, 1, queue->row->number);
+		sqlite3_bind_int64(next, 2, edge);
+	}
+	if (sgh_db_reader_run(local->reader, next, NULL) == 1)
+		id = sqlite3_column_int64(next, 0);
+	sqlite3_reset(next);
+	return id;
 }
 
 int sgh_local_journal_body(struct sgh_local *local, int64_t id, uint64_t size,

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "queue/local_broker.h"
 
 #define READ_AGAIN_MS    1000
 #define DAMAGED_AGAIN_MS 10000
+#define NEXT_AGAIN_MS    100
 #define FULL_AGAIN_MS    1000
 
 void sgh_local_queue_init(struct sgh_local_queue *queue, const struct sgh_local_row *row)
@@ -226,17 +229,29 @@ static bool wants_more(const struct sgh_local_queue *queue)
 	return queue->row->ttl_ms && !queue->kept_count;
 }
 
+/* A message on a damaged page is passed over, until the next open. */
 static void read_failed_locked(struct sgh_local *local, struct sgh_local_queue *queue,
 			       const struct sangraha_error *err)
 {
-	/* What is damaged stays so. */
-	queue->load_again_ms =
-		sgh_now_ms() +
-		(err->status == SANGRAHA_E_INTERNAL ? DAMAGED_AGAIN_MS : READ_AGAIN_MS);
+	bool damaged = err->status == SANGRAHA_E_INTERNAL;
+	int64_t edge = queue->edge, next = 0;
+	bool counted = queue->tail > 0;
+
 	pthread_mutex_unlock(&local->lock);
+	/* Nobody else moves the edge while there is a tail. */
+	if (damaged && counted)
+		next = sgh_local_journal_next(local, queue, edge);
 	sgh_log(local->context, SANGRAHA_LOG_ERROR, "queue", "read",
-		"cannot read the messages of %s: %s", queue->row->name, err->message);
+		"cannot read the messages of %s after %" PRId64 ": %s", queue->row->name,
+		edge, err->message);
 	pthread_mutex_lock(&local->lock);
+	queue->load_again_ms =
+		sgh_now_ms() + (damaged ? DAMAGED_AGAIN_MS : READ_AGAIN_MS);
+	if (next > edge) {
+		queue->edge = next;
+		queue->tail--;
+		queue->load_again_ms = sgh_now_ms() + NEXT_AGAIN_MS;
+	}
 }
 
 static size_t keep_loaded_locked(struct sgh_local_queue *queue, struct sgh_list *items)

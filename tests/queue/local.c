@@ -502,7 +502,7 @@ static void a_damaged_page_stops_no_neighbour(void **state)
 	}
 }
 
-/* What comes before the page is read from the disk as well. */
+/* What comes before the page and after it is read from the disk as well. */
 static void a_damaged_page_stops_only_what_is_on_it(void **state)
 {
 	struct folder *f = *state;
@@ -521,7 +521,7 @@ static void a_damaged_page_stops_only_what_is_on_it(void **state)
 	folder_open(f);
 	folder_consume(f, WRITE, 10);
 	folder_gets(f, "whole");
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 4; i++)
 		sgh_delivery_ack(t_inbox_next(&f->inbox));
 }
 
