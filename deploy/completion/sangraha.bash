@@ -15,7 +15,8 @@ _sangraha_files() {
 
 _sangraha_references() {
 	[[ ${SANGRAHA_COMPLETE_REFERENCES:-} == 1 ]] || return 0
-	_sangraha_words "$(sangraha ls -q --limit 50 --timeout 2 2>/dev/null)" "$1"
+	# What is no reference could be a command in the eyes of compgen.
+	_sangraha_words "$(sangraha ls -q --limit 50 --timeout 2 2>/dev/null | grep -Ex "[a-z0-9-]+/[0-9a-f-]{36}")" "$1"
 }
 
 _sangraha_options() {
