@@ -28,6 +28,7 @@ struct sgh_db {
 	int failed; /* the status of the statement that failed in this transaction */
 	struct sangraha_error failure;
 	int wal_pages;
+	int wal_tried; /* its pages when it was last written back; 0: since it is short */
 	bool checkpoint_failed;
 	/* set before `stop` */
 	bool own_end; /* the thread that writes closes by itself */
@@ -280,14 +281,19 @@ static void checkpoint(struct sgh_db *db)
 						  : SQLITE_CHECKPOINT_PASSIVE;
 	int code;
 
+	if (db->wal_pages < CHECKPOINT_PAGES)
+		db->wal_tried = 0;
 	if (!db->writer.sqlite || db->wal_pages < CHECKPOINT_PAGES)
+		return;
+	/* One that a reader kept from its end is tried again after as much more. */
+	if (db->wal_pages >= db->wal_tried &&
+	    db->wal_pages < db->wal_tried + CHECKPOINT_PAGES)
 		return;
 	sqlite3_busy_timeout(db->writer.sqlite, RESTART_WAIT_MS);
 	code = sqlite3_wal_checkpoint_v2(db->writer.sqlite, NULL, mode, NULL, NULL);
 	log_checkpoint(db, code);
 	sqlite3_busy_timeout(db->writer.sqlite, 5000);
-	/* A failed one is tried again after as much more. */
-	db->wal_pages = 0;
+	db->wal_tried = db->wal_pages;
 }
 
 /* ---- the thread ---- */

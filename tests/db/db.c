@@ -466,6 +466,27 @@ static void the_log_stays_short(void **state)
 	assert_true(log_size(f) < 48 << 20);
 }
 
+/* A backup, say. It may make the log long, but not each write wait for it. */
+static void who_reads_for_long_holds_nobody_up(void **state)
+{
+	struct fixture *f = *state;
+	sgh_autofree char *path = t_path(f->folder, "test.db");
+	sqlite3 *other = NULL;
+	int64_t begun;
+
+	t_ok(put(f, 1, 10));
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(other, "BEGIN; SELECT * FROM thing", NULL, NULL, NULL),
+		SQLITE_OK);
+	t_ok(put(f, 2, 20 << 20));
+	begun = sgh_now_ms();
+	for (int i = 0; i < 40; i++)
+		t_ok(put(f, 3 + i, 10));
+	assert_true(sgh_now_ms() - begun < 5000);
+	sqlite3_close(other);
+}
+
 static bool is_log(int fd)
 {
 	char link[40], path[300] = "";
@@ -563,6 +584,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_disk_that_fills_anywhere),
 	CASE(an_error_of_the_disk_passes),
 	CASE(the_log_stays_short),
+	CASE(who_reads_for_long_holds_nobody_up),
 	CASE(what_fails_behind_the_sync_may_be_there),
 	CASE(a_database_that_was_removed_takes_no_writes),
 	CASE(its_files_are_the_owners_alone),
