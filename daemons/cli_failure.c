@@ -95,6 +95,8 @@ static char *sentence(const struct sangraha_error *err,
 		fputs(": ", file);
 	}
 	fputs(*err->message ? err->message : sangraha_status_text(err->status), file);
+	if (err->status == SANGRAHA_E_UNAUTHORIZED)
+		fputs("; give it by --api-token-file", file);
 	if (id && is_for_operators(err))
 		fprintf(file, " (correlation id %s)", id);
 	fclose(file);
