@@ -195,7 +195,8 @@ struct sangraha_rest_put {
 /*
  * Store what read() gives. `length` is the body's size in bytes, -1 when it is not known;
  * SANGRAHA_E_INVALID when read() gives another number. Answers rather than accidents:
- * SANGRAHA_E_UNSUPPORTED, _REJECTED, _CONFLICT, _GONE, _TOO_LARGE.
+ * SANGRAHA_E_UNSUPPORTED, _REJECTED, _CONFLICT, _GONE, _TOO_LARGE. A success that describes
+ * other bytes than were sent, by size or SHA-256, is SANGRAHA_E_INTERNAL; *ret tells it.
  *
  * Since: 0.1
  */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct source {
 	void *arg;
 	int64_t length; /* -1: not known */
 	int64_t given;
+	struct sgh_sha256 *hash; /* of what was given */
 };
 
 static int64_t on_pull(struct sgh_http_request *request, void *data, size_t size)
@@ -73,10 +75,10 @@ static int64_t read_piece(struct source *source, void *data, size_t size,
 			  struct sangraha_error *err)
 {
 	int64_t n = source->read(source->arg, data, size);
+	int status;
 
 	if (n < 0) {
-		int status = n < INT32_MIN ? SANGRAHA_E_INTERNAL : (int)n;
-
+		status = n < INT32_MIN ? SANGRAHA_E_INTERNAL : (int)n;
 		return sgh_fail(err, status, 0, "the body could not be read: %s",
 				sangraha_status_text(status));
 	}
@@ -85,7 +87,8 @@ static int64_t read_piece(struct source *source, void *data, size_t size,
 				"the body's reader says it gave more than there was room "
 				"for");
 	source->given += n;
-	return n;
+	status = n ? sgh_sha256_update(source->hash, data, (size_t)n, err) : 0;
+	return status ? status : n;
 }
 
 /* Before the last byte is sent it must be certain that it is the last. */
@@ -161,6 +164,28 @@ static int send_body(struct sgh_remote_call *call, struct source *source,
 	return status;
 }
 
+/* A success that somebody answers who did not read the body, or not all of it, is none. */
+static int check_stored(struct sgh_remote_call *call, struct source *source,
+			struct sangraha_error *err)
+{
+	const struct sangraha_object *object = call->result->object;
+	char sent[SANGRAHA_SHA256_SIZE];
+	unsigned char digest[32];
+	int status = sgh_sha256_final(source->hash, digest, err);
+
+	if (status)
+		return status;
+	sgh_hex(digest, sizeof(digest), sent);
+	if (sangraha_object_size(object) == (uint64_t)source->given &&
+	    strcmp(sangraha_object_sha256(object), sent) == 0)
+		return 0;
+	return sgh_fail(err, SANGRAHA_E_INTERNAL, call->result->code,
+			"%s stored something else than was sent: it describes %" PRIu64
+			" bytes with the SHA-256 %s",
+			call->client->url, sangraha_object_size(object),
+			sangraha_object_sha256(object));
+}
+
 int sangraha_rest_client_put(struct sangraha_rest_client *client, int64_t length,
 			     sangraha_rest_read_fn *read, void *arg,
 			     const struct sangraha_rest_put *options,
@@ -183,10 +208,15 @@ int sangraha_rest_client_put(struct sangraha_rest_client *client, int64_t length
 				      err);
 	add_options(&call, options);
 	if (status == 0)
+		status = sgh_sha256_new(&source.hash, err);
+	if (status == 0)
 		status = send_body(&call, &source, err);
 	if (status == 0)
 		status = sgh_remote_call_wait(&call, 201, 200, err);
 	if (status == 0)
 		status = sgh_remote_read_object(&call, err);
+	if (status == 0)
+		status = check_stored(&call, &source, err);
+	sgh_sha256_free(source.hash);
 	return sgh_remote_call_end(&call, status, ret);
 }

@@ -196,16 +196,16 @@ def scripted(tmp_path):
         each.close()
 
 
-def description(name="cat.png", **more):
+def description(name="cat.png", data=b"data", **more):
     made = {
         "id": ID,
         "type": "image",
         "reference": REFERENCE,
         "filename": name,
         "content_type": "image/png",
-        "size": 4,
-        "sha256": hashlib.sha256(b"data").hexdigest(),
-        "etag": f'"{hashlib.sha256(b"data").hexdigest()}"',
+        "size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "etag": f'"{hashlib.sha256(data).hexdigest()}"',
         "created": "2026-01-02T03:04:05.678Z",
         "metadata": {},
         "facts": {},
@@ -351,10 +351,11 @@ def test_put_keeps_a_name_that_no_server_takes(cli):
 
 
 def test_put_holds_a_pipe_to_try_again(scripted):
-    cli = scripted(BUSY, CREATED)
-    assert cli("put", "-", input=b"[1]" * 1000).stdout.decode().strip() == REFERENCE
+    data = b"[1]" * 1000
+    cli = scripted(BUSY, as_json(201, description(data=data)))
+    assert cli("put", "-", input=data).stdout.decode().strip() == REFERENCE
     bodies = {body for *_, body in cli.server.requests}
-    assert (len(cli.server.requests), bodies) == (2, {b"[1]" * 1000})
+    assert (len(cli.server.requests), bodies) == (2, {data})
 
 
 def test_put_sends_a_long_pipe_once(scripted):
@@ -819,6 +820,13 @@ def test_an_answer_without_a_description_is_no_success(scripted):
     cli.write("cat.png", b"data")
     for command in (["put", "cat.png"], ["stat", REFERENCE], ["ls"]):
         cli.fails(1, *command)
+
+
+def test_a_description_of_other_bytes_is_no_success(scripted):
+    cli = scripted(CREATED)
+    cli.write("cat.png", b"another")
+    assert "something else than was sent" in cli.fails(1, "put", "cat.png")
+    assert len(cli.server.requests) == 1
 
 
 def test_a_server_that_turns_in_a_circle_is_left(scripted):

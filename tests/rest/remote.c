@@ -66,12 +66,27 @@ client_of(const char *url, const struct sangraha_rest_client_options *options)
 	return client;
 }
 
+/* Its answers to a put describe what was put, as the client expects it. */
+static struct web *honest_web(struct sangraha_rest_options *options)
+{
+	struct web *web = web_new(options);
+	struct fake_answer answer = {
+		.object = web->object,
+		.as_sent = true,
+		.data = WEB_BYTES,
+		.length = strlen(WEB_BYTES),
+	};
+
+	fake_answer(web->fake, &answer);
+	return web;
+}
+
 static int set_up(void **state)
 {
 	struct sangraha_rest_options options = { .threads = 2 };
 	struct remote *remote = calloc(1, sizeof(*remote));
 
-	remote->web = web_new(&options);
+	remote->web = honest_web(&options);
 	snprintf(remote->url, sizeof(remote->url), "http://127.0.0.1:%u",
 		 sangraha_rest_port(remote->web->rest));
 	remote->client = client_of(remote->url, NULL);
@@ -186,7 +201,9 @@ static void a_page_of_a_thousand_fits(void **state)
 static void a_repeat_is_told(void **state)
 {
 	struct remote *remote = *state;
-	struct fake_answer answer = { .object = remote->web->object, .replayed = true };
+	struct fake_answer answer = { .object = remote->web->object,
+				      .as_sent = true,
+				      .replayed = true };
 	const struct sangraha_rest_put options = { .size = sizeof(options),
 						   .idempotency_key = "key 1" };
 
@@ -309,6 +326,25 @@ static struct sangraha_object *object_of(const char *bytes, const char *filename
 	t_ok(sgh_sha256_hex(bytes, strlen(bytes), sha256, &t_err));
 	t_ok(sgh_object_new(&parts, &object, &t_err));
 	return object;
+}
+
+/* Whatever it says of itself: the bytes are not there. A repeat is no exception. */
+static void what_describes_other_bytes_is_no_success(void **state)
+{
+	struct remote *remote = *state;
+	struct fake_answer answer = { 0 };
+
+	for (int i = 0; i < 4; i++) {
+		answer.object = object_of(i % 2 ? "hell" : "Hello", NULL);
+		answer.replayed = i / 2;
+		fake_answer(remote->web->fake, &answer);
+		t_fails(SANGRAHA_E_INTERNAL, put(remote, "hello", NULL));
+		t_says("something else than was sent");
+		assert_non_null(sangraha_rest_result_object(remote->result));
+		sangraha_rest_result_free(sgh_take(remote->result));
+		web_answers_object(remote->web);
+		sangraha_object_unref(answer.object);
+	}
 }
 
 struct seen_begin {
@@ -510,7 +546,7 @@ static void tokens_are_sent_and_never_told(void **state)
 						     .api_token = "hush hush" };
 	struct sangraha_rest_client_options bad = { .size = sizeof(bad),
 						    .api_token = "wrong-secret" };
-	struct remote remote = { .web = web_new(&options) };
+	struct remote remote = { .web = honest_web(&options) };
 
 	snprintf(remote.url, sizeof(remote.url), "http://127.0.0.1:%u/",
 		 sangraha_rest_port(remote.web->rest));
@@ -714,6 +750,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_delete_deletes),
 	CASE(a_page_of_a_thousand_fits),
 	CASE(a_repeat_is_told),
+	CASE(what_describes_other_bytes_is_no_success),
 	CASE(options_arrive_as_they_are),
 	CASE(nothing_is_declared_by_itself),
 	CASE(bodies_of_all_lengths_arrive),

@@ -460,6 +460,18 @@ static void an_early_refusal_is_told(void **state)
 	assert_int_equal(sangraha_rest_result_code(f.result), 413);
 }
 
+/* A proxy with a cache, say: it says 201 and has not read a byte. */
+static void a_success_before_the_body_was_read_is_none(void **state)
+{
+	PEER({ .bytes = T_HTTP("201 Created", JSON "Connection: close\r\n", 209,
+			       DESCRIPTION),
+	       .early = true,
+	       .stall = true });
+	t_fails(SANGRAHA_E_INTERNAL, put_many(-1));
+	t_says("something else than was sent: it describes 8 bytes");
+	assert_int_equal(sangraha_rest_result_code(f.result), 201);
+}
+
 static void a_large_body_is_asked_for(void **state)
 {
 	PEER({ .bytes = T_HTTP("201 Created", JSON, 10, "0123456789"), .go_on = true });
@@ -763,6 +775,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_long_detail_is_cut),
 	CASE(retry_after_is_seconds_or_a_date),
 	CASE(an_early_refusal_is_told),
+	CASE(a_success_before_the_body_was_read_is_none),
 	CASE(a_large_body_is_asked_for),
 	CASE(a_put_is_sent_as_it_is_documented),
 	CASE(a_path_goes_in_front),

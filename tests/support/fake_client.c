@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/util.h"
+#include "wire/object.h"
+#include "wire/sha256.h"
 
 /* One request on its way. */
 struct call {
@@ -58,6 +60,25 @@ struct sangraha_result {
 	char id[64];
 };
 
+static struct sangraha_object *object_as_sent_locked(struct sangraha_client *fake)
+{
+	const struct fake_seen *seen = &fake->state.seen;
+	char sha256[SANGRAHA_SHA256_SIZE];
+	const struct sgh_object_parts parts = {
+		.id = sangraha_object_id(fake->state.answer.object),
+		.type = sangraha_object_type(fake->state.answer.object),
+		.sha256 = sha256,
+		.size = seen->body_length,
+	};
+	struct sangraha_object *object = NULL;
+
+	if (strcmp(seen->verb, "put") != 0)
+		return sangraha_object_ref(fake->state.answer.object);
+	sgh_sha256_hex(seen->body, seen->body_length, sha256, NULL);
+	sgh_object_new(&parts, &object, NULL);
+	return object;
+}
+
 static struct sangraha_result *make_result_locked(struct sangraha_client *fake,
 						  const char *id)
 {
@@ -70,7 +91,8 @@ static struct sangraha_result *make_result_locked(struct sangraha_client *fake,
 			 answer->message ? answer->message
 					 : sangraha_status_text(answer->status));
 	if (answer->object)
-		result->object = sangraha_object_ref(answer->object);
+		result->object = answer->as_sent ? object_as_sent_locked(fake)
+						 : sangraha_object_ref(answer->object);
 	if (answer->data) {
 		/* On the heap, so that a use after free shows. */
 		result->data = malloc(answer->length + 1);

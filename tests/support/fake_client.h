@@ -19,7 +19,8 @@ struct fake_answer {
 	int status;
 	const char *message;            /* NULL: the status's text */
 	struct sangraha_object *object; /* borrowed */
-	size_t count;                   /* of a list: `object` so many times */
+	bool as_sent; /* of a put: with the size and digest of its body */
+	size_t count; /* of a list: `object` so many times */
 	const char *next_cursor;
 	const char *data;
 	size_t length;
