@@ -55,7 +55,7 @@ static void answers_never_touch_the_disk(void **state)
 
 static int synced; /* atomic */
 
-static void see_sync(const char *call, int fd, const char *path)
+static void see_sync(const char *call, const char *path)
 {
 	if (strcmp(call, "fdatasync") == 0 || strcmp(call, "fsync") == 0)
 		__atomic_add_fetch(&synced, 1, __ATOMIC_SEQ_CST);
@@ -104,7 +104,7 @@ static void a_full_disk_refuses_and_recovers(void **state)
 
 	for (int i = 0; i < 3; i++)
 		t_publish(f->queue, WRITE, (const char *[]){ "1", "2", "3" }[i]);
-	t_disk_full_at(1);
+	t_disk_full_from(1);
 	check_recovery(f, SANGRAHA_E_OVERLOADED);
 }
 
@@ -114,7 +114,7 @@ static void a_failing_disk_refuses_and_recovers(void **state)
 
 	for (int i = 0; i < 3; i++)
 		t_publish(f->queue, WRITE, (const char *[]){ "1", "2", "3" }[i]);
-	t_disk_fail_at(1, EIO, true);
+	t_disk_fail_from(T_DISK_ALL, 1, EIO);
 	check_recovery(f, SANGRAHA_E_UNAVAILABLE);
 }
 
@@ -127,7 +127,7 @@ static void acknowledgements_that_wait_are_bounded(void **state)
 	folder_fill(f, 1, 60000, 0);
 	folder_open(f);
 	f->inbox.acks = true;
-	t_disk_full_at(1);
+	t_disk_full_from(1);
 	folder_consume(f, WRITE, 1000);
 	t_wait(t_inbox_count(&f->inbox) >= 16384);
 	for (int i = 0; i < 3; i++)
@@ -150,7 +150,7 @@ static void delays_wait_for_the_disk(void **state)
 	folder_consume(f, WRITE, 10);
 	folder_gets(f, "x");
 	t_publish(f->queue, DELAY, "y");
-	t_disk_full_at(1);
+	t_disk_full_from(1);
 	t_wait(!sgh_queue_ready(f->queue, true));
 	assert_int_equal(t_messages(f->queue, DELAY), 1);
 	t_disk_well();
@@ -265,7 +265,7 @@ static void any_call_may_fail(void **state)
 	for (unsigned n = 1, e = 0; e < SGH_COUNT(errnums); n += stride(23)) {
 		struct ledger ledger = { 0 };
 
-		t_disk_fail_at(n, errnums[e], false);
+		t_disk_fail_at(T_DISK_ALL, n, errnums[e]);
 		work(f, &ledger);
 		calls = t_disk_calls();
 		t_disk_well();
@@ -386,7 +386,7 @@ static void a_delay_ends_once_though_the_disk_fails(void **state)
 			t_publish(f->queue, SANGRAHA_WRITE_QUEUE ".delay.300s", "x");
 		folder_close(f);
 		folder_sql(f, "UPDATE message SET due = 5");
-		t_disk_fail_at(n, EIO, false);
+		t_disk_fail_at(T_DISK_ALL, n, EIO);
 		if (folder_try(f)) {
 			t_disk_well();
 			folder_open(f);

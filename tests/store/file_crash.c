@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "store/faults.h"
 #include "store/folder.h"
+#include "support/disk.h"
 
 /*
  * A process that is killed at any of its system calls, and the order of calls that a power
@@ -67,7 +68,7 @@ static bool die_at(struct folder *f, unsigned n, struct report *report)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		fault_arm(FAULT_ALL, n, 1, 0);
+		t_disk_kill_at(n);
 		run_steps(f, report);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -128,7 +129,7 @@ static void killed_at_any_call(void **state)
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	bool survived = false;
 
-	for (unsigned n = 0; !survived; n++) {
+	for (unsigned n = 1; !survived; n++) {
 		struct folder f = { .path = new_folder() };
 
 		survived = die_at(&f, n, report);
@@ -146,32 +147,61 @@ static void killed_at_any_call(void **state)
 
 /* ---- the order of calls ---- */
 
-static struct fault_call calls[200];
+struct call {
+	char name[12];
+	char path[160];
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct call calls[200];
+	size_t count;
+} list = { PTHREAD_MUTEX_INITIALIZER };
+
+static void note(const char *name, const char *path)
+{
+	pthread_mutex_lock(&list.lock);
+	if (list.count < SGH_COUNT(list.calls)) {
+		struct call *call = &list.calls[list.count++];
+
+		snprintf(call->name, sizeof(call->name), "%s", name);
+		snprintf(call->path, sizeof(call->path), "%s", path);
+	}
+	pthread_mutex_unlock(&list.lock);
+}
 
 static void write_down(void)
 {
-	pthread_mutex_lock(&fault.lock);
-	fault.calls = calls;
-	fault.call_max = SGH_COUNT(calls);
-	fault.call_count = 0;
-	pthread_mutex_unlock(&fault.lock);
+	pthread_mutex_lock(&list.lock);
+	list.count = 0;
+	pthread_mutex_unlock(&list.lock);
+	t_disk_watch(note);
+}
+
+static bool is_call(size_t i, const char *name, const char *path)
+{
+	size_t length = strlen(list.calls[i].path);
+	size_t wanted = strlen(path);
+
+	return strcmp(list.calls[i].name, name) == 0 && length >= wanted &&
+	       strcmp(list.calls[i].path + length - wanted, path) == 0;
 }
 
 /* The place of the first such call behind `from`; a path is known by its end. */
 static size_t call_behind(size_t from, const char *name, const char *path)
 {
-	for (size_t i = from; i < fault.call_count; i++) {
-		size_t length = strlen(calls[i].path);
-		size_t wanted = strlen(path);
+	size_t found = 0;
 
-		if (strcmp(calls[i].name, name) == 0 && length >= wanted &&
-		    strcmp(calls[i].path + length - wanted, path) == 0)
-			return i + 1;
-	}
-	for (size_t i = 0; i < fault.call_count; i++)
-		print_error("%s %s\n", calls[i].name, calls[i].path);
-	fail_msg("no %s of %s behind call %zu", name, path, from);
-	return 0;
+	pthread_mutex_lock(&list.lock);
+	for (size_t i = from; i < list.count && !found; i++)
+		if (is_call(i, name, path))
+			found = i + 1;
+	for (size_t i = 0; i < list.count && !found; i++)
+		print_error("%s %s\n", list.calls[i].name, list.calls[i].path);
+	pthread_mutex_unlock(&list.lock);
+	if (!found)
+		fail_msg("no %s of %s behind call %zu", name, path, from);
+	return found;
 }
 
 /* The file, its name, the name of its folder; then the row, synced; then the answer. */
@@ -182,17 +212,16 @@ static void a_body_is_on_disk_before_its_row(void **state)
 
 	write_down();
 	t_ok(folder_put(f, "a", 'a', LARGE));
-	fault_note("answer", "");
+	note("answer", "");
 	row = call_behind(0, "pwrite", "store.db-wal");
-	assert_true(call_behind(call_behind(call_behind(0, "openat", "0/0"), "write",
+	assert_true(call_behind(call_behind(call_behind(0, "open", "0/0"), "write",
 					    "objects/0/0"),
 				"fdatasync", "objects/0/0") < row);
 	assert_true(call_behind(call_behind(0, "fdatasync", "objects/0/0"), "fsync",
 				"objects/0") < row);
-	assert_true(call_behind(call_behind(0, "mkdirat", "0"), "fsync", "objects") <
-		    row);
+	assert_true(call_behind(call_behind(0, "mkdir", "0"), "fsync", "objects") < row);
 	call_behind(call_behind(row, "fdatasync", "store.db-wal"), "answer", "");
-	fault.calls = NULL;
+	t_disk_watch(NULL);
 }
 
 /* The row that goes, synced; then the file, its name; only then the trash forgets it. */
@@ -207,10 +236,10 @@ static void a_row_goes_before_its_file(void **state)
 	t_wait(folder_is_tidy(f));
 	gone = call_behind(call_behind(call_behind(0, "pwrite", "store.db-wal"),
 				       "fdatasync", "store.db-wal"),
-			   "unlinkat", "0/0");
-	assert_true(call_behind(0, "unlinkat", "0/0") == gone);
+			   "unlink", "0/0");
+	assert_true(call_behind(0, "unlink", "0/0") == gone);
 	call_behind(call_behind(gone, "fsync", "objects/0"), "pwrite", "store.db-wal");
-	fault.calls = NULL;
+	t_disk_watch(NULL);
 }
 
 /* Who made it may have been killed before he could sync its name. */
@@ -224,8 +253,8 @@ static void a_folder_that_is_there_is_made_durable(void **state)
 	write_down();
 	folder_open(f);
 	assert_true(call_behind(0, "fsync", parent) <
-		    call_behind(0, "openat", "store.lock"));
-	fault.calls = NULL;
+		    call_behind(0, "open", "store.lock"));
+	t_disk_watch(NULL);
 }
 
 /* What fails with the answer already given is worse than what is slow. */
@@ -235,11 +264,11 @@ static void a_small_body_is_synced_before_the_answer(void **state)
 
 	write_down();
 	t_ok(folder_put(f, "a", 'a', 10));
-	fault_note("answer", "");
+	note("answer", "");
 	call_behind(call_behind(call_behind(0, "pwrite", "store.db-wal"), "fdatasync",
 				"store.db-wal"),
 		    "answer", "");
-	fault.calls = NULL;
+	t_disk_watch(NULL);
 }
 
 static const struct CMUnitTest tests[] = {

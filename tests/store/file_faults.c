@@ -1,29 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/faults.h"
+#include <errno.h>
+#include <pthread.h>
+
 #include "store/folder.h"
+#include "support/disk.h"
 
 /* Disks that are full, fail, or become read-only: each call of a write in its turn. */
 
-#define FOR_EVER 1000000
-
 /* Try a put until the faults no longer reach it; each that failed has left nothing. */
-static void put_through(struct folder *f, size_t size, unsigned kinds, unsigned fails,
-			int error, bool half, int status)
+static void put_through(struct folder *f, size_t size, void (*break_at)(unsigned n),
+			int status)
 {
 	unsigned failures = 0;
 
 	t_ok(folder_put(f, "before", 'x', LARGE));
-	for (unsigned n = 0;; n++) {
+	for (unsigned n = 1;; n++) {
 		bool struck;
 		int rc;
 
 		t_wait(folder_is_tidy(f));
-		fault_arm(kinds, n, fails, error);
-		if (half)
-			fault_halve();
+		break_at(n);
 		rc = folder_put(f, "new", 'n', size);
 		folder_holds(f, "before", 'x', LARGE);
-		struck = fault_disarm();
+		struck = t_disk_well();
 		if (!rc && !struck)
 			break;
 		/* A fault may strike what comes after the answer. */
@@ -43,38 +42,50 @@ static void put_through(struct folder *f, size_t size, unsigned kinds, unsigned 
 	assert_true(failures > 0);
 }
 
+static void refuse_room(unsigned n)
+{
+	t_disk_fail_from(T_DISK_ROOM, n, ENOSPC);
+}
+
+static void fail_sync(unsigned n)
+{
+	t_disk_fail_at(T_DISK_SYNC, n, EIO);
+}
+
+static void fill_at_sync(unsigned n)
+{
+	t_disk_fail_at(T_DISK_SYNC, n, ENOSPC);
+}
+
 static void a_full_disk_takes_no_large_body(void **state)
 {
-	put_through(*state, LARGE, FAULT_WRITE | FAULT_MAKE, FOR_EVER, ENOSPC, false,
-		    SANGRAHA_E_OVERLOADED);
+	put_through(*state, LARGE, refuse_room, SANGRAHA_E_OVERLOADED);
 }
 
 static void a_full_disk_takes_half_a_body(void **state)
 {
-	put_through(*state, LARGE, FAULT_WRITE, FOR_EVER, ENOSPC, true,
-		    SANGRAHA_E_OVERLOADED);
+	put_through(*state, LARGE, t_disk_full_from, SANGRAHA_E_OVERLOADED);
 }
 
 static void a_full_disk_takes_no_small_body(void **state)
 {
-	put_through(*state, 1000, FAULT_WRITE, FOR_EVER, ENOSPC, false,
-		    SANGRAHA_E_OVERLOADED);
+	put_through(*state, 1000, refuse_room, SANGRAHA_E_OVERLOADED);
 }
 
 static void a_sync_fails_under_a_large_body(void **state)
 {
-	put_through(*state, LARGE, FAULT_SYNC, 1, EIO, false, SANGRAHA_E_UNAVAILABLE);
+	put_through(*state, LARGE, fail_sync, SANGRAHA_E_UNAVAILABLE);
 }
 
 static void a_sync_fails_under_a_small_body(void **state)
 {
-	put_through(*state, 1000, FAULT_SYNC, 1, EIO, false, SANGRAHA_E_UNAVAILABLE);
+	put_through(*state, 1000, fail_sync, SANGRAHA_E_UNAVAILABLE);
 }
 
 /* A full disk may only show when the log is synced: the row may be there after a crash. */
 static void a_sync_finds_no_room_for_the_row(void **state)
 {
-	put_through(*state, 1000, FAULT_SYNC, 1, ENOSPC, false, SANGRAHA_E_UNAVAILABLE);
+	put_through(*state, 1000, fill_at_sync, SANGRAHA_E_UNAVAILABLE);
 }
 
 /* Then nobody can tell whether the row will be there after a crash: the next open does. */
@@ -82,10 +93,10 @@ static void no_sync_works_for_a_while(void **state)
 {
 	struct folder *f = *state;
 
-	for (unsigned n = 0; n < 4; n++) {
-		fault_arm(FAULT_SYNC, n, FOR_EVER, EIO);
+	for (unsigned n = 1; n <= 4; n++) {
+		t_disk_fail_from(T_DISK_SYNC, n, EIO);
 		t_fails(SANGRAHA_E_UNAVAILABLE, folder_put(f, "a", 'a', LARGE));
-		fault_disarm();
+		t_disk_well();
 		t_ok(folder_put(f, "b", 'b', LARGE));
 		folder_open(f);
 		folder_lacks(f, "a");
@@ -100,13 +111,13 @@ static void a_full_disk_is_said(void **state)
 {
 	struct folder *f = *state;
 
-	fault_arm(FAULT_WRITE, 0, FOR_EVER, ENOSPC);
+	t_disk_full_from(1);
 	t_fails(SANGRAHA_E_OVERLOADED, folder_put(f, "a", 'a', LARGE));
 	t_says("the disk that holds");
 	t_says("is full");
 	t_fails(SANGRAHA_E_OVERLOADED, folder_put(f, "a", 'a', 10));
 	t_says("is full");
-	fault_disarm();
+	t_disk_well();
 }
 
 /* A check tells what the last write knew, and finds out by itself that it is over. */
@@ -115,14 +126,14 @@ static void a_check_follows_the_disk(void **state)
 	struct folder *f = *state;
 
 	t_ok(sangraha_store_check(f->store, 0, &t_err));
-	fault_arm(FAULT_WRITE, 0, FOR_EVER, ENOSPC);
+	t_disk_full_from(1);
 	t_fails(SANGRAHA_E_OVERLOADED, folder_put(f, "a", 'a', 10));
 	t_fails(SANGRAHA_E_OVERLOADED, sangraha_store_check(f->store, 0, &t_err));
 	/* What takes no writing is no proof. */
 	t_ok(sangraha_store_make_bucket(f->store, "image", 0, &t_err));
 	t_ok(folder_delete(f, "nothing"));
 	t_fails(SANGRAHA_E_OVERLOADED, sangraha_store_check(f->store, 0, &t_err));
-	fault_disarm();
+	t_disk_well();
 	t_ok(sangraha_store_check(f->store, 0, &t_err));
 }
 
@@ -133,10 +144,10 @@ static void who_reads_is_not_told(void **state)
 	struct folder other = { .path = f->path, .context = f->context };
 
 	t_ok(folder_try(&other));
-	fault_arm(FAULT_WRITE, 0, FOR_EVER, ENOSPC);
+	t_disk_full_from(1);
 	t_fails(SANGRAHA_E_OVERLOADED, folder_put(f, "a", 'a', 10));
 	t_ok(sangraha_store_check(other.store, 0, &t_err));
-	fault_disarm();
+	t_disk_well();
 	sangraha_store_unref(other.store);
 }
 
@@ -147,7 +158,7 @@ static void reading_goes_on_when_the_disk_turns_read_only(void **state)
 
 	t_ok(folder_put(f, "small", 's', 10));
 	t_ok(folder_put(f, "large", 'l', LARGE));
-	fault_arm(FAULT_ALL, 0, FOR_EVER, EROFS);
+	t_disk_fail_from(T_DISK_ALL, 1, EROFS);
 	for (int i = 0; i < 10; i++) {
 		int rc = folder_put(f, "a", 'a', i % 2 ? LARGE : 10);
 
@@ -159,7 +170,7 @@ static void reading_goes_on_when_the_disk_turns_read_only(void **state)
 	}
 	folder_holds(f, "small", 's', 10);
 	folder_holds(f, "large", 'l', LARGE);
-	fault_disarm();
+	t_disk_well();
 	t_ok(sangraha_store_check(f->store, 0, &t_err));
 	t_ok(folder_put(f, "a", 'a', LARGE));
 	t_wait(folder_is_tidy(f));
@@ -170,12 +181,12 @@ static void writes_that_fail_do_not_open_the_breaker(void **state)
 	struct folder *f = *state;
 
 	t_ok(folder_put(f, "before", 'b', 10));
-	fault_arm(FAULT_SYNC, 0, FOR_EVER, EIO);
+	t_disk_fail_from(T_DISK_SYNC, 1, EIO);
 	for (int i = 0; i < 10; i++)
 		t_fails(SANGRAHA_E_UNAVAILABLE, folder_put(f, "a", 'a', 10));
 	assert_int_equal(sgh_store_down_ms(f->store), 0);
 	folder_holds(f, "before", 'b', 10);
-	fault_disarm();
+	t_disk_well();
 }
 
 static void a_folder_that_cannot_be_written_to(void **state)
@@ -183,10 +194,10 @@ static void a_folder_that_cannot_be_written_to(void **state)
 	struct folder *f = *state;
 
 	folder_close(f);
-	fault_arm(FAULT_ALL, 0, FOR_EVER, EACCES);
+	t_disk_fail_from(T_DISK_ALL, 1, EACCES);
 	t_fails(SANGRAHA_E_UNAUTHORIZED, folder_try(f));
 	t_says(f->path);
-	fault_disarm();
+	t_disk_well();
 	t_ok(folder_try(f));
 }
 
@@ -194,12 +205,12 @@ static void a_disk_that_is_full_from_the_start(void **state)
 {
 	struct folder f = { .path = t_folder_new() };
 
-	for (unsigned n = 0;; n++) {
+	for (unsigned n = 1;; n++) {
 		int rc;
 
-		fault_arm(FAULT_WRITE, n, FOR_EVER, ENOSPC);
+		t_disk_fail_from(T_DISK_WRITE, n, ENOSPC);
 		rc = folder_try(&f);
-		fault_disarm();
+		t_disk_well();
 		if (!rc)
 			break;
 		t_fails(SANGRAHA_E_OVERLOADED, rc);
@@ -218,11 +229,11 @@ static void a_removal_that_fails_is_done_later(void **state)
 
 	t_ok(folder_put(f, "a", 'a', LARGE));
 	t_ok(folder_put(f, "b", 'b', LARGE));
-	fault_arm(FAULT_REMOVE, 0, FOR_EVER, EIO);
+	t_disk_fail_from(T_DISK_REMOVE, 1, EIO);
 	t_ok(folder_delete(f, "a"));
 	folder_lacks(f, "a");
-	t_wait(fault_seen() > 0);
-	fault_disarm();
+	t_wait(t_disk_calls() > 0);
+	t_disk_well();
 	assert_int_equal(folder_files(f, &bytes), 2);
 	t_ok(folder_delete(f, "b"));
 	t_wait(folder_is_tidy(f) && folder_files(f, &bytes) == 0);
@@ -245,13 +256,13 @@ static void runs_that_fail_follow_each_other(void **state)
 	pthread_t threads[2];
 
 	t_ok(folder_put(f, "a", 'a', LARGE));
-	fault_arm(FAULT_REMOVE, 0, FOR_EVER, EIO);
+	t_disk_fail_from(T_DISK_REMOVE, 1, EIO);
 	t_ok(folder_delete(f, "a"));
 	for (size_t i = 0; i < SGH_COUNT(threads); i++)
 		pthread_create(&threads[i], NULL, kick_on, f);
 	for (size_t i = 0; i < SGH_COUNT(threads); i++)
 		pthread_join(threads[i], NULL);
-	fault_disarm();
+	t_disk_well();
 	t_wait(folder_is_tidy(f));
 }
 
@@ -261,9 +272,9 @@ static void a_part_that_stays_is_found_later(void **state)
 	struct folder *f = *state;
 	int64_t bytes;
 
-	fault_arm(FAULT_WRITE | FAULT_REMOVE, 0, FOR_EVER, EIO);
+	t_disk_fail_from(T_DISK_WRITE | T_DISK_REMOVE, 1, EIO);
 	t_fails(SANGRAHA_E_UNAVAILABLE, folder_put(f, "a", 'a', LARGE));
-	fault_disarm();
+	t_disk_well();
 	assert_int_equal(folder_files(f, &bytes), 1);
 	t_ok(folder_put(f, "b", 'b', LARGE));
 	folder_open(f);
@@ -320,10 +331,9 @@ static void operations_end_when_the_disk_hangs(void **state)
 	struct pending first, second, large;
 
 	t_ok(folder_put(f, "before", 'b', LARGE));
-	fault_arm(FAULT_SYNC, 0, FOR_EVER, EIO);
-	fault_stall();
+	t_disk_stall(T_DISK_SYNC);
 	begin_put(f, &first, "first", 10);
-	t_wait(fault_seen() > 0);
+	t_wait(t_disk_calls() > 0);
 	begin_put(f, &second, "second", 10);
 	begin_put(f, &large, "large", LARGE);
 	times_out(&first);
@@ -331,7 +341,7 @@ static void operations_end_when_the_disk_hangs(void **state)
 	times_out(&large);
 	folder_holds(f, "before", 'b', LARGE);
 	t_fails(SANGRAHA_E_TIMEOUT, sangraha_store_check(f->store, 100, &t_err));
-	fault_disarm();
+	t_disk_well();
 	t_ok(sangraha_store_check(f->store, 0, &t_err));
 	/* What was under way may be done; what nobody waited for was not begun. */
 	t_ok(folder_put(f, "after", 'a', LARGE));
@@ -341,13 +351,14 @@ static void operations_end_when_the_disk_hangs(void **state)
 	t_wait(folder_is_tidy(f));
 }
 
-static int set_up(void **state)
+/* A case that failed may have left a disk that no store can be closed on. */
+static int tear_down(void **state)
 {
-	fault_disarm();
-	return folder_set_up(state);
+	t_disk_well();
+	return folder_tear_down(state);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, folder_tear_down)
+#define CASE(function) cmocka_unit_test_setup_teardown(function, folder_set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
 	CASE(a_full_disk_takes_no_large_body),

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,66 +17,164 @@
 
 /* These take the place of libc's, for libraries too, in a program that exports them. */
 
-enum need {
-	NEEDS_ROOM,
-	NEEDS_NONE,
+/* What is to become of a call. */
+enum verdict {
+	PASSES,
+	FAILS,
+	HALVES, /* half of it is written; what cannot be halved fails */
+	WAITS,
+	DIES, /* after half of it */
 };
 
 static struct {
-	unsigned calls; /* atomic, like all of it */
-	unsigned full_at;
-	unsigned fail_at;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned kinds; /* that count */
+	unsigned calls;
+	unsigned first; /* whom the verdict strikes */
+	unsigned last;
+	enum verdict verdict;
 	int errnum;
-	bool forever;
-	unsigned kill_at;
-	void (*seen)(const char *call, int fd, const char *path);
-} disk;
+	void (*seen)(const char *call, const char *path);
+} disk = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+	.kinds = T_DISK_ALL,
+};
 
-#define GET(field)        __atomic_load_n(&disk.field, __ATOMIC_SEQ_CST)
-#define SET(field, value) __atomic_store_n(&disk.field, (value), __ATOMIC_SEQ_CST)
-
-static void set_all(unsigned full_at, unsigned fail_at, int errnum, bool forever,
-		    unsigned kill_at)
+/* True when the verdict until now has struck. */
+static bool decide(enum verdict verdict, unsigned kinds, unsigned first, unsigned last,
+		   int errnum)
 {
-	SET(full_at, 0);
-	SET(fail_at, 0);
-	SET(kill_at, 0);
-	SET(calls, 0);
-	SET(errnum, errnum);
-	SET(forever, forever);
-	SET(full_at, full_at);
-	SET(fail_at, fail_at);
-	SET(kill_at, kill_at);
+	bool struck;
+
+	pthread_mutex_lock(&disk.lock);
+	struck = disk.verdict != PASSES && disk.calls >= disk.first;
+	disk.verdict = verdict;
+	disk.kinds = kinds;
+	disk.calls = 0;
+	disk.first = first;
+	disk.last = last;
+	disk.errnum = errnum;
+	pthread_cond_broadcast(&disk.changed);
+	pthread_mutex_unlock(&disk.lock);
+	return struck;
 }
 
-void t_disk_well(void)
+bool t_disk_well(void)
 {
-	set_all(0, 0, 0, false, 0);
+	return decide(PASSES, T_DISK_ALL, 1, UINT_MAX, 0);
 }
 
-unsigned t_disk_calls(void)
+void t_disk_fail_at(unsigned kinds, unsigned n, int errnum)
 {
-	return GET(calls);
+	decide(FAILS, kinds, n, n, errnum);
 }
 
-void t_disk_full_at(unsigned n)
+void t_disk_fail_from(unsigned kinds, unsigned n, int errnum)
 {
-	set_all(n, 0, 0, false, 0);
+	decide(FAILS, kinds, n, UINT_MAX, errnum);
 }
 
-void t_disk_fail_at(unsigned n, int errnum, bool forever)
+void t_disk_full_from(unsigned n)
 {
-	set_all(0, n, errnum, forever, 0);
+	decide(HALVES, T_DISK_ROOM, n, UINT_MAX, ENOSPC);
+}
+
+void t_disk_stall(unsigned kinds)
+{
+	decide(WAITS, kinds, 1, UINT_MAX, 0);
 }
 
 void t_disk_kill_at(unsigned n)
 {
-	set_all(0, 0, 0, false, n);
+	decide(DIES, T_DISK_ALL, n, n, 0);
 }
 
-void t_disk_watch(void (*seen)(const char *call, int fd, const char *path))
+unsigned t_disk_calls(void)
 {
-	SET(seen, seen);
+	unsigned calls;
+
+	pthread_mutex_lock(&disk.lock);
+	calls = disk.calls;
+	pthread_mutex_unlock(&disk.lock);
+	return calls;
+}
+
+void t_disk_watch(void (*seen)(const char *call, const char *path))
+{
+	pthread_mutex_lock(&disk.lock);
+	disk.seen = seen;
+	pthread_mutex_unlock(&disk.lock);
+}
+
+/* Without the lock: who is told may look at the disk. */
+static void tell(const char *call, int fd, const char *path)
+{
+	void (*seen)(const char *call, const char *path);
+	char link[40], at[PATH_MAX] = "";
+
+	pthread_mutex_lock(&disk.lock);
+	seen = disk.seen;
+	pthread_mutex_unlock(&disk.lock);
+	if (!seen)
+		return;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (!path && readlink(link, at, sizeof(at) - 1) < 0)
+		at[0] = '\0';
+	seen(call, path ? path : at);
+}
+
+/* `path` is NULL for what is done to a descriptor. Sets errno for those that fail. */
+static enum verdict judge(unsigned kind, const char *call, int fd, const char *path)
+{
+	enum verdict verdict = PASSES;
+
+	tell(call, fd, path);
+	pthread_mutex_lock(&disk.lock);
+	if ((disk.kinds & kind) && ++disk.calls >= disk.first && disk.calls <= disk.last)
+		verdict = disk.verdict;
+	if (verdict == HALVES && disk.calls > disk.first)
+		verdict = FAILS;
+	if (verdict != PASSES)
+		errno = disk.errnum;
+	while (verdict == WAITS && disk.verdict == WAITS)
+		pthread_cond_wait(&disk.changed, &disk.lock);
+	pthread_mutex_unlock(&disk.lock);
+	return verdict == WAITS ? PASSES : verdict;
+}
+
+static void die(void)
+{
+	kill(getpid(), SIGKILL);
+	pause();
+}
+
+/* Something without halves: it happens or not; who dies, dies before it. */
+static bool passes(unsigned kind, const char *call, int fd, const char *path)
+{
+	enum verdict verdict = judge(kind, call, fd, path);
+
+	if (verdict == DIES)
+		die();
+	return verdict == PASSES;
+}
+
+static ssize_t write_at(const char *call, int fd, const void *data, size_t size,
+			off_t offset)
+{
+	enum verdict verdict = judge(T_DISK_WRITE, call, fd, NULL);
+	ssize_t done;
+
+	if (verdict == HALVES || verdict == DIES)
+		size /= 2;
+	if (verdict == FAILS || (verdict == HALVES && size == 0))
+		return -1;
+	done = offset < 0 ? syscall(SYS_write, fd, data, size)
+			  : syscall(SYS_pwrite64, fd, data, size, offset);
+	if (verdict == DIES)
+		die();
+	return done;
 }
 
 static bool is_file(int fd)
@@ -84,166 +184,111 @@ static bool is_file(int fd)
 	return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
 }
 
-/* What is to become of this call: 0, an errno; -1: half of it and then an errno. */
-static int judge(const char *call, int fd, const char *path, enum need need,
-		 bool *ret_die)
-{
-	unsigned n = __atomic_add_fetch(&disk.calls, 1, __ATOMIC_SEQ_CST);
-	unsigned full_at = GET(full_at), fail_at = GET(fail_at), kill_at = GET(kill_at);
-	void (*seen)(const char *call, int fd, const char *path) = GET(seen);
-
-	if (seen)
-		seen(call, fd, path);
-	*ret_die = kill_at && n == kill_at;
-	if (full_at && n >= full_at && need == NEEDS_ROOM)
-		return n == full_at ? -1 : ENOSPC;
-	if (fail_at && (n == fail_at || (n > fail_at && GET(forever))))
-		return GET(errnum);
-	return 0;
-}
-
-static void die(void)
-{
-	kill(getpid(), SIGKILL);
-	pause();
-}
-
-static int settle(int errnum)
-{
-	errno = errnum == -1 ? ENOSPC : errnum;
-	return -1;
-}
-
-static ssize_t do_pwrite(const char *call, int fd, const void *data, size_t size,
-			 off_t offset)
-{
-	bool last = false;
-	int errnum = judge(call, fd, "", NEEDS_ROOM, &last);
-	ssize_t done;
-
-	if (errnum > 0)
-		return settle(errnum);
-	if (last || errnum == -1)
-		size /= 2;
-	if (errnum == -1 && size == 0)
-		return settle(ENOSPC);
-	done = offset < 0 ? syscall(SYS_write, fd, data, size)
-			  : syscall(SYS_pwrite64, fd, data, size, offset);
-	if (last)
-		die();
-	return done;
-}
-
 /* NOLINTBEGIN: the prototypes are libc's */
 ssize_t write(int fd, const void *data, size_t size)
 {
 	if (!is_file(fd))
 		return syscall(SYS_write, fd, data, size);
-	return do_pwrite("write", fd, data, size, -1);
+	return write_at("write", fd, data, size, -1);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 {
-	return do_pwrite("pwrite", fd, data, size, offset);
+	return write_at("pwrite", fd, data, size, offset);
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset)
 {
-	return do_pwrite("pwrite", fd, data, size, offset);
+	return write_at("pwrite", fd, data, size, offset);
 }
-
-/* Something without halves: it happens or not; who dies, dies before it. */
-#define WHOLE(call, fd, path, need, real)                          \
-	do {                                                       \
-		bool last_ = false;                                \
-		int errnum_ = judge(call, fd, path, need, &last_); \
-		if (last_)                                         \
-			die();                                     \
-		if (errnum_)                                       \
-			return settle(errnum_);                    \
-		return (int)(real);                                \
-	} while (0)
 
 int fsync(int fd)
 {
-	WHOLE("fsync", fd, "", NEEDS_NONE, syscall(SYS_fsync, fd));
+	if (!passes(T_DISK_SYNC, "fsync", fd, NULL))
+		return -1;
+	return (int)syscall(SYS_fsync, fd);
 }
 
 int fdatasync(int fd)
 {
-	WHOLE("fdatasync", fd, "", NEEDS_NONE, syscall(SYS_fdatasync, fd));
+	if (!passes(T_DISK_SYNC, "fdatasync", fd, NULL))
+		return -1;
+	return (int)syscall(SYS_fdatasync, fd);
 }
 
 int ftruncate(int fd, off_t length)
 {
-	WHOLE("ftruncate", fd, "", NEEDS_NONE, syscall(SYS_ftruncate, fd, length));
+	if (!passes(T_DISK_CHANGE, "ftruncate", fd, NULL))
+		return -1;
+	return (int)syscall(SYS_ftruncate, fd, length);
 }
 
 int ftruncate64(int fd, off_t length)
 {
-	WHOLE("ftruncate", fd, "", NEEDS_NONE, syscall(SYS_ftruncate, fd, length));
-}
-
-int unlink(const char *path)
-{
-	WHOLE("unlink", -1, path, NEEDS_NONE, syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+	return ftruncate(fd, length);
 }
 
 int unlinkat(int fd, const char *path, int flags)
 {
-	WHOLE("unlink", fd, path, NEEDS_NONE, syscall(SYS_unlinkat, fd, path, flags));
+	if (!passes(T_DISK_REMOVE, "unlink", fd, path))
+		return -1;
+	return (int)syscall(SYS_unlinkat, fd, path, flags);
 }
 
-int rename(const char *from, const char *to)
+int unlink(const char *path)
 {
-	WHOLE("rename", -1, to, NEEDS_NONE,
-	      syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+	return unlinkat(AT_FDCWD, path, 0);
 }
 
 int renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
-	WHOLE("rename", to_fd, to, NEEDS_NONE,
-	      syscall(SYS_renameat2, from_fd, from, to_fd, to, 0));
+	if (!passes(T_DISK_CHANGE, "rename", to_fd, to))
+		return -1;
+	return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0);
+}
+
+int rename(const char *from, const char *to)
+{
+	return renameat(AT_FDCWD, from, AT_FDCWD, to);
 }
 
 int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 {
-	WHOLE("link", to_fd, to, NEEDS_ROOM,
-	      syscall(SYS_linkat, from_fd, from, to_fd, to, flags));
-}
-
-int mkdir(const char *path, mode_t mode)
-{
-	WHOLE("mkdir", -1, path, NEEDS_ROOM, syscall(SYS_mkdirat, AT_FDCWD, path, mode));
+	if (!passes(T_DISK_MAKE, "link", to_fd, to))
+		return -1;
+	return (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
 }
 
 int mkdirat(int fd, const char *path, mode_t mode)
 {
-	WHOLE("mkdir", fd, path, NEEDS_ROOM, syscall(SYS_mkdirat, fd, path, mode));
+	if (!passes(T_DISK_MAKE, "mkdir", fd, path))
+		return -1;
+	return (int)syscall(SYS_mkdirat, fd, path, mode);
 }
 
-static int do_open(int fd, const char *path, int flags, mode_t mode)
+int mkdir(const char *path, mode_t mode)
 {
-	if (flags & O_CREAT)
-		WHOLE("open", fd, path, NEEDS_ROOM,
-		      syscall(SYS_openat, fd, path, flags, mode));
+	return mkdirat(AT_FDCWD, path, mode);
+}
+
+static int open_at(int fd, const char *path, int flags, va_list args)
+{
+	mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(args, mode_t) : 0;
+
+	if ((flags & O_CREAT) && !passes(T_DISK_MAKE, "open", fd, path))
+		return -1;
 	return (int)syscall(SYS_openat, fd, path, flags, mode);
 }
 
-static mode_t mode_of(int flags, va_list args)
-{
-	return flags & (O_CREAT | __O_TMPFILE) ? va_arg(args, mode_t) : 0;
-}
-
-#define OPEN(name)                                           \
-	int name(const char *path, int flags, ...)           \
-	{                                                    \
-		va_list args;                                \
-		mode_t mode;                                 \
-		va_start(args, flags);                       \
-		mode = mode_of(flags, args);                 \
-		va_end(args);                                \
-		return do_open(AT_FDCWD, path, flags, mode); \
+#define OPEN(name)                                         \
+	int name(const char *path, int flags, ...)         \
+	{                                                  \
+		va_list args;                              \
+		int rc;                                    \
+		va_start(args, flags);                     \
+		rc = open_at(AT_FDCWD, path, flags, args); \
+		va_end(args);                              \
+		return rc;                                 \
 	}
 
 OPEN(open)
@@ -253,11 +298,11 @@ OPEN(open64)
 	int name(int fd, const char *path, int flags, ...) \
 	{                                                  \
 		va_list args;                              \
-		mode_t mode;                               \
+		int rc;                                    \
 		va_start(args, flags);                     \
-		mode = mode_of(flags, args);               \
+		rc = open_at(fd, path, flags, args);       \
 		va_end(args);                              \
-		return do_open(fd, path, flags, mode);     \
+		return rc;                                 \
 	}
 
 OPENAT(openat)
