@@ -6,8 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <amqp.h>
-
+#include "queue/amqp_library.h"
 #include "queue/queue.h"
 
 /*

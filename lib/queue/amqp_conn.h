@@ -6,12 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <amqp.h>
-
 #include <sangraha/error.h>
 
 #include "base/backoff.h"
 #include "base/context.h"
+#include "queue/amqp_library.h"
 #include "queue/amqp_url.h"
 
 /* What the connections of one queue have in common; does not change. */

@@ -11,9 +11,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <amqp_ssl_socket.h>
-#include <amqp_tcp_socket.h>
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/util.h"

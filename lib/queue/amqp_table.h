@@ -5,8 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <amqp.h>
-
+#include "queue/amqp_library.h"
 #include "wire/message.h"
 
 /* Messages to AMQP properties and back. Nothing here allocates except from arenas. */

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <amqp.h>
+#include "queue/amqp_library.h"
 
 /*
  * What the contract says is declared, docs/protocol.md: a table, and how a row becomes an

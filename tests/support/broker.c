@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <amqp_tcp_socket.h>
-
 #include "base/buf.h"
 #include "queue/amqp_topology.h"
 #include "queue/amqp_url.h"

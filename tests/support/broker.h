@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <amqp.h>
+#include "queue/amqp_library.h"
 
 /* A live RabbitMQ from the outside: its control program, and a plain AMQP client. */
 
