@@ -2,11 +2,11 @@
 #ifndef QUEUE_FOLDER_H
 #define QUEUE_FOLDER_H
 
-#include <sqlite3.h>
 #include <stdio.h>
 
 #include "base/context.h"
 #include "support/queues.h"
+#include "support/sql.h"
 #include "support/t.h"
 
 /* A local queue in a folder of its own, and what tests of it share. */
@@ -83,18 +83,10 @@ static inline void folder_consume(struct folder *f, const char *queue, unsigned 
 	f->consumer = t_consume(f->queue, &f->inbox, queue, prefetch, LARGE, LARGE);
 }
 
-/* SQL on the database of a queue that is closed. */
-static inline void folder_sql(struct folder *f, const char *sql)
+/* SQL on the database of a queue that is closed; the number that it gives, or 0. */
+static inline int64_t folder_sql(struct folder *f, const char *sql)
 {
-	char *file = t_path(f->path, "queue.db");
-	sqlite3 *sqlite = NULL;
-	char *message = NULL;
-
-	assert_int_equal(sqlite3_open(file, &sqlite), SQLITE_OK);
-	if (sqlite3_exec(sqlite, sql, NULL, NULL, &message) != SQLITE_OK)
-		fail_msg("%s: %s", sql, message);
-	sqlite3_close(sqlite);
-	free(file);
+	return t_sql(f->path, "queue.db", sql);
 }
 
 /* As many messages as that, made behind its back. */
@@ -129,25 +121,6 @@ static inline void folder_damage(struct folder *f, int byte, size_t count)
 	assert_int_equal(fwrite("\xff\xff\xff\xff", 4, 1, stream), 1);
 	fclose(stream);
 	free(file);
-}
-
-/* The number that a query gives. */
-static inline int64_t folder_number(struct folder *f, const char *sql)
-{
-	char *file = t_path(f->path, "queue.db");
-	sqlite3_stmt *statement = NULL;
-	sqlite3 *sqlite = NULL;
-	int64_t number;
-
-	assert_int_equal(sqlite3_open(file, &sqlite), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(sqlite, sql, -1, &statement, NULL),
-			 SQLITE_OK);
-	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-	number = sqlite3_column_int64(statement, 0);
-	sqlite3_finalize(statement);
-	sqlite3_close(sqlite);
-	free(file);
-	return number;
 }
 
 /* The next message of the inbox has this body; it is acknowledged. */

@@ -469,7 +469,7 @@ static void a_damaged_message_is_put_aside(void **state)
 		assert_int_equal(t_messages(f->queue, WRITE), 0);
 	}
 	folder_close(f);
-	assert_int_equal(folder_number(f, "SELECT count(*) FROM message WHERE queue = 0"),
+	assert_int_equal(folder_sql(f, "SELECT count(*) FROM message WHERE queue = 0"),
 			 SGH_COUNT(damages));
 }
 

@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include <sangraha/store.h>
-#include <sqlite3.h>
 
 #include "base/context.h"
 #include "store/file.h"
+#include "support/sql.h"
 #include "support/t.h"
 
 /* A store in a folder of its own, and what the tests of it look at behind its back. */
@@ -109,22 +109,10 @@ static inline void folder_lacks(struct folder *f, const char *key)
 	t_fails(SANGRAHA_E_NOT_FOUND, folder_get(f, key, &byte, &size));
 }
 
-/* Run SQL on its database; the first number that it gives, or 0. */
+/* SQL on its database; the number that it gives, or 0. */
 static inline int64_t folder_sql(struct folder *f, const char *sql)
 {
-	sgh_autofree char *path = t_path(f->path, "store.db");
-	sqlite3_stmt *statement = NULL;
-	sqlite3 *db = NULL;
-	int64_t number = 0;
-
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	sqlite3_busy_timeout(db, 5000);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-	if (sqlite3_step(statement) == SQLITE_ROW)
-		number = sqlite3_column_int64(statement, 0);
-	sqlite3_finalize(statement);
-	sqlite3_close(db);
-	return number;
+	return t_sql(f->path, "store.db", sql);
 }
 
 /* How many body files there are; with `size` their bytes as well. */
