@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from installed import Installed
+from installed import LIBRARIES, Installed
 from tap import ROOT, Skip, Tap, declared_functions, is_sanitized, public_headers, run
 
 BUILD, LIBRARY = Path(sys.argv[1]), Path(sys.argv[2])
@@ -132,7 +132,7 @@ def uninstalled(installed):
     """Before anything is installed the build folder does: PKG_CONFIG_PATH=build/…/meson-uninstalled."""
     env = {**os.environ, "PKG_CONFIG_PATH": str(BUILD / "meson-uninstalled")}
     flags = run("pkg-config", "--cflags", "--libs", "sangraha", env=env).stdout.split()
-    done = run("cc", *C99, CONSUMER, "-x", "none", *flags, "-o", installed.folder / "uninstalled")
+    done = run("cc", *C99, CONSUMER, *LIBRARIES, *flags, "-o", installed.folder / "uninstalled")
     if done.returncode:
         yield done.stderr
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from tap import run
 
+# In front of the libraries, which may be files and are no source; clang minds when they are none.
+LIBRARIES = ["-Wno-unused-command-line-argument", "-x", "none"]
+
 
 class Installed:
     """`meson install` of a build folder into one of its own, with the environment that finds it."""
@@ -36,6 +39,6 @@ class Installed:
     def compile(self, compiler, source, program, *options, package="sangraha"):
         """Build `program` of one source, as its author would; what the compiler says when it fails."""
         flags = self.pkg_config("--cflags", "--libs", package)
-        done = run(*shlex.split(compiler), *options, source, "-x", "none", *flags, "-o", program)
+        done = run(*shlex.split(compiler), *options, source, *LIBRARIES, *flags, "-o", program)
         if done.returncode:
             yield f"{compiler}: {done.stderr}"
