@@ -34,9 +34,13 @@ def wanted(quorum):
 
 
 def arguments(row):
-    """rabbitmqctl shows them as a list of name, type, value, or as an object."""
+    """
+    rabbitmqctl shows them as a list of name, type, value, or as an object. RabbitMQ 4 tells of a queue that
+    nobody asked a type for that it is classic.
+    """
     given = row["arguments"]
-    return given if isinstance(given, dict) else {name: value for name, _, value in given}
+    named = given if isinstance(given, dict) else {name: value for name, _, value in given}
+    return {name: value for name, value in named.items() if (name, value) != ("x-queue-type", "classic")}
 
 
 def queues(stack):
