@@ -257,33 +257,48 @@ static void a_huge_header_is_refused(void **state)
 	free(header);
 }
 
+/* MHD 1.0 refuses some of them itself, in HTML and before there is a request. */
+static void assert_status(struct answer *answer, int http, int mhd)
+{
+	if (mhd && strncmp(answer->body, "<html>", 6) == 0) {
+		assert_int_equal(answer->status, mhd);
+		assert_has(answer, "Connection", "close");
+		return;
+	}
+	assert_int_equal(answer->status, http);
+	assert_non_null(answer_header(answer, "X-Correlation-ID"));
+}
+
 static void two_opinions_on_the_length_are_refused(void **state)
 {
 	static const struct {
 		const char *headers;
 		int http;
+		int mhd;
 	} table[] = {
 		{ "Content-Length: 1\r\nContent-Length: 2\r\n", 400 },
 		{ "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", 400 },
 		{ "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n", 400 },
-		{ "Transfer-Encoding: gzip\r\n", 501 },
-		{ "Transfer-Encoding: chunked, gzip\r\n", 501 },
+		{ "Transfer-Encoding: gzip\r\n", 501, 400 },
+		{ "Transfer-Encoding: chunked, gzip\r\n", 501, 400 },
 	};
+	struct web *web = *state;
+	size_t before = fake_requests(web->fake);
 
 	for (size_t i = 0; i < SGH_COUNT(table); i++) {
 		struct answer answer;
-		int fd = web_connect(*state);
+		int fd = web_connect(web);
 
 		web_send(fd, "POST " POST " HTTP/1.1\r\nHost: x\r\n%s\r\n0\r\n\r\n",
 			 table[i].headers);
 		web_receive(fd, false, &answer);
-		assert_int_equal(answer.status, table[i].http);
+		assert_status(&answer, table[i].http, table[i].mhd);
 		assert_has(&answer, "Connection", "close");
-		assert_non_null(answer_header(&answer, "X-Correlation-ID"));
 		assert_true(web_closed(fd));
 		answer_free(&answer);
 		close(fd);
 	}
+	assert_int_equal(fake_requests(web->fake), before);
 }
 
 static void a_malformed_head_is_refused(void **state)
@@ -291,27 +306,32 @@ static void a_malformed_head_is_refused(void **state)
 	static const struct {
 		const char *request;
 		int http;
+		int mhd;
 	} table[] = {
-		{ "POST " POST " HTTP/1.1\r\nHost: x\r\nContent-Length : 7\r\n", 400 },
-		{ "POST " POST " HTTP/1.1\r\nContent-Length\t: 7\r\nHost: x\r\n", 400 },
-		{ "GET /health/live HTTP/1.1\r\n X: y\r\nHost: x\r\n", 400 },
-		{ "GET /health/live HTTP/1.1\r\nX: y\r\n", 400 },
-		{ "GET /health/live and HTTP/1.1\r\nHost: x\r\n", 400 },
+		{ "POST " POST " HTTP/1.1\r\nHost: x\r\nContent-Length : 7\r\n", 400,
+		  400 },
+		{ "POST " POST " HTTP/1.1\r\nContent-Length\t: 7\r\nHost: x\r\n", 400,
+		  400 },
+		{ "GET /health/live HTTP/1.1\r\n X: y\r\nHost: x\r\n", 400, 400 },
+		{ "GET /health/live HTTP/1.1\r\nX: y\r\n", 400, 400 },
+		{ "GET /health/live and HTTP/1.1\r\nHost: x\r\n", 400, 301 },
 		{ "GET /health/live HTTP/1.0\r\nX: y\r\n", 200 },
 	};
+	struct web *web = *state;
+	size_t before = fake_requests(web->fake);
 
 	for (size_t i = 0; i < SGH_COUNT(table); i++) {
 		struct answer answer;
-		int fd = web_connect(*state);
+		int fd = web_connect(web);
 
 		web_send(fd, "%s\r\n{\"a\":1}", table[i].request);
 		web_receive(fd, false, &answer);
-		assert_int_equal(answer.status, table[i].http);
-		assert_non_null(answer_header(&answer, "X-Correlation-ID"));
+		assert_status(&answer, table[i].http, table[i].mhd);
 		assert_true(web_closed(fd));
 		answer_free(&answer);
 		close(fd);
 	}
+	assert_int_equal(fake_requests(web->fake), before);
 }
 
 static void line_ends_do_not_get_into_headers(void **state)
