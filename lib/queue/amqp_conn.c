@@ -405,13 +405,43 @@ static void disconnect(struct sgh_amqp_conn *conn)
 
 /* ---- being connected ---- */
 
+/* The broker closes; what arrived is read, else the kernel cuts what we sent. */
+static void last_words(struct sgh_amqp_conn *conn)
+{
+	int64_t until = sgh_now_ms() + GOODBYE_MS;
+	char unread[4096];
+
+	shutdown(conn->fd, SHUT_WR);
+	while (sgh_amqp_wait(conn, conn->fd, POLLIN, until) > 0)
+		if (read(conn->fd, unread, sizeof(unread)) <= 0)
+			return;
+}
+
+/*
+ * rabbitmq-c leaves a frame that it cannot decode in its buffer for ever. Without a word
+ * to the broker it would send the same message to each connection that follows.
+ */
+static void undecodable(struct sgh_amqp_conn *conn, const amqp_frame_t *frame)
+{
+	amqp_connection_close_t method = { .reply_code = AMQP_SYNTAX_ERROR,
+					   .reply_text = amqp_cstring_bytes(
+						   "a header cannot be decoded") };
+
+	if (conn->ops->undecodable)
+		conn->ops->undecodable(conn, frame->channel);
+	if (sgh_amqp_room(conn, 512))
+		sgh_amqp_send_method(conn, 0, AMQP_CONNECTION_CLOSE_METHOD, &method);
+	library_failed(conn, AMQP_STATUS_BAD_AMQP_DATA, 0);
+	last_words(conn);
+}
+
 static void read_frames(struct sgh_amqp_conn *conn)
 {
 	struct timeval at_once = { 0 };
 
 	conn->drained = false;
 	for (int i = 0; i < FRAMES_PER_TURN && !conn->failed; i++) {
-		amqp_frame_t frame;
+		amqp_frame_t frame = { 0 };
 		int rc;
 
 		if (!conn->ops->reads(conn))
@@ -420,6 +450,12 @@ static void read_frames(struct sgh_amqp_conn *conn)
 		rc = amqp_simple_wait_frame_noblock(conn->state, &frame, &at_once);
 		if (rc == AMQP_STATUS_TIMEOUT) {
 			conn->drained = true;
+			return;
+		}
+		/* The library tells the type before it decodes the rest. */
+		if (rc == AMQP_STATUS_BAD_AMQP_DATA &&
+		    frame.frame_type == AMQP_FRAME_HEADER) {
+			undecodable(conn, &frame);
 			return;
 		}
 		if (rc != AMQP_STATUS_OK) {

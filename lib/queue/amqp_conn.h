@@ -38,6 +38,11 @@ struct sgh_amqp_conn_ops {
 	void (*opened)(struct sgh_amqp_conn *conn);
 	/* A frame of a channel. What it points to is gone afterwards. */
 	void (*frame)(struct sgh_amqp_conn *conn, const amqp_frame_t *frame);
+	/*
+	 * The library cannot decode the header of a message on this channel, and so nothing
+	 * after it: what is sent now is the last of this connection. May be NULL.
+	 */
+	void (*undecodable)(struct sgh_amqp_conn *conn, unsigned channel);
 	/* The broker blocks publishers, for a reason; NULL: not any more. */
 	void (*blocked)(struct sgh_amqp_conn *conn, const char *reason);
 	/*

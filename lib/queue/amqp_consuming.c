@@ -298,14 +298,22 @@ static void method_frame(struct sgh_amqp_consumer *consumer, const amqp_method_t
 	}
 }
 
-static void on_frame(struct sgh_amqp_conn *conn, const amqp_frame_t *frame)
+/* Whose channel it is; NULL: nobody's who has it open. */
+static struct sgh_amqp_consumer *consumer_on(struct sgh_amqp_conn *conn, unsigned channel)
 {
 	struct sgh_amqp_consuming *consuming = consuming_of(conn);
 	struct sgh_amqp_consumer *consumer = NULL;
 
-	if (frame->channel < SGH_COUNT(consuming->channels))
-		consumer = consuming->channels[frame->channel];
-	if (!consumer || consumer->phase == SGH_AMQP_CLOSED)
+	if (channel < SGH_COUNT(consuming->channels))
+		consumer = consuming->channels[channel];
+	return consumer && consumer->phase != SGH_AMQP_CLOSED ? consumer : NULL;
+}
+
+static void on_frame(struct sgh_amqp_conn *conn, const amqp_frame_t *frame)
+{
+	struct sgh_amqp_consumer *consumer = consumer_on(conn, frame->channel);
+
+	if (!consumer)
 		return;
 	if (frame->frame_type == AMQP_FRAME_METHOD)
 		method_frame(consumer, &frame->payload.method);
@@ -315,6 +323,16 @@ static void on_frame(struct sgh_amqp_conn *conn, const amqp_frame_t *frame)
 		sgh_amqp_delivery_header(consumer, frame);
 	else if (frame->frame_type == AMQP_FRAME_BODY)
 		sgh_amqp_delivery_body(consumer, &frame->payload.body_fragment);
+}
+
+static void on_undecodable(struct sgh_amqp_conn *conn, unsigned channel)
+{
+	struct sgh_amqp_consumer *consumer = consumer_on(conn, channel);
+
+	/* What is done already is not to come again. */
+	sgh_amqp_acknowledge(consuming_of(conn));
+	if (consumer && consumer->phase != SGH_AMQP_CLOSING)
+		sgh_amqp_delivery_undecodable(consumer);
 }
 
 /* ---- the life of the connection ---- */
@@ -399,6 +417,7 @@ static const struct sgh_amqp_conn_ops consuming_ops = {
 	.open = on_open,
 	.opened = on_opened,
 	.frame = on_frame,
+	.undecodable = on_undecodable,
 	.turn = on_turn,
 	.reads = on_reads,
 	.lost = on_lost,

@@ -116,6 +116,8 @@ void sgh_amqp_delivery_header(struct sgh_amqp_consumer *consumer,
 			      const amqp_frame_t *frame);
 void sgh_amqp_delivery_body(struct sgh_amqp_consumer *consumer,
 			    const amqp_bytes_t *bytes);
+/* Instead of its header: the broker is to dead-letter it. */
+void sgh_amqp_delivery_undecodable(struct sgh_amqp_consumer *consumer);
 /* Send what was settled, as far as there is room. */
 void sgh_amqp_acknowledge(struct sgh_amqp_consuming *consuming);
 void sgh_amqp_take_settled(struct sgh_amqp_consuming *consuming);

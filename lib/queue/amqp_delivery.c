@@ -143,6 +143,20 @@ static bool send_verdict(struct sgh_amqp_consumer *consumer, uint64_t tag, int v
 				    &nack);
 }
 
+void sgh_amqp_delivery_undecodable(struct sgh_amqp_consumer *consumer)
+{
+	struct sgh_amqp_delivery *delivery = consumer->coming;
+
+	if (!delivery || !consumer->headless)
+		return;
+	/* Without room the next connection gets it again, and rejects it then. */
+	if (send_verdict(consumer, delivery->base.tag, SGH_SETTLE_REJECT, false))
+		sgh_log(consumer->base.queue->context, SANGRAHA_LOG_WARN, "queue",
+			"undecodable",
+			"rejected a message of %s whose properties cannot be decoded",
+			consumer->name);
+}
+
 void sgh_amqp_settled_free(struct sgh_amqp_delivery *delivery)
 {
 	sgh_list_remove(&delivery->order);
