@@ -41,6 +41,15 @@ struct sangraha_client_options {
 	 */
 	int direct;
 	int persistent_reads; /* 1: read requests and replies survive a broker restart */
+	/*
+	 * Objects over the inline limit travel straight to the store and from it. Up to
+	 * the spool limit they are held whole, in memory, and sent by one request.
+	 */
+	uint64_t spool_limit;     /* bytes; 0: 4 MiB */
+	uint64_t max_object_size; /* bytes; 0: 5 TiB */
+	int no_large_writes; /* 1: objects over the inline limit are SANGRAHA_E_TOO_LARGE */
+	unsigned idle_timeout_ms;  /* a transfer without a byte fails after; 0: 30000 */
+	const char *store_ca_file; /* PEM, of https stores; NULL: the system's */
 };
 
 /*

@@ -4,6 +4,7 @@
 #define SANGRAHA_RECEIVER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <sangraha/context.h>
 #include <sangraha/error.h>
@@ -38,10 +39,23 @@ struct sangraha_receiver_options {
 	 * for the call. Called from the worker threads, several at once, and again when
 	 * the operation is repeated; what blocks here holds up the worker. NULL:
 	 * everything valid is stored.
+	 *
+	 * An object over the inline limit is shown before it travels: `data` is its first
+	 * 64 KiB then, the description's size is that of the whole, or 0 when it is not
+	 * known yet, and its digest may be "".
 	 */
 	int (*veto)(void *arg, const struct sangraha_object *object, const void *data,
 		    size_t length, struct sangraha_error *err);
-	void *veto_arg; /* handed to veto(); must outlive the role */
+	void *veto_arg;           /* handed to veto(); must outlive the role */
+	uint64_t max_object_size; /* bytes; 0: 5 TiB */
+	int no_large_writes; /* 1: objects over the inline limit are SANGRAHA_E_TOO_LARGE */
+	/*
+	 * 1: an object that went straight to the store is read back through a validator of
+	 * the receiver's own before its write succeeds. For requesters that are not trusted
+	 * to have run theirs.
+	 */
+	int verify_large;
+	unsigned ticket_timeout_ms; /* an upload that is not renewed ends; 0: an hour */
 };
 
 /*

@@ -37,6 +37,11 @@ struct sangraha_rest_options {
 	 */
 	void (*health)(void *arg, struct sangraha_health *health);
 	void *health_arg; /* handed to health(); must outlive the server */
+	/*
+	 * 1: a GET of an object over the inline limit is answered with 307 and a signed
+	 * address of the store, where there is one; 0: its bytes pass through this server.
+	 */
+	int redirect_large;
 };
 
 /*

@@ -30,6 +30,12 @@ struct sangraha_store_options {
 	const char *ca_file;       /* PEM; NULL: the system's */
 	unsigned connections;      /* to the store, at most; 0: 64 */
 	unsigned idle_timeout_ms;  /* a transfer without a byte fails after; 0: 30000 */
+	/*
+	 * Where requesters and web browsers reach the same store, a URL as of
+	 * sangraha_store_open(): tickets for large objects are signed for it. NULL: the
+	 * store's own.
+	 */
+	const char *public_url;
 };
 
 /*

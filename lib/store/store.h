@@ -13,6 +13,8 @@
 #include "base/context.h"
 #include "base/list.h"
 #include "wire/object.h"
+#include "wire/parts.h"
+#include "wire/ticket.h"
 
 /*
  * The store seam: one operation is one request to the store, submitted and completed by
@@ -24,6 +26,16 @@ enum sgh_store_verb {
 	SGH_STORE_GET,
 	SGH_STORE_HEAD,
 	SGH_STORE_DELETE, /* a key that is not there is success */
+	/*
+	 * An upload of an object in parts. Nothing of it is seen before it is completed.
+	 * Begin: content type and metadata as of a put, fixed from here on.
+	 */
+	SGH_STORE_UPLOAD_BEGIN,
+	SGH_STORE_UPLOAD_PART,     /* one part; the same number again replaces it */
+	SGH_STORE_UPLOAD_PARTS,    /* those that are there, by their numbers */
+	SGH_STORE_UPLOAD_COMPLETE, /* with these parts, by number and etag */
+	SGH_STORE_UPLOAD_ABORT,    /* one that is not there is success */
+	SGH_STORE_UPLOAD_FIND,     /* the open uploads of exactly this key */
 	SGH_STORE_LIST,
 	SGH_STORE_MAKE_BUCKET, /* one that is there already is success */
 	SGH_STORE_CHECK,       /* does the store serve */
@@ -57,13 +69,18 @@ struct sgh_store_op {
 	const char *content_type;
 	const struct sgh_pair *meta; /* put: values in printable ASCII */
 	size_t meta_count;
-	bool if_none_match;  /* put: SANGRAHA_E_PRECONDITION when the key exists */
-	const char *sha256;  /* put: digest of the body in hex where known, else NULL */
-	uint64_t offset;     /* get */
-	size_t max_length;   /* get: bytes, at most */
-	const char *prefix;  /* list; NULL: all */
-	const char *after;   /* list: keys behind this one; NULL: from the first */
-	unsigned limit;      /* list: 1 to 1000 */
+	/* put, upload complete: SANGRAHA_E_PRECONDITION when the key exists */
+	bool if_none_match;
+	const char *sha256; /* put: digest of the body in hex where known, else NULL */
+	uint64_t offset;    /* get */
+	size_t max_length;  /* get: bytes, at most */
+	const char *prefix; /* list; NULL: all */
+	const char *after;  /* list: keys behind this one; NULL: from the first */
+	unsigned limit;     /* list, upload parts: 1 to 1000 */
+	const char *upload; /* the upload id; all upload verbs but begin and find */
+	unsigned part; /* upload part: its number; upload parts: those after this one */
+	const struct sgh_part *parts; /* upload complete */
+	size_t part_count;
 	int64_t deadline_ms; /* monotonic */
 	/*
 	 * Called exactly once, on a thread of the store, with no lock held; a store may have
@@ -81,7 +98,13 @@ struct sgh_store_op {
 	struct sgh_bytes *data;     /* get: accounted for in the context's budget */
 	struct sgh_store_key *keys; /* list, in the order of their bytes; in the arena */
 	size_t key_count;
-	bool more; /* list: keys are left */
+	bool more;                    /* list, upload parts: some are left */
+	const char *begun_upload;     /* upload begin: its id; in the arena */
+	const char *etag;             /* upload part: with its quotes; in the arena */
+	struct sgh_part *found_parts; /* upload parts; in the arena */
+	size_t found_part_count;
+	const char **uploads; /* upload find: ids, in the arena; at most 1000 */
+	size_t upload_count;
 
 	/* private to store.c */
 	int64_t begun_ms;
@@ -101,9 +124,41 @@ struct sgh_store_op {
  * _PRECONDITION (put: the key exists), _UNAVAILABLE (worth a retry: no connection, 5xx,
  * 429, 409 ConditionalRequestConflict; a put may have happened), _TIMEOUT (likewise),
  * _UNAUTHORIZED, _OVERLOADED (no memory, disk full), _INVALID (a name that this store
- * does not take), _INTERNAL.
+ * does not take), _INTERNAL. Of upload verbs: _NOT_FOUND when there is no such upload (it
+ * was completed or aborted); of complete _INVALID when the parts are not those that lie
+ * there, or one is too small.
  */
 int sgh_store_submit(struct sangraha_store *store, struct sgh_store_op *op,
+		     struct sangraha_error *err);
+
+/* What a ticket is wanted for. Strings are borrowed for the call. */
+struct sgh_store_grant {
+	enum sgh_ticket_kind kind;
+	const char *bucket;
+	const char *key;
+	int64_t expires_ms; /* Unix; at most 7 days from now */
+	/* put, with everything signed: size, content type, metadata, If-None-Match: * */
+	uint64_t size;
+	const char *sha256; /* in hex: signed as the payload's; NULL: any bytes */
+	const char *content_type;
+	const struct sgh_pair *meta;
+	size_t meta_count;
+	/* parts */
+	const char *upload;
+	const char *record;
+	unsigned first_part;
+	unsigned part_count; /* 1 to SGH_TICKET_URLS_MAX */
+	/* get: what the store is to say in these headers; NULL: as stored */
+	const char *response_type;
+	const char *response_disposition;
+};
+
+/*
+ * Make a ticket: signs, and asks nobody. *ret and its strings live in `arena`. From any
+ * thread. SANGRAHA_E_INVALID for arguments that cannot be.
+ */
+int sgh_store_ticket(struct sangraha_store *store, const struct sgh_store_grant *grant,
+		     struct sgh_arena *arena, struct sgh_ticket **ret,
 		     struct sangraha_error *err);
 
 /* Release what a completed operation holds: arena, data. Keeps the request fields. */
@@ -142,6 +197,11 @@ struct sgh_store_backend {
 
 	/* Completes by sgh_store_complete(). */
 	int (*submit)(struct sangraha_store *store, struct sgh_store_op *op,
+		      struct sangraha_error *err);
+
+	/* sgh_store_ticket(), with arguments that were checked. */
+	int (*ticket)(struct sangraha_store *store, const struct sgh_store_grant *grant,
+		      struct sgh_arena *arena, struct sgh_ticket **ret,
 		      struct sangraha_error *err);
 };
 

@@ -27,7 +27,7 @@ struct sangraha_object {
 	char id[SANGRAHA_ID_SIZE];
 	char type[SANGRAHA_TYPE_SIZE];
 	char reference[SANGRAHA_REFERENCE_SIZE];
-	char sha256[SANGRAHA_SHA256_SIZE];
+	char sha256[SANGRAHA_SHA256_SIZE]; /* "": its record tells it */
 	char etag[SANGRAHA_SHA256_SIZE + 2];
 	char created[32];
 	int64_t created_ms;
@@ -58,7 +58,7 @@ struct sgh_object_parts {
 	const char *type;
 	const char *filename;
 	const char *content_type; /* NULL: application/octet-stream */
-	const char *sha256;
+	const char *sha256;       /* NULL with a record that will tell it */
 	int64_t created_ms;
 	uint64_t size;
 	const char *facts;
@@ -86,7 +86,10 @@ int sgh_object_to_meta(const struct sangraha_object *object, struct sgh_arena *a
 		       struct sgh_pair pairs[SGH_STORE_META_MAX], size_t *ret_count,
 		       struct sangraha_error *err);
 
-/* The reverse. SANGRAHA_E_INTERNAL when the metadata is not ours or broken. */
+/*
+ * The reverse. SANGRAHA_E_INTERNAL when the metadata is not ours or broken. One that pins
+ * a record has no digest before sgh_record_describe().
+ */
 int sgh_object_from_meta(const char *type, const char *id, const char *content_type,
 			 uint64_t size, const struct sgh_pair *pairs, size_t count,
 			 struct sangraha_object **ret, struct sangraha_error *err);

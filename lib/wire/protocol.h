@@ -7,6 +7,8 @@
 
 #include "wire/message.h"
 #include "wire/object.h"
+#include "wire/parts.h"
+#include "wire/ticket.h"
 
 /*
  * The queue contract, version 1, as structs: requests and replies to messages and back,
@@ -63,10 +65,23 @@ struct sgh_request {
 	bool persistent;
 	unsigned limit; /* of a list; 0: absent */
 	const char *cursor;
+	/* of large objects; docs/protocol.md, "Large objects" */
+	enum sgh_ticket_kind transfer; /* put-begin, put-commit: how the body travels */
+	const char *record;            /* the record id, of all but put-begin */
+	unsigned first_part;           /* put-extend: URLs are wanted from this part on */
+	const char *facts; /* what the requester's validator found: compact JSON */
+	const char *rules; /* the version of its rules */
+	bool redirect; /* get: the ticket is for a web browser, with headers to match */
+	bool download; /* get: ... that is to save it */
+	struct sgh_part *parts; /* put-commit: the document in the body; in the arena */
+	size_t part_count;
 	struct sgh_pair meta[SGH_META_MAX]; /* decoded UTF-8 */
 	size_t meta_count;
-	struct sgh_bytes *body; /* the object's bytes, decoded; a reference */
+	/* The object's bytes, decoded; of put-begin the first 64 KiB. A reference. */
+	struct sgh_bytes *body;
 };
+
+#define SGH_PREFIX_SIZE (64 << 10) /* bytes of a put-begin's body */
 
 struct sgh_request *sgh_request_new(void); /* zero, size -1; NULL without memory */
 void sgh_request_free(struct sgh_request *request);
@@ -102,8 +117,10 @@ int sgh_message_retry(const struct sgh_message *message, unsigned attempt,
 		      struct sgh_message **ret, struct sangraha_error *err);
 
 /*
- * The answer to a request; as a message it has no message_id. `status` 0 with an object (put, get, stat), with objects
- * (list), or nothing more (delete); otherwise an error.
+ * The answer to a request; as a message it has no message_id. `status` 0 with an object
+ * (put, get, stat, put-commit; put-begin when the object is there already), with objects
+ * (list), with a ticket (put-begin, put-extend; get besides the object), or nothing more
+ * (delete, put-abort); otherwise an error.
  */
 struct sgh_reply {
 	struct sgh_arena arena;
@@ -126,6 +143,8 @@ struct sgh_reply {
 	struct sangraha_object **objects; /* references, in memory of malloc() */
 	size_t object_count;
 	const char *next_cursor;
+	/* of put-begin, put-extend, and of a get of a large object: in the arena */
+	struct sgh_ticket *ticket;
 	bool persistent;
 	struct sgh_bytes *body; /* of get; a reference */
 };

@@ -23,16 +23,26 @@ struct sgh_record {
 	const char *declared;
 	const char *detected;
 	const char *rule;
+	/* of upload/ and object/: large objects */
+	const char *record;       /* the record id */
+	const char *upload;       /* the store's upload id; NULL: not begun yet */
+	const char *content_type; /* the media type that the object is stored with */
+	const char *facts;        /* compact JSON */
+	const char *rules;
+	int64_t size;       /* bytes; 0: not known */
 	int64_t offset;     /* -1: none */
 	int64_t created_ms; /* Unix */
 	int64_t expires_ms; /* Unix; 0: never */
 };
 
-#define SGH_RECORD_KEY_SIZE 128
+#define SGH_RECORD_KEY_SIZE 160
 
 void sgh_record_key_operation(char key[SGH_RECORD_KEY_SIZE], const char *id);
 void sgh_record_key_deleted(char key[SGH_RECORD_KEY_SIZE], const char *type,
 			    const char *id);
+void sgh_record_key_upload(char key[SGH_RECORD_KEY_SIZE], const char *id);
+void sgh_record_key_object(char key[SGH_RECORD_KEY_SIZE], const char *type,
+			   const char *id, const char *record);
 
 void sgh_record_fini(struct sgh_record *record);
 int sgh_record_write(const struct sgh_record *record, struct sgh_bytes **ret,
@@ -40,5 +50,13 @@ int sgh_record_write(const struct sgh_record *record, struct sgh_bytes **ret,
 /* SANGRAHA_E_INTERNAL for what is no record. */
 int sgh_record_parse(const void *json, size_t length, struct sgh_record *record,
 		     struct sangraha_error *err);
+
+/*
+ * Complete the description of a large object, which nobody else has seen yet, with what
+ * its record `object/…` tells: digest, facts, rules. SANGRAHA_E_INTERNAL when the record
+ * is not the one that the object pins, or of another size.
+ */
+int sgh_record_describe(const struct sgh_record *record, struct sangraha_object *object,
+			struct sangraha_error *err);
 
 #endif
