@@ -74,6 +74,8 @@ struct sgh_store_op {
 	const char *sha256; /* put: digest of the body in hex where known, else NULL */
 	uint64_t offset;    /* get */
 	size_t max_length;  /* get: bytes, at most */
+	/* get: an object of more than max_length bytes comes without any, `data` NULL */
+	bool whole;
 	const char *prefix; /* list; NULL: all */
 	const char *after;  /* list: keys behind this one; NULL: from the first */
 	unsigned limit;     /* list, upload parts: 1 to 1000 */
