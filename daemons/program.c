@@ -105,6 +105,7 @@ static int open_store(struct sgh_program *program, struct sangraha_store **ret,
 		.bucket_prefix = sgh_config_text(config, SGH_SET_BUCKET_PREFIX),
 		.ca_file = sgh_config_text(config, SGH_SET_STORE_CA_FILE),
 		.idle_timeout_ms = sgh_program_number(program, SGH_SET_IDLE_TIMEOUT),
+		.public_url = sgh_config_text(config, SGH_SET_STORE_PUBLIC_URL),
 	};
 
 	return sangraha_store_open(program->context, program->store_url, &options, ret,

@@ -4,11 +4,16 @@
 int sgh_start_receiver(const struct sgh_program *program, struct sangraha_store *store,
 		       struct sangraha_receiver **ret, struct sangraha_error *err)
 {
+	const struct sgh_config *config = &program->config;
 	struct sangraha_receiver_options options = {
 		.size = sizeof(options),
 		.prefetch = sgh_program_number(program, SGH_SET_PREFETCH),
 		.workers = sgh_program_number(program, SGH_SET_WORKERS),
-		.inline_limit = sgh_config_number(&program->config, SGH_SET_INLINE_LIMIT),
+		.inline_limit = sgh_config_number(config, SGH_SET_INLINE_LIMIT),
+		.max_object_size = sgh_config_number(config, SGH_SET_MAX_OBJECT_SIZE),
+		.no_large_writes = !sgh_config_number(config, SGH_SET_LARGE_WRITES),
+		.verify_large = (int)sgh_config_number(config, SGH_SET_VERIFY_LARGE),
+		.ticket_timeout_ms = sgh_program_number(program, SGH_SET_TICKET_TIMEOUT),
 	};
 
 	return sangraha_receiver_start(program->context, program->queue, store, &options,
@@ -23,6 +28,7 @@ int sgh_start_getter(const struct sgh_program *program, struct sangraha_store *s
 		.prefetch = sgh_program_number(program, SGH_SET_PREFETCH),
 		.workers = sgh_program_number(program, SGH_SET_WORKERS),
 		.inline_limit = sgh_config_number(&program->config, SGH_SET_INLINE_LIMIT),
+		.ticket_timeout_ms = sgh_program_number(program, SGH_SET_TICKET_TIMEOUT),
 	};
 
 	return sangraha_getter_start(program->context, program->queue, store, &options,
@@ -40,6 +46,11 @@ int sgh_start_client(const struct sgh_program *program, struct sangraha_client *
 		.direct = 1,
 		.persistent_reads =
 			(int)sgh_config_number(config, SGH_SET_PERSISTENT_READS),
+		.spool_limit = sgh_config_number(config, SGH_SET_SPOOL_LIMIT),
+		.max_object_size = sgh_config_number(config, SGH_SET_MAX_OBJECT_SIZE),
+		.no_large_writes = !sgh_config_number(config, SGH_SET_LARGE_WRITES),
+		.idle_timeout_ms = sgh_program_number(program, SGH_SET_IDLE_TIMEOUT),
+		.store_ca_file = sgh_config_text(config, SGH_SET_STORE_CA_FILE),
 	};
 
 	return sangraha_client_new(program->context, program->queue, &options, ret, err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "start.h"
 
+#include <string.h>
+
 int sgh_start_rest(const struct sgh_program *program, struct sangraha_client *client,
 		   void (*health)(void *arg, struct sangraha_health *health), void *arg,
 		   struct sangraha_rest **ret, struct sangraha_error *err)
@@ -17,6 +19,8 @@ int sgh_start_rest(const struct sgh_program *program, struct sangraha_client *cl
 		.idle_timeout_ms = sgh_program_number(program, SGH_SET_IDLE_TIMEOUT),
 		.health = health,
 		.health_arg = arg,
+		.redirect_large = strcmp(sgh_config_text(config, SGH_SET_LARGE_READS),
+					 "redirect") == 0,
 	};
 
 	return sangraha_rest_start(program->context, client, &options, ret, err);

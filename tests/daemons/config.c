@@ -379,8 +379,8 @@ static void a_setting_of_a_later_version_is_idle(void **state)
 {
 	struct box *box = *state;
 
-	t_ok(load(box, "--spool-limit 1M --prefetch 2", ""));
-	assert_true(sgh_config_idle(&box->config, SGH_SET_SPOOL_LIMIT));
+	t_ok(load(box, "--store-read-url s3+http://b:9000 --prefetch 2", ""));
+	assert_true(sgh_config_idle(&box->config, SGH_SET_STORE_READ_URL));
 	assert_false(sgh_config_idle(&box->config, SGH_SET_PREFETCH));
 	assert_false(sgh_config_idle(&box->config, SGH_SET_TICKET_TIMEOUT));
 }

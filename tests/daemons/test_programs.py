@@ -131,7 +131,7 @@ def test_it_may_open_all_the_files_it_can(spawned):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_the_log_is_json_lines(spawned, role):
-    later, value = ("cache-ttl", "5") if role == "orchestrator" else ("ticket-timeout", "60")
+    later, value = ("cache-ttl", "5") if role == "orchestrator" else ("store-read-url", "s3+http://127.0.0.1:9")
     daemon = spawned(role, f"--{later}", value).start()
     assert daemon.terminate() == 0
     lines = daemon.log()
