@@ -72,7 +72,10 @@ struct sgh_move {
 		[132]; /* PUT, PARTS: what the store said, with its quotes; "" if nothing */
 	uint64_t moved; /* bytes that push() took */
 
-	/* private */
+	/* private to mover.c, guarded by the mover's lock; NULL: not under way */
+	struct sgh_mover_way *way;
+
+	/* private to the kind of address */
 	void *backend;
 };
 
