@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/thread.h"
+#include "support/memory_uploads.h"
 #include "support/t.h"
 #include "wire/sha256.h"
 
@@ -19,6 +20,7 @@ struct object {
 struct bucket {
 	struct sgh_list link;
 	struct sgh_list objects;
+	struct sgh_list uploads; /* memory_upload.link */
 	char name[64];
 };
 
@@ -89,36 +91,36 @@ static void object_free(struct object *object)
 	free(object);
 }
 
-static void copy_head(struct sgh_arena *arena, struct sgh_store_head *to,
-		      const struct sgh_store_head *from)
+/* What a put, or the beginning of an upload, says about its object. */
+static struct sgh_store_head head_of(const struct sgh_store_op *op)
 {
-	*to = *from;
-	to->content_type = sgh_arena_strdup(arena, from->content_type);
-	for (size_t i = 0; i < from->meta_count; i++) {
-		to->meta[i].name = sgh_arena_strdup(arena, from->meta[i].name);
-		to->meta[i].value = sgh_arena_strdup(arena, from->meta[i].value);
-	}
-}
-
-static void add_object(struct bucket *bucket, const struct sgh_store_op *op)
-{
-	struct object *object = calloc(1, sizeof(*object));
-	size_t length = op->body ? op->body->length : 0;
 	struct sgh_store_head head = {
-		.size = length,
 		.content_type =
 			op->content_type ? op->content_type : "application/octet-stream",
-		.modified_ms = sgh_time_ms(),
 		.meta_count = op->meta_count,
 	};
-	struct sgh_list *place = &bucket->objects;
 
 	for (size_t i = 0; i < op->meta_count; i++)
 		head.meta[i] = op->meta[i];
-	find_object(bucket, op->key, &place);
-	object->key = strdup(op->key);
-	object->body = sgh_bytes_copy(op->body ? op->body->data : (void *)"", length);
-	copy_head(&object->arena, &object->head, &head);
+	return head;
+}
+
+/* Takes over the body; what lies under the key goes. */
+static void add_object(struct bucket *bucket, const char *key,
+		       const struct sgh_store_head *head, struct sgh_bytes *body)
+{
+	struct sgh_list *place = &bucket->objects;
+	struct object *object = find_object(bucket, key, NULL);
+
+	if (object)
+		object_free(object);
+	object = calloc(1, sizeof(*object));
+	find_object(bucket, key, &place);
+	object->key = strdup(key);
+	object->body = body;
+	memory_copy_head(&object->arena, &object->head, head);
+	object->head.size = body->length;
+	object->head.modified_ms = sgh_time_ms();
 	sgh_list_append(place, &object->link);
 }
 
@@ -128,6 +130,7 @@ static void add_bucket(struct memory_store *store, const char *name)
 
 	snprintf(bucket->name, sizeof(bucket->name), "%s", name);
 	sgh_list_init(&bucket->objects);
+	sgh_list_init(&bucket->uploads);
 	sgh_list_append(&store->state.buckets, &bucket->link);
 }
 
@@ -141,6 +144,9 @@ static void wipe_locked(struct memory_store *store)
 		while (!sgh_list_empty(&bucket->objects))
 			object_free(sgh_list_entry(bucket->objects.next, struct object,
 						   link));
+		while (!sgh_list_empty(&bucket->uploads))
+			memory_upload_free(sgh_list_entry(bucket->uploads.next,
+							  struct memory_upload, link));
 		free(bucket);
 	}
 }
@@ -155,6 +161,7 @@ static int not_found(struct sgh_store_op *op, const char *what)
 static int do_put(struct bucket *bucket, struct sgh_store_op *op)
 {
 	struct object *there = find_object(bucket, op->key, NULL);
+	struct sgh_store_head head = head_of(op);
 	char sha256[SANGRAHA_SHA256_SIZE];
 
 	if (op->sha256 &&
@@ -165,10 +172,52 @@ static int do_put(struct bucket *bucket, struct sgh_store_op *op)
 				"the body is not of its digest");
 	if (there && op->if_none_match)
 		return sgh_fail(&op->err, SANGRAHA_E_PRECONDITION, 412, "the key exists");
-	if (there)
-		object_free(there);
-	add_object(bucket, op);
+	add_object(bucket, op->key, &head,
+		   sgh_bytes_copy(op->body ? op->body->data : (void *)"",
+				  op->body ? op->body->length : 0));
 	return 0;
+}
+
+static int do_complete(struct bucket *bucket, struct sgh_store_op *op)
+{
+	struct memory_upload *upload;
+	struct sgh_bytes *body;
+	int rc = memory_upload_join(&bucket->uploads, op, &upload, &body);
+
+	if (rc)
+		return rc;
+	if (op->if_none_match && find_object(bucket, op->key, NULL)) {
+		sgh_bytes_unref(body);
+		return sgh_fail(&op->err, SANGRAHA_E_PRECONDITION, 412, "the key exists");
+	}
+	add_object(bucket, op->key, &upload->head, body);
+	memory_upload_free(upload);
+	return 0;
+}
+
+static int do_upload(struct bucket *bucket, struct sgh_store_op *op)
+{
+	struct sgh_store_head head = head_of(op);
+
+	switch (op->verb) {
+	case SGH_STORE_UPLOAD_BEGIN:
+		return memory_upload_begin(&bucket->uploads, op, &head);
+	case SGH_STORE_UPLOAD_PART:
+		return memory_upload_part(&bucket->uploads, op);
+	case SGH_STORE_UPLOAD_PARTS:
+		return memory_upload_parts(&bucket->uploads, op);
+	case SGH_STORE_UPLOAD_COMPLETE:
+		return do_complete(bucket, op);
+	case SGH_STORE_UPLOAD_ABORT:
+		return memory_upload_abort(&bucket->uploads, op);
+	default:
+		return memory_upload_find(&bucket->uploads, op);
+	}
+}
+
+static bool is_upload(enum sgh_store_verb verb)
+{
+	return verb >= SGH_STORE_UPLOAD_BEGIN && verb <= SGH_STORE_UPLOAD_FIND;
 }
 
 static int do_read(struct memory_store *store, struct object *object,
@@ -179,8 +228,8 @@ static int do_read(struct memory_store *store, struct object *object,
 	size_t from = sgh_min((size_t)op->offset, size);
 	size_t length = sgh_min(op->max_length, size - from);
 
-	copy_head(&op->arena, &op->head, &object->head);
-	if (op->verb == SGH_STORE_HEAD)
+	memory_copy_head(&op->arena, &op->head, &object->head);
+	if (op->verb == SGH_STORE_HEAD || (op->whole && size > op->max_length))
 		return 0;
 	sgh_budget_force(budget, length);
 	op->data = sgh_bytes_new(budget, length);
@@ -224,7 +273,11 @@ static int perform_locked(struct memory_store *store, struct sgh_store_op *op)
 		return 0;
 	}
 	if (!bucket)
-		return op->verb == SGH_STORE_DELETE ? 0 : not_found(op, "bucket");
+		return op->verb == SGH_STORE_DELETE || op->verb == SGH_STORE_UPLOAD_ABORT
+			       ? 0
+			       : not_found(op, "bucket");
+	if (is_upload(op->verb))
+		return do_upload(bucket, op);
 	if (op->verb == SGH_STORE_PUT)
 		return do_put(bucket, op);
 	if (op->verb == SGH_STORE_LIST)
@@ -243,21 +296,31 @@ static int perform_locked(struct memory_store *store, struct sgh_store_op *op)
 static void name_op(struct pending *pending)
 {
 	static const char *const verbs[] = {
-		[SGH_STORE_PUT] = "put",     [SGH_STORE_GET] = "get",
-		[SGH_STORE_HEAD] = "head",   [SGH_STORE_DELETE] = "delete",
-		[SGH_STORE_LIST] = "list",   [SGH_STORE_MAKE_BUCKET] = "make-bucket",
+		[SGH_STORE_PUT] = "put",
+		[SGH_STORE_GET] = "get",
+		[SGH_STORE_HEAD] = "head",
+		[SGH_STORE_DELETE] = "delete",
+		[SGH_STORE_UPLOAD_BEGIN] = "upload-begin",
+		[SGH_STORE_UPLOAD_PART] = "upload-part",
+		[SGH_STORE_UPLOAD_PARTS] = "upload-parts",
+		[SGH_STORE_UPLOAD_COMPLETE] = "upload-complete",
+		[SGH_STORE_UPLOAD_ABORT] = "upload-abort",
+		[SGH_STORE_UPLOAD_FIND] = "upload-find",
+		[SGH_STORE_LIST] = "list",
+		[SGH_STORE_MAKE_BUCKET] = "make-bucket",
 		[SGH_STORE_CHECK] = "check",
 	};
 	const struct sgh_store_op *op = pending->op;
 	size_t kind = op->key ? strcspn(op->key, "/") : 0;
+	bool conditional = op->if_none_match && (op->verb == SGH_STORE_PUT ||
+						 op->verb == SGH_STORE_UPLOAD_COMPLETE);
 
 	if (op->verb == SGH_STORE_CHECK)
 		snprintf(pending->name, sizeof(pending->name), "check");
 	else
 		snprintf(pending->name, sizeof(pending->name), "%s%s %s%s%.*s",
-			 verbs[op->verb],
-			 op->verb == SGH_STORE_PUT && op->if_none_match ? "-new" : "",
-			 op->bucket, op->key && op->key[kind] ? "/" : "",
+			 verbs[op->verb], conditional ? "-new" : "", op->bucket,
+			 op->key && op->key[kind] ? "/" : "",
 			 op->key && op->key[kind] ? (int)kind : 0,
 			 op->key ? op->key : "");
 }
@@ -482,6 +545,57 @@ int memory_store_count(struct sangraha_store *base, const char *bucket)
 			count++;
 	pthread_mutex_unlock(&store->state.lock);
 	return in ? count : -1;
+}
+
+char *memory_store_key(struct sangraha_store *base, const char *bucket, unsigned nth)
+{
+	struct memory_store *store = memory_of(base);
+	struct bucket *in;
+	char *key = NULL;
+
+	pthread_mutex_lock(&store->state.lock);
+	in = find_bucket(store, bucket);
+	if (in)
+		sgh_list_for_each (link, &in->objects)
+			if (!nth--) {
+				key = strdup(
+					sgh_list_entry(link, struct object, link)->key);
+				break;
+			}
+	pthread_mutex_unlock(&store->state.lock);
+	return key;
+}
+
+struct sgh_bytes *memory_store_body(struct sangraha_store *base, const char *bucket,
+				    const char *key)
+{
+	struct memory_store *store = memory_of(base);
+	struct bucket *in;
+	struct object *object;
+	struct sgh_bytes *body = NULL;
+
+	pthread_mutex_lock(&store->state.lock);
+	in = find_bucket(store, bucket);
+	object = in ? find_object(in, key, NULL) : NULL;
+	if (object)
+		body = sgh_bytes_ref(object->body);
+	pthread_mutex_unlock(&store->state.lock);
+	return body;
+}
+
+int memory_store_uploads(struct sangraha_store *base, const char *bucket)
+{
+	struct memory_store *store = memory_of(base);
+	struct bucket *in;
+	int count = 0;
+
+	pthread_mutex_lock(&store->state.lock);
+	in = find_bucket(store, bucket);
+	if (in)
+		sgh_list_for_each (link, &in->uploads)
+			count++;
+	pthread_mutex_unlock(&store->state.lock);
+	return count;
 }
 
 void memory_store_wipe(struct sangraha_store *base)

@@ -10,9 +10,11 @@
  * completes operations, in their order unless the script says otherwise.
  *
  * In script and journal an operation is its verb and place: "put image", "put-new image"
- * when conditional, "get", "head", "delete", "list", "make-bucket image", "check"; of the
- * bucket "meta" the kind of record too: "put-new meta/deleted". Checks and the making of
- * buckets follow clocks, so the journal leaves them out.
+ * when conditional, "get", "head", "delete", "list", "make-bucket image", "check",
+ * "upload-begin image", "upload-part", "upload-parts", "upload-complete" and, conditional,
+ * "upload-complete-new", "upload-abort", "upload-find"; of the bucket "meta" the kind of
+ * record too: "put-new meta/deleted". Checks and the making of buckets follow clocks, so the
+ * journal leaves them out.
  */
 struct sangraha_store *memory_store_new(struct sangraha_context *context,
 					struct script *script);
@@ -27,6 +29,13 @@ void memory_store_remove(struct sangraha_store *store, const char *bucket,
 			 const char *key);
 /* How many keys a bucket has; -1 without that bucket. */
 int memory_store_count(struct sangraha_store *store, const char *bucket);
+/* The nth of its keys in their order, from 0; yours. NULL when there is none. */
+char *memory_store_key(struct sangraha_store *store, const char *bucket, unsigned nth);
+/* What lies under a key, a reference; NULL when nothing does. */
+struct sgh_bytes *memory_store_body(struct sangraha_store *store, const char *bucket,
+				    const char *key);
+/* How many uploads are open in a bucket. */
+int memory_store_uploads(struct sangraha_store *store, const char *bucket);
 /* Drop every bucket with what is in it. */
 void memory_store_wipe(struct sangraha_store *store);
 
