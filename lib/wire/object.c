@@ -51,7 +51,8 @@ static int check_texts(const struct sgh_object_parts *parts, struct sangraha_err
 		return invalid(err, "rule version");
 	if (!plain_or_absent(parts->operation, 128))
 		return invalid(err, "operation id");
-	if (!plain_or_absent(parts->record, 128))
+	/* It becomes a part of a key. */
+	if (parts->record && !sangraha_id_valid(parts->record))
 		return invalid(err, "record id");
 	if (parts->facts && (strlen(parts->facts) >= SGH_FACTS_SIZE ||
 			     !sgh_json_is(parts->facts, strlen(parts->facts), '{')))
@@ -67,7 +68,7 @@ static int check(const struct sgh_object_parts *parts, struct sangraha_error *er
 		return invalid(err, "id");
 	if (!parts->type || !sgh_type_name_valid(parts->type))
 		return invalid(err, "type");
-	if (!parts->sha256 || !sgh_sha256_hex_valid(parts->sha256))
+	if (parts->sha256 ? !sgh_sha256_hex_valid(parts->sha256) : !parts->record)
 		return invalid(err, "SHA-256");
 	if (parts->created_ms < 0 || parts->created_ms > CREATED_MAX)
 		return invalid(err, "time of creation");
@@ -109,6 +110,12 @@ static bool keep_meta(struct sangraha_object *object, const struct sgh_pair *pai
 	return true;
 }
 
+static void set_digest(struct sangraha_object *object, const char *sha256)
+{
+	snprintf(object->sha256, sizeof(object->sha256), "%s", sha256);
+	snprintf(object->etag, sizeof(object->etag), "\"%s\"", sha256);
+}
+
 static bool fill(struct sangraha_object *object, const struct sgh_object_parts *parts)
 {
 	const char *type = parts->content_type;
@@ -117,8 +124,8 @@ static bool fill(struct sangraha_object *object, const struct sgh_object_parts *
 	snprintf(object->type, sizeof(object->type), "%s", parts->type);
 	snprintf(object->reference, sizeof(object->reference), "%s/%s", parts->type,
 		 parts->id);
-	snprintf(object->sha256, sizeof(object->sha256), "%s", parts->sha256);
-	snprintf(object->etag, sizeof(object->etag), "\"%s\"", parts->sha256);
+	if (parts->sha256)
+		set_digest(object, parts->sha256);
 	sgh_rfc3339(parts->created_ms, object->created);
 	object->created_ms = parts->created_ms;
 	object->size = parts->size;
@@ -149,6 +156,26 @@ int sgh_object_new(const struct sgh_object_parts *parts, struct sangraha_object 
 		return sgh_fail_memory(err);
 	}
 	*ret = object;
+	return 0;
+}
+
+int sgh_object_complete(struct sangraha_object *object, const char *sha256,
+			const char *facts, const char *rules, struct sangraha_error *err)
+{
+	struct sgh_object_parts parts = {
+		.facts = facts ? facts : "{}",
+		.rules = rules,
+	};
+	int status = check_texts(&parts, err);
+
+	if (status)
+		return status;
+	if (!sha256 || !sgh_sha256_hex_valid(sha256))
+		return invalid(err, "SHA-256");
+	if (!keep(object, &object->facts, parts.facts) ||
+	    !keep(object, &object->rules, parts.rules))
+		return sgh_fail_memory(err);
+	set_digest(object, sha256);
 	return 0;
 }
 

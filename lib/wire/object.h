@@ -27,8 +27,8 @@ struct sangraha_object {
 	char id[SANGRAHA_ID_SIZE];
 	char type[SANGRAHA_TYPE_SIZE];
 	char reference[SANGRAHA_REFERENCE_SIZE];
-	char sha256[SANGRAHA_SHA256_SIZE]; /* "": its record tells it */
-	char etag[SANGRAHA_SHA256_SIZE + 2];
+	char sha256[SANGRAHA_SHA256_SIZE];   /* "": its record tells it */
+	char etag[SANGRAHA_SHA256_SIZE + 2]; /* "" without a digest */
 	char created[32];
 	int64_t created_ms;
 	uint64_t size;
@@ -77,10 +77,19 @@ int sgh_object_new(const struct sgh_object_parts *parts, struct sangraha_object 
 		   struct sangraha_error *err);
 
 /*
+ * Give an object that nobody else has seen yet its digest, facts and rules, which are
+ * copied; facts and rules may be NULL. SANGRAHA_E_INVALID when one is not what it should
+ * be.
+ */
+int sgh_object_complete(struct sangraha_object *object, const char *sha256,
+			const char *facts, const char *rules, struct sangraha_error *err);
+
+/*
  * Stored metadata, version 1: names without "x-amz-meta-" ("sangraha",
  * "sangraha-filename", …), values percent-encoded where docs/protocol.md says so.
- * `arena` owns the strings. *ret_count is at most SGH_STORE_META_MAX. SANGRAHA_E_INVALID
- * when it is more than the 2 KiB that S3 servers take.
+ * `arena` owns the strings. *ret_count is at most SGH_STORE_META_MAX. What an object
+ * without a digest has only from its record, digest and facts, is left out.
+ * SANGRAHA_E_INVALID when it is more than the 2 KiB that S3 servers take.
  */
 int sgh_object_to_meta(const struct sangraha_object *object, struct sgh_arena *arena,
 		       struct sgh_pair pairs[SGH_STORE_META_MAX], size_t *ret_count,

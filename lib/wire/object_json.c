@@ -25,8 +25,8 @@ void sgh_object_write_json(const struct sangraha_object *object, struct sgh_buf 
 	write_member(buf, "filename", object->filename);
 	write_member(buf, "content_type", object->content_type);
 	sgh_buf_printf(buf, ",\"size\":%" PRIu64, object->size);
-	write_member(buf, "sha256", object->sha256);
-	write_member(buf, "etag", object->etag);
+	write_member(buf, "sha256", object->sha256[0] ? object->sha256 : NULL);
+	write_member(buf, "etag", object->etag[0] ? object->etag : NULL);
 	write_member(buf, "created", object->created);
 	sgh_buf_puts(buf, ",\"metadata\":{");
 	for (size_t i = 0; i < object->meta_count; i++) {

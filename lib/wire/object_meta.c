@@ -60,14 +60,15 @@ int sgh_object_to_meta(const struct sangraha_object *object, struct sgh_arena *a
 		       struct sangraha_error *err)
 {
 	struct writer writer = { .arena = arena, .pairs = pairs };
+	const bool whole = object->sha256[0];
 
 	add(&writer, "", "sangraha", VERSION, false);
 	add(&writer, PREFIX, "filename", object->filename, true);
-	add(&writer, PREFIX, "sha256", object->sha256, false);
+	add(&writer, PREFIX, "sha256", whole ? object->sha256 : NULL, false);
 	add(&writer, PREFIX, "operation", object->operation, false);
 	add(&writer, PREFIX, "created", object->created, false);
 	add(&writer, PREFIX, "rules", object->rules, false);
-	add(&writer, PREFIX, "facts", object->facts, true);
+	add(&writer, PREFIX, "facts", whole ? object->facts : NULL, true);
 	add(&writer, PREFIX, "record", object->record, false);
 	for (size_t i = 0; i < object->meta_count; i++)
 		add(&writer, USER_PREFIX, object->meta[i].name, object->meta[i].value,

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/util.h"
 #include "wire/json.h"
+#include "wire/object.h"
 
 #define RECORD_MAX (64 << 10)
 
@@ -20,6 +21,17 @@ void sgh_record_key_deleted(char key[SGH_RECORD_KEY_SIZE], const char *type,
 			    const char *id)
 {
 	snprintf(key, SGH_RECORD_KEY_SIZE, "deleted/%s/%s", type, id);
+}
+
+void sgh_record_key_upload(char key[SGH_RECORD_KEY_SIZE], const char *id)
+{
+	snprintf(key, SGH_RECORD_KEY_SIZE, "upload/%s", id);
+}
+
+void sgh_record_key_object(char key[SGH_RECORD_KEY_SIZE], const char *type,
+			   const char *id, const char *record)
+{
+	snprintf(key, SGH_RECORD_KEY_SIZE, "object/%s/%s/%s", type, id, record);
 }
 
 void sgh_record_fini(struct sgh_record *record)
@@ -40,6 +52,11 @@ static const struct {
 	{ "declared", offsetof(struct sgh_record, declared) },
 	{ "detected", offsetof(struct sgh_record, detected) },
 	{ "rule", offsetof(struct sgh_record, rule) },
+	{ "record", offsetof(struct sgh_record, record) },
+	{ "upload", offsetof(struct sgh_record, upload) },
+	{ "content_type", offsetof(struct sgh_record, content_type) },
+	{ "facts", offsetof(struct sgh_record, facts) },
+	{ "rules", offsetof(struct sgh_record, rules) },
 };
 
 static const struct {
@@ -47,6 +64,7 @@ static const struct {
 	size_t place;
 	int64_t absent;
 } numbers[] = {
+	{ "size", offsetof(struct sgh_record, size), 0 },
 	{ "offset", offsetof(struct sgh_record, offset), -1 },
 	{ "created_ms", offsetof(struct sgh_record, created_ms), 0 },
 	{ "expires_ms", offsetof(struct sgh_record, expires_ms), 0 },
@@ -148,4 +166,32 @@ int sgh_record_parse(const void *json, size_t length, struct sgh_record *record,
 	}
 	*record = found;
 	return 0;
+}
+
+static int no_match(const struct sangraha_object *object, const char *why,
+		    struct sangraha_error *err)
+{
+	return sgh_fail(err, SANGRAHA_E_INTERNAL, 0, "the record of %s does not fit: %s",
+			object->reference, why);
+}
+
+int sgh_record_describe(const struct sgh_record *record, struct sangraha_object *object,
+			struct sangraha_error *err)
+{
+	struct sangraha_error why = { 0 };
+	int status;
+
+	if (!record->record || !sgh_streq(record->record, object->record))
+		return no_match(object, "the object pins another one", err);
+	if (record->type && strcmp(record->type, object->type) != 0)
+		return no_match(object, "its type differs", err);
+	if (record->size < 0 || (uint64_t)record->size != object->size)
+		return no_match(object, "its size differs", err);
+	if (object->sha256[0] && !sgh_streq(record->sha256, object->sha256))
+		return no_match(object, "its digest differs", err);
+	status = sgh_object_complete(object, record->sha256, record->facts,
+				     record->rules ? record->rules : object->rules, &why);
+	if (status == SANGRAHA_E_INVALID)
+		return no_match(object, why.message, err);
+	return status ? sgh_fail_with(err, status, &why) : 0;
 }

@@ -43,7 +43,7 @@ enum sgh_ticket_kind sgh_ticket_kind_from_name(const char *name);
 struct sgh_ticket {
 	enum sgh_ticket_kind kind;
 	int64_t expires_ms; /* Unix; no request is begun after that */
-	/* put: headers that must be sent, with these values and in any order */
+	/* put: headers that must be sent, with these values (ASCII) and in any order */
 	struct sgh_pair headers[SGH_TICKET_HEADERS_MAX];
 	size_t header_count;
 	/* put, get: one; parts: those of first_part, first_part + 1, … */
@@ -52,6 +52,8 @@ struct sgh_ticket {
 	unsigned first_part; /* from 1 */
 	const char *record;  /* parts: the record id that extend, commit and abort name */
 };
+
+#define SGH_TICKET_ARENA_MAX (1 << 20) /* bytes that a ticket may take in an arena */
 
 /* The document: {"transfer":"parts","expires":…,"first_part":1,"urls":[…],…}. */
 void sgh_ticket_write(const struct sgh_ticket *ticket, struct sgh_buf *buf);

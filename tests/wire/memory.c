@@ -246,6 +246,70 @@ static int write_record(void *arg)
 	return status;
 }
 
+static int describe(void *arg)
+{
+	struct sgh_object_parts parts = { .id = ID, .type = "json", .record = ID };
+	struct sgh_record record = {
+		.record = ID,
+		.sha256 = SHA256,
+		.facts = "{\"a\":1}",
+		.rules = "1",
+	};
+	struct sangraha_object *object = NULL;
+	int status = sgh_object_new(&parts, &object, &t_err);
+
+	if (status == 0)
+		status = sgh_record_describe(&record, object, &t_err);
+	sangraha_object_unref(object);
+	return status;
+}
+
+static int read_ticket(void *arg)
+{
+	struct sgh_ticket ticket = {
+		.kind = SGH_TICKET_PARTS,
+		.expires_ms = 1,
+		.first_part = 1,
+		.record = ID,
+		.urls = { "http://a/", "http://b/" },
+		.url_count = 2,
+		.headers = { { "a", "b" } },
+		.header_count = 1,
+	};
+	sgh_autobuf struct sgh_buf buf = { 0 };
+	struct sgh_arena arena = { 0 };
+	struct sgh_ticket *back = NULL;
+	int status = 0;
+
+	sgh_ticket_write(&ticket, &buf);
+	if (buf.failed)
+		status = SANGRAHA_E_OVERLOADED;
+	if (status == 0)
+		status = sgh_ticket_parse(buf.data, buf.length, &arena, &back, &t_err);
+	sgh_arena_fini(&arena);
+	return status;
+}
+
+static int read_parts(void *arg)
+{
+	static const struct sgh_part parts[] = { { 1, SGH_PART_MIN, "a" },
+						 { 2, 1, "b" } };
+	sgh_autobuf struct sgh_buf buf = { 0 };
+	struct sgh_arena arena = { 0 };
+	struct sgh_part *back = NULL;
+	size_t count;
+	int status = 0;
+
+	sgh_parts_write(parts, 2, &buf);
+	if (buf.failed)
+		status = SANGRAHA_E_OVERLOADED;
+	if (status == 0)
+		status = sgh_parts_parse(buf.data, buf.length, &arena, &back, &count,
+					 &t_err);
+	sgh_arena_fini(&arena);
+	return status;
+}
+
 static int read_disposition(void *arg)
 {
 	sgh_autofree char *name = NULL;
@@ -264,6 +328,13 @@ static void objects(void **state)
 static void records(void **state)
 {
 	each_allocation_fails(write_record, NULL);
+	each_allocation_fails(describe, NULL);
+}
+
+static void tickets(void **state)
+{
+	each_allocation_fails(read_ticket, NULL);
+	each_allocation_fails(read_parts, NULL);
 }
 
 static void dispositions(void **state)
@@ -272,9 +343,9 @@ static void dispositions(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(requests),     cmocka_unit_test(replies),
-	cmocka_unit_test(objects),      cmocka_unit_test(records),
-	cmocka_unit_test(dispositions),
+	cmocka_unit_test(requests), cmocka_unit_test(replies),
+	cmocka_unit_test(objects),  cmocka_unit_test(records),
+	cmocka_unit_test(tickets),  cmocka_unit_test(dispositions),
 };
 
 int main(void)

@@ -161,6 +161,7 @@ static void refuses_bad_parts(void **state)
 	with(rules, "1 ", "rule");
 	with(operation, "ü", "operation");
 	with(record, "a\n", "record");
+	with(record, "../x", "record");
 	with(facts, "", "facts");
 	with(facts, "[]", "facts");
 	with(facts, "{\"a\":1", "facts");
@@ -396,7 +397,7 @@ static void stored_metadata_comes_back(void **state)
 	struct sgh_pair pairs[SGH_STORE_META_MAX];
 	size_t n;
 
-	from.record = "0199f2c4";
+	from.record = ID;
 	object = made(&from);
 	t_ok(sgh_object_to_meta(object, &arena, pairs, &n, &t_err));
 	t_ok(sgh_object_from_meta("image", ID, "image/png", 1234, pairs, n, &back,
@@ -405,7 +406,42 @@ static void stored_metadata_comes_back(void **state)
 	same(object, back);
 	assert_string_equal(back->rules, "1");
 	assert_string_equal(back->operation, ID);
-	assert_string_equal(back->record, "0199f2c4");
+	assert_string_equal(back->record, ID);
+	sangraha_object_unref(object);
+	sangraha_object_unref(back);
+}
+
+/* A large object: its digest and facts are in a record, and nowhere before that. */
+static void a_record_may_tell_the_digest(void **state)
+{
+	struct sgh_object_parts from = parts();
+	struct sangraha_object *object;
+	struct sangraha_object *back = NULL;
+	struct sgh_arena arena = { 0 };
+	struct sgh_pair pairs[SGH_STORE_META_MAX];
+	sgh_autofree char *json = NULL;
+	size_t n;
+
+	from.record = ID;
+	from.sha256 = NULL;
+	object = made(&from);
+	assert_string_equal(sangraha_object_sha256(object), "");
+	assert_string_equal(sangraha_object_etag(object), "");
+	t_ok(sgh_object_to_meta(object, &arena, pairs, &n, &t_err));
+	assert_null(stored(pairs, n, "sangraha-sha256"));
+	assert_null(stored(pairs, n, "sangraha-facts"));
+	assert_string_equal(stored(pairs, n, "sangraha-record"), ID);
+	t_ok(sgh_object_from_meta("image", ID, "image/png", 1234, pairs, n, &back,
+				  &t_err));
+	assert_string_equal(back->sha256, "");
+	assert_string_equal(back->etag, "");
+	assert_string_equal(back->facts, "{}");
+	assert_string_equal(back->record, ID);
+	assert_int_equal(sangraha_object_size(back), 1234);
+	assert_int_equal(back->created_ms, object->created_ms);
+	t_ok(sangraha_object_json(back, &json, &t_err));
+	assert_non_null(strstr(json, "\"sha256\":null,\"etag\":null"));
+	sgh_arena_fini(&arena);
 	sangraha_object_unref(object);
 	sangraha_object_unref(back);
 }
@@ -500,6 +536,8 @@ static void foreign_stored_metadata(void **state)
 	broken(pairs, 5, "facts");
 	pairs[1].value = "abc";
 	broken(pairs, 3, "SHA-256");
+	pairs[1] = (struct sgh_pair){ "sangraha-record", "../x" };
+	broken(pairs, 3, "record");
 	pairs[0].value = "2";
 	broken(pairs, 5, "version");
 }
@@ -519,6 +557,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(foreign_descriptions),
 	cmocka_unit_test(writes_stored_metadata),
 	cmocka_unit_test(stored_metadata_comes_back),
+	cmocka_unit_test(a_record_may_tell_the_digest),
 	cmocka_unit_test(stored_metadata_takes_the_bounds),
 	cmocka_unit_test(stored_metadata_over_2_kib),
 	cmocka_unit_test(foreign_stored_metadata),

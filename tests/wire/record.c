@@ -2,8 +2,11 @@
 #include "wire/record.h"
 
 #include "support/t.h"
+#include "wire/object.h"
 
-#define ID "0199f2c4-0000-7000-8000-0123456789ab"
+#define ID     "0199f2c4-0000-7000-8000-0123456789ab"
+#define RECORD "3f0e2b52-9c1d-4f0a-8a77-0c6a3b1d2e4f"
+#define SHA256 "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"
 
 static void makes_keys(void **state)
 {
@@ -13,6 +16,11 @@ static void makes_keys(void **state)
 	assert_string_equal(key, "operation/" ID);
 	sgh_record_key_deleted(key, "a2345678901234567890123456789012", ID);
 	assert_string_equal(key, "deleted/a2345678901234567890123456789012/" ID);
+	sgh_record_key_upload(key, ID);
+	assert_string_equal(key, "upload/" ID);
+	sgh_record_key_object(key, "a2345678901234567890123456789012", ID, RECORD);
+	assert_string_equal(key,
+			    "object/a2345678901234567890123456789012/" ID "/" RECORD);
 }
 
 static struct sgh_record parsed(const void *json, size_t length)
@@ -34,6 +42,12 @@ static void comes_back_whole(void **state)
 		.declared = "application/json",
 		.detected = "text/plain",
 		.rule = "json.comma",
+		.record = RECORD,
+		.upload = "VXBsb2FkIElE",
+		.content_type = "application/pdf",
+		.facts = "{\"pages\":3}",
+		.rules = "2",
+		.size = (int64_t)5 << 40,
 		.offset = (int64_t)1 << 53,
 		.created_ms = 1767323045678,
 		.expires_ms = 1767409445678,
@@ -51,6 +65,12 @@ static void comes_back_whole(void **state)
 	assert_string_equal(back.declared, "application/json");
 	assert_string_equal(back.detected, "text/plain");
 	assert_string_equal(back.rule, "json.comma");
+	assert_string_equal(back.record, RECORD);
+	assert_string_equal(back.upload, "VXBsb2FkIElE");
+	assert_string_equal(back.content_type, "application/pdf");
+	assert_string_equal(back.facts, "{\"pages\":3}");
+	assert_string_equal(back.rules, "2");
+	assert_true(back.size == record.size);
 	assert_true(back.offset == record.offset);
 	assert_true(back.created_ms == record.created_ms);
 	assert_true(back.expires_ms == record.expires_ms);
@@ -68,6 +88,9 @@ static void absent_members_stay_absent(void **state)
 	back = parsed(bytes->data, bytes->length);
 	assert_null(back.operation_id);
 	assert_null(back.rule);
+	assert_null(back.record);
+	assert_null(back.upload);
+	assert_int_equal(back.size, 0);
 	assert_int_equal(back.offset, -1);
 	assert_int_equal(back.expires_ms, 0);
 	sgh_record_fini(&back);
@@ -75,7 +98,7 @@ static void absent_members_stay_absent(void **state)
 
 static void later_members_are_ignored(void **state)
 {
-	static const char json[] = "{\"sangraha\":1,\"upload\":{\"parts\":[1]},\"x\":2}";
+	static const char json[] = "{\"sangraha\":1,\"later\":{\"parts\":[1]},\"x\":2}";
 	struct sgh_record back = parsed(json, strlen(json));
 
 	sgh_record_fini(&back);
@@ -105,12 +128,143 @@ static void refuses_what_is_no_record(void **state)
 	assert_int_equal(record.offset, 99);
 }
 
+/* ---- large objects ---- */
+
+/* A large object as its stored metadata alone tells it. */
+static struct sangraha_object *pinned(void)
+{
+	struct sgh_object_parts parts = {
+		.id = ID,
+		.type = "pdf",
+		.size = 6000000,
+		.created_ms = 1767323045678,
+		.rules = "1",
+		.record = RECORD,
+	};
+	struct sangraha_object *object = NULL;
+
+	t_ok(sgh_object_new(&parts, &object, &t_err));
+	return object;
+}
+
+static struct sgh_record of_object(void)
+{
+	return (struct sgh_record){
+		.record = RECORD,
+		.type = "pdf",
+		.sha256 = SHA256,
+		.size = 6000000,
+		.facts = "{\"pages\":3}",
+		.rules = "2",
+		.offset = -1,
+	};
+}
+
+static void describes_its_object(void **state)
+{
+	struct sangraha_object *object = pinned();
+	struct sgh_record record = of_object();
+
+	t_ok(sgh_record_describe(&record, object, &t_err));
+	assert_string_equal(sangraha_object_sha256(object), SHA256);
+	assert_string_equal(sangraha_object_etag(object), "\"" SHA256 "\"");
+	assert_string_equal(sangraha_object_facts(object), "{\"pages\":3}");
+	assert_string_equal(object->rules, "2");
+	/* Once more is as well. */
+	t_ok(sgh_record_describe(&record, object, &t_err));
+	sangraha_object_unref(object);
+}
+
+static void facts_may_be_missing(void **state)
+{
+	struct sangraha_object *object = pinned();
+	struct sgh_record record = of_object();
+
+	record.facts = NULL;
+	record.rules = NULL;
+	record.type = NULL;
+	t_ok(sgh_record_describe(&record, object, &t_err));
+	assert_string_equal(sangraha_object_facts(object), "{}");
+	assert_string_equal(object->rules, "1");
+	sangraha_object_unref(object);
+}
+
+static void does_not_describe(const struct sgh_record *record, const char *why)
+{
+	struct sangraha_object *object = pinned();
+
+	t_fails(SANGRAHA_E_INTERNAL, sgh_record_describe(record, object, &t_err));
+	t_says(why);
+	assert_string_equal(object->sha256, "");
+	assert_string_equal(object->etag, "");
+	assert_string_equal(object->facts, "{}");
+	sangraha_object_unref(object);
+}
+
+static void does_not_describe_another(void **state)
+{
+	struct sgh_record record = of_object();
+
+	record.record = ID;
+	does_not_describe(&record, "pins another");
+	record.record = NULL;
+	does_not_describe(&record, "pins another");
+	record = of_object();
+	record.type = "json";
+	does_not_describe(&record, "type");
+	record = of_object();
+	record.size++;
+	does_not_describe(&record, "size");
+	record.size = 0;
+	does_not_describe(&record, "size");
+	record = of_object();
+	record.sha256 = NULL;
+	does_not_describe(&record, "SHA-256");
+	record.sha256 = "ab";
+	does_not_describe(&record, "SHA-256");
+	record = of_object();
+	record.facts = "[]";
+	does_not_describe(&record, "facts");
+	record.facts = NULL;
+	record.rules = "";
+	does_not_describe(&record, "rule");
+}
+
+static void does_not_change_a_digest(void **state)
+{
+	struct sangraha_object *object = pinned();
+	struct sgh_record record = of_object();
+
+	t_ok(sgh_record_describe(&record, object, &t_err));
+	record.sha256 =
+		"c94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9";
+	t_fails(SANGRAHA_E_INTERNAL, sgh_record_describe(&record, object, &t_err));
+	t_says("digest");
+	sangraha_object_unref(object);
+}
+
+static void needs_no_record(void **state)
+{
+	struct sgh_object_parts parts = { .id = ID, .type = "pdf", .sha256 = SHA256 };
+	struct sangraha_object *object = NULL;
+	struct sgh_record record = of_object();
+
+	t_ok(sgh_object_new(&parts, &object, &t_err));
+	t_fails(SANGRAHA_E_INTERNAL, sgh_record_describe(&record, object, &t_err));
+	sangraha_object_unref(object);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(makes_keys),
 	cmocka_unit_test(comes_back_whole),
 	cmocka_unit_test(absent_members_stay_absent),
 	cmocka_unit_test(later_members_are_ignored),
 	cmocka_unit_test(refuses_what_is_no_record),
+	cmocka_unit_test(describes_its_object),
+	cmocka_unit_test(facts_may_be_missing),
+	cmocka_unit_test(does_not_describe_another),
+	cmocka_unit_test(does_not_change_a_digest),
+	cmocka_unit_test(needs_no_record),
 };
 
 t_main(tests)
