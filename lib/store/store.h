@@ -41,6 +41,8 @@ enum sgh_store_verb {
 	SGH_STORE_CHECK,       /* does the store serve */
 };
 
+struct sgh_local_body;
+
 /* What GET and HEAD learn. Strings live in the operation's arena. */
 struct sgh_store_head {
 	uint64_t size; /* of the whole object */
@@ -65,7 +67,9 @@ struct sgh_store_op {
 	enum sgh_store_verb verb;
 	const char *bucket; /* without the prefix: "image", "meta" */
 	const char *key;
-	struct sgh_bytes *body; /* put; NULL: empty */
+	struct sgh_bytes *body; /* put, upload part; NULL: empty */
+	/* ... or what came in pieces (store/local.h), taken over unless submitting fails */
+	struct sgh_local_body *taken;
 	const char *content_type;
 	const struct sgh_pair *meta; /* put: values in printable ASCII */
 	size_t meta_count;
@@ -74,6 +78,8 @@ struct sgh_store_op {
 	const char *sha256; /* put: digest of the body in hex where known, else NULL */
 	uint64_t offset;    /* get */
 	size_t max_length;  /* get: bytes, at most */
+	/* get: becomes `data`, with room for max_length; NULL: memory of the budget */
+	struct sgh_bytes *room;
 	/* get: an object of more than max_length bytes comes without any, `data` NULL */
 	bool whole;
 	const char *prefix; /* list; NULL: all */

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/thread.h"
+#include "store/local.h"
 #include "support/memory_uploads.h"
 #include "support/t.h"
 #include "wire/sha256.h"
@@ -31,8 +32,15 @@ struct pending {
 	char name[96];
 };
 
+/* What the mover brings in pieces. */
+struct taken {
+	struct sgh_local_body base;
+	struct sgh_bytes *bytes;
+};
+
 struct memory_store {
 	struct sangraha_store base;
+	struct sgh_local local;
 	struct script *script;
 	pthread_t thread;
 	struct {
@@ -158,6 +166,14 @@ static int not_found(struct sgh_store_op *op, const char *what)
 	return sgh_fail(&op->err, SANGRAHA_E_NOT_FOUND, 404, "there is no such %s", what);
 }
 
+static void taken_free(struct sgh_local_body *body)
+{
+	struct taken *taken = sgh_container_of(body, struct taken, base);
+
+	sgh_bytes_unref(taken->bytes);
+	free(taken);
+}
+
 static int do_put(struct bucket *bucket, struct sgh_store_op *op)
 {
 	struct object *there = find_object(bucket, op->key, NULL);
@@ -228,11 +244,15 @@ static int do_read(struct memory_store *store, struct object *object,
 	size_t from = sgh_min((size_t)op->offset, size);
 	size_t length = sgh_min(op->max_length, size - from);
 
+	if (op->room)
+		budget = NULL;
 	memory_copy_head(&op->arena, &op->head, &object->head);
 	if (op->verb == SGH_STORE_HEAD || (op->whole && size > op->max_length))
 		return 0;
-	sgh_budget_force(budget, length);
-	op->data = sgh_bytes_new(budget, length);
+	if (budget)
+		sgh_budget_force(budget, length);
+	op->data = op->room ? sgh_bytes_ref(op->room) : sgh_bytes_new(budget, length);
+	op->data->length = 0;
 	sgh_bytes_append(op->data, object->body->data + from, length);
 	return 0;
 }
@@ -332,6 +352,14 @@ static int lost(struct sgh_store_op *op, int status)
 			sangraha_status_name(status));
 }
 
+static void drop_taken(struct sgh_store_op *op)
+{
+	if (!op->taken)
+		return;
+	op->body = NULL;
+	taken_free(sgh_take(op->taken));
+}
+
 static void perform(struct memory_store *store, struct pending *pending)
 {
 	struct sgh_store_op *op = pending->op;
@@ -340,8 +368,11 @@ static void perform(struct memory_store *store, struct pending *pending)
 	int status = 0;
 
 	pthread_mutex_lock(&store->state.lock);
+	if (op->taken)
+		op->body = sgh_container_of(op->taken, struct taken, base)->bytes;
 	if (step->deed != SCRIPT_FAIL)
 		status = perform_locked(store, op);
+	drop_taken(op);
 	if (step->deed != SCRIPT_GO)
 		op->status = lost(op, step->status);
 	else
@@ -363,6 +394,7 @@ static void expire(struct memory_store *store, struct pending *pending)
 	script_leave(store->script, &pending->step);
 	script_note(store->script, "%s: timeout", pending->name);
 	free(pending);
+	drop_taken(op);
 	op->status = sgh_fail(&op->err, SANGRAHA_E_TIMEOUT, 0, "the store took too long");
 	sgh_store_complete(&store->base, op);
 }
@@ -430,7 +462,75 @@ static int submit(struct sangraha_store *base, struct sgh_store_op *op,
 	return 0;
 }
 
+/* ---- for the mover ---- */
+
+static struct memory_store *memory_of_local(struct sgh_local *local)
+{
+	return sgh_container_of(local, struct memory_store, local);
+}
+
+static void local_put(struct sgh_local *local)
+{
+	/* The store has one of its own. */
+	assert_false(sgh_shared_unref(&local->shared));
+}
+
+static int local_open(struct sgh_local *local, struct sangraha_store **ret,
+		      struct sangraha_error *err)
+{
+	(void)err;
+	*ret = sangraha_store_ref(&memory_of_local(local)->base);
+	local_put(local);
+	return 0;
+}
+
+static int local_body_new(struct sgh_local *local, uint64_t length,
+			  struct sgh_local_body **ret, struct sangraha_error *err)
+{
+	struct taken *taken = calloc(1, sizeof(*taken));
+
+	(void)err;
+	taken->base.local = local;
+	taken->bytes = sgh_bytes_new(NULL, (size_t)length);
+	*ret = &taken->base;
+	return 0;
+}
+
+static void local_body_append(struct sgh_local_body *body, const void *data,
+			      size_t length)
+{
+	struct taken *taken = sgh_container_of(body, struct taken, base);
+
+	assert_true(sgh_bytes_append(taken->bytes, data, length));
+	body->appended(body, 0, NULL);
+}
+
+static const struct sgh_local_ops local_ops = {
+	.open = local_open,
+	.put = local_put,
+	.body_new = local_body_new,
+	.body_append = local_body_append,
+	.body_free = taken_free,
+};
+
+static int ticket(struct sangraha_store *base, const struct sgh_store_grant *grant,
+		  struct sgh_arena *arena, struct sgh_ticket **ret,
+		  struct sangraha_error *err)
+{
+	return sgh_local_ticket(&memory_of(base)->local, "", grant, arena, ret, err);
+}
+
 /* ---- the life of the store ---- */
+
+static int share(void *arg, struct sgh_shared **ret, struct sangraha_error *err)
+{
+	struct memory_store *store = arg;
+	int rc = sgh_local_init(&store->local, &local_ops, err);
+
+	if (!rc)
+		*ret = &store->local.shared;
+	return rc;
+}
 
 static void wake(void *arg)
 {
@@ -451,6 +551,8 @@ static void destroy(struct sangraha_store *base)
 	pthread_mutex_unlock(&store->state.lock);
 	pthread_join(store->thread, NULL);
 	script_detach(store->script, store);
+	assert_true(sgh_shared_unref(&store->local.shared));
+	sgh_shared_closed(&store->local.shared);
 	wipe_locked(store);
 	pthread_cond_destroy(&store->state.changed);
 	pthread_mutex_destroy(&store->state.lock);
@@ -462,12 +564,15 @@ static const struct sgh_store_backend memory_backend = {
 	.schemes = "memory:",
 	.destroy = destroy,
 	.submit = submit,
+	.ticket = ticket,
 };
 
 struct sangraha_store *memory_store_new(struct sangraha_context *context,
 					struct script *script)
 {
 	struct memory_store *store = calloc(1, sizeof(*store));
+	struct sgh_shared *shared;
+	char name[32];
 
 	assert_non_null(store);
 	sgh_store_init(&store->base, &memory_backend, context, NULL);
@@ -477,6 +582,8 @@ struct sangraha_store *memory_store_new(struct sangraha_context *context,
 	sgh_list_init(&store->state.pending);
 	sgh_list_init(&store->state.buckets);
 	script_attach(script, wake, store);
+	snprintf(name, sizeof(name), "memory:%p", (void *)store);
+	t_ok(sgh_shared_get(context, name, share, store, &shared, &t_err));
 	t_ok(sgh_thread_start(&store->thread, "memory-store", run, store, &t_err));
 	return &store->base;
 }
