@@ -14,10 +14,19 @@
 /* A store request of a write is not bound to the requester's deadline: it is finished. */
 #define STORE_MS 30000
 
+void sgh_task_found_fini(struct sgh_task *task)
+{
+	for (size_t i = 0; i < task->read_count; i++)
+		sgh_store_op_fini(&task->reads[i]);
+	task->read_count = 0;
+	free(sgh_take(task->reads));
+}
+
 void sgh_task_free(struct sgh_task *task)
 {
 	if (task->state_free)
 		task->state_free(task->state);
+	sgh_task_found_fini(task);
 	sgh_store_op_fini(&task->op);
 	sgh_request_free(task->request);
 	sgh_reply_free(task->reply);

@@ -5,6 +5,8 @@
 #include "role/service.h"
 #include "wire/protocol.h"
 
+struct sgh_found;
+
 /*
  * One request in the hands of a receiver or a getter, from its delivery to its
  * acknowledgement. A task is at one step at a time, and the step owns it: steps run on
@@ -29,6 +31,13 @@ struct sgh_task {
 	void (*then)(struct sgh_task *task);
 	bool begun; /* others may have seen something of it: it is finished */
 
+	/* objects that are being described: role/found.h */
+	struct sgh_found *founds;
+	size_t found_count;
+	struct sgh_store_op *reads; /* of the records they pin */
+	size_t read_count;
+	void (*described)(struct sgh_task *task);
+
 	/* the answer, and what is being published */
 	struct sgh_reply *reply;
 	struct sgh_message *event; /* to be published before the reply, or NULL */
@@ -42,6 +51,8 @@ struct sgh_task {
 	void *state;
 	void (*state_free)(void *state);
 };
+
+#define SGH_RECORD_MAX 4096 /* bytes of a record that is read */
 
 /* Whether the request, as far as it is known, only reads. */
 static inline bool sgh_task_reads(const struct sgh_task *task)
@@ -72,6 +83,9 @@ void sgh_task_run(struct sgh_task *task, struct sgh_store_op *ops, size_t count,
 
 /* Run the task's own operation. */
 void sgh_task_run_one(struct sgh_task *task, void (*then)(struct sgh_task *task));
+
+/* Release what role/found.h needed. */
+void sgh_task_found_fini(struct sgh_task *task);
 
 /* ---- ends; each takes the task ---- */
 
