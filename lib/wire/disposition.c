@@ -61,14 +61,15 @@ static char *to_utf8(const char *text, size_t length)
 
 /*
  * Undo the escapes of a quoted string, in place; returns the new length. A full Windows
- * path ("C:\dir\file") comes from old browsers, which escape nothing: it stays.
+ * path ("C:\dir\file") comes from old browsers, which escape nothing: it stays. No path
+ * has a quotation mark, so a name that begins C:" was escaped.
  */
 static size_t unescape(char *text, size_t length)
 {
 	size_t to = 0;
 
 	if (length > 3 && isalpha((unsigned char)text[0]) && text[1] == ':' &&
-	    text[2] == '\\' && text[3] != '\\')
+	    text[2] == '\\' && text[3] != '\\' && text[3] != '"')
 		return length;
 	for (size_t i = 0; i < length; i++) {
 		if (text[i] == '\\' && i + 1 < length)

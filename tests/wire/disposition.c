@@ -150,6 +150,7 @@ static void reads_what_it_writes(void **state)
 	static const char *const good[] = {
 		"a",          "two words.pdf", "q\"u\"o;t=e.json", "報告書（最終）.pdf",
 		"отчёт.json", "تقرير.pdf",     "50% 'off'*.png",   "😀.gif",
+		"C:\"x",
 	};
 
 	for (size_t i = 0; i < SGH_COUNT(good); i++) {
