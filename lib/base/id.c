@@ -142,6 +142,7 @@ int sangraha_reference_parse(const char *reference, char type[SANGRAHA_TYPE_SIZE
 	size_t length = slash ? (size_t)(slash - reference) : 0;
 
 	if (length < 1 || length >= SANGRAHA_TYPE_SIZE || !sangraha_id_valid(slash + 1) ||
+	    reference[0] < 'a' || reference[0] > 'z' ||
 	    strspn(reference, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"an object reference looks like type/uuid");

@@ -71,6 +71,9 @@ static void splits_references(void **state)
 		sangraha_reference_parse("../0199f2c4-0000-7000-8000-000000000000", type,
 					 id, &t_err));
 	t_fails(SANGRAHA_E_INVALID, sangraha_reference_parse("image", type, id, &t_err));
+	t_fails(SANGRAHA_E_INVALID,
+		sangraha_reference_parse("2d/0199f2c4-0000-7000-8000-000000000000", type,
+					 id, &t_err));
 }
 
 static void knows_request_ids(void **state)
