@@ -16,10 +16,12 @@ static int no_object(struct sangraha_error *err)
 bool sgh_json_is(const void *text, size_t length, char first)
 {
 	const char *at = text;
-	const char *end = at + length;
+	const char *end;
 
+	/* Nothing may be at NULL, from where one must not count. */
 	if (length == 0 || !sgh_utf8_valid(text, length))
 		return false;
+	end = at + length;
 	at = sgh_json_skip_space(at, end);
 	if (at == end || *at != first)
 		return false;
@@ -131,11 +133,12 @@ int sgh_json_open(const void *text, size_t length, struct sgh_json_raw *raws,
 {
 	sgh_autobuf struct sgh_buf flat = SGH_BUF_INIT(SGH_JSON_FLAT_MAX);
 	sgh_autojson cJSON *object = NULL;
-	const char *end = (const char *)text + length;
+	const char *end;
 	int status;
 
 	if (!sgh_json_is(text, length, '{'))
 		return no_object(err);
+	end = (const char *)text + length;
 	if (!flatten(sgh_json_skip_space(text, end), end, raws, raw_count, &flat))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "the document is too large");
 	if (flat.failed)

@@ -166,6 +166,16 @@ static void refuses_documents(void **state)
 	refused("{\"data\":1,\"data\":{}}", "twice");
 }
 
+/* A message may have no body at all. */
+static void refuses_nothing(void **state)
+{
+	cJSON *document = NULL;
+
+	t_fails(SANGRAHA_E_INVALID, sgh_json_open(NULL, 0, NULL, 0, &document, &t_err));
+	t_says("no JSON object");
+	assert_false(sgh_json_is(NULL, 0, '{'));
+}
+
 static void bounds_members_and_text(void **state)
 {
 	sgh_autofree char *text = malloc(200 * 1024);
@@ -275,6 +285,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(hands_out_raw_text),
 	cmocka_unit_test(shows_one_flat_object),
 	cmocka_unit_test(refuses_documents),
+	cmocka_unit_test(refuses_nothing),
 	cmocka_unit_test(bounds_members_and_text),
 	cmocka_unit_test(raw_text_may_be_large),
 	cmocka_unit_test(integers_are_exact),
