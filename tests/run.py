@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "live"))
 import servers  # noqa: E402
 
+FUZZ_SECONDS = 5  # for each target
+FUZZ_ALL_SECONDS = 1800
 PYTEST_SECONDS = 1800
 PYTEST_CASE_SECONDS = 180
 BUILD_SECONDS = 1800
@@ -441,6 +443,23 @@ def parse_junit(path):
     return cases
 
 
+def run_fuzz(report, pattern):
+    """Each fuzz target for a short time; that long ones are worth it is for who calls ./dev fuzz."""
+    name = "fuzzing"
+    if not matches(name, pattern):
+        return
+    with report.phase("fuzz"):
+        if not shutil.which("clang"):
+            report.add(Case(name, "skipped", "there is no clang"))
+            return
+        done = PROCESSES.run(
+            [sys.executable, ROOT / "tests" / "fuzz" / "fuzz.py", FUZZ_SECONDS], timeout=FUZZ_ALL_SECONDS
+        )
+        cases = judge(name, "tap", done, FUZZ_ALL_SECONDS)
+        print_result(name, cases, done.seconds)
+        report.add(*cases)
+
+
 @contextlib.contextmanager
 def live_servers(report):
     """The variables that name the servers. One that cannot be had fails where it could be."""
@@ -484,6 +503,8 @@ def run_all(report, options):
         for build, suites in plan:
             run_tests(build, tests_of(build, suites, pattern), report, env)
         run_pytest(report, env, pattern)
+    if options.all:
+        run_fuzz(report, pattern)
 
 
 def main():

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "fuzz/format.h"
+
+#include "fuzz/fuzz.h"
+#include "validate/registry.h"
+#include "wire/filename.h"
+#include "wire/json.h"
+
+#define IMAGE_MAX_PIXELS (UINT64_C(1) << 28)
+#define IMAGE_MAX_ALL    (UINT64_C(1) << 32)
+/* Longer ones are not fed byte by byte: it would take the time of many others. */
+#define SINGLE_MAX 4096
+
+struct sangraha_types *fuzz_types(void)
+{
+	static struct sangraha_types *types;
+
+	if (!types)
+		fuzz_ok(sangraha_types_new(NULL, &types, &fuzz_err));
+	return types;
+}
+
+/* Ends an object whose bytes were all fed. */
+static void finish(const struct sgh_format *format, void *state, uint64_t size,
+		   struct fuzz_outcome *outcome)
+{
+	outcome->status = format->finish(state, outcome->facts, &outcome->refusal);
+	if (outcome->status)
+		fuzz_require(outcome->refusal.offset <= (int64_t)size);
+}
+
+/* An object in pieces, each in memory of its own that is gone afterwards. */
+static struct fuzz_outcome run(const struct sgh_format *format, const uint8_t *data,
+			       size_t size, struct fuzz_pieces pieces)
+{
+	struct fuzz_outcome outcome = { .facts = "{}" };
+	void *state = format->begin(&fuzz_types()->limits);
+
+	fuzz_require(state);
+	for (size_t at = 0; at < size && !outcome.status;) {
+		size_t length = fuzz_piece(&pieces, size - at);
+		uint8_t *piece = fuzz_copy(data + at, length);
+
+		outcome.status = format->feed(state, piece, length, &outcome.refusal);
+		free(piece);
+		at += length;
+		/* A refusal speaks of bytes that were there, or should have been. */
+		if (outcome.status)
+			fuzz_require(outcome.refusal.offset <= (int64_t)at);
+	}
+	if (!outcome.status)
+		finish(format, state, size, &outcome);
+	format->end(state);
+	return outcome;
+}
+
+static void same(const struct fuzz_outcome *one, const struct fuzz_outcome *other)
+{
+	fuzz_require(one->status == other->status);
+	if (one->status) {
+		fuzz_require(strcmp(one->refusal.rule, other->refusal.rule) == 0);
+		fuzz_require(one->refusal.offset == other->refusal.offset);
+		fuzz_require(strcmp(one->refusal.message, other->refusal.message) == 0);
+	} else {
+		fuzz_require(strcmp(one->facts, other->facts) == 0);
+	}
+}
+
+/* Of an image: the limits that hold whatever its format is. */
+static void sane_image(const cJSON *facts)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(facts, "width");
+	int64_t width = 0;
+	int64_t height = 0;
+	int64_t frames = 0;
+
+	if (!item)
+		return;
+	fuzz_require(sgh_json_integer(item, &width));
+	item = cJSON_GetObjectItemCaseSensitive(facts, "height");
+	fuzz_require(sgh_json_integer(item, &height));
+	item = cJSON_GetObjectItemCaseSensitive(facts, "frames");
+	fuzz_require(sgh_json_integer(item, &frames));
+	fuzz_require(width > 0 && height > 0 && frames > 0);
+	fuzz_require((uint64_t)width * (uint64_t)height <= IMAGE_MAX_PIXELS);
+	fuzz_require((uint64_t)width * (uint64_t)height * (uint64_t)frames <=
+		     IMAGE_MAX_ALL);
+}
+
+void fuzz_facts(const char *facts)
+{
+	sgh_autojson cJSON *document = NULL;
+
+	fuzz_require(strlen(facts) < SGH_FACTS_SIZE);
+	fuzz_ok(sgh_json_open(facts, strlen(facts), NULL, 0, &document, &fuzz_err));
+	sane_image(document);
+}
+
+static void sane(const struct fuzz_outcome *outcome)
+{
+	if (outcome->status == 0) {
+		fuzz_facts(outcome->facts);
+		return;
+	}
+	fuzz_require(outcome->status == SANGRAHA_E_REJECTED);
+	fuzz_require(*outcome->refusal.rule);
+	fuzz_require(outcome->refusal.offset >= -1);
+	fuzz_require(*outcome->refusal.message);
+	fuzz_require(sgh_utf8_valid(outcome->refusal.message,
+				    strlen(outcome->refusal.message)));
+}
+
+struct fuzz_outcome fuzz_format(const struct sgh_format *format, const uint8_t *data,
+				size_t size)
+{
+	static const size_t most[] = { 1, 7, 64, 1000 };
+	struct fuzz_outcome whole =
+		run(format, data, size, fuzz_pieces_of(data, 0, SIZE_MAX));
+
+	sane(&whole);
+	for (size_t i = size > SINGLE_MAX; i < SGH_COUNT(most); i++) {
+		struct fuzz_outcome other =
+			run(format, data, size, fuzz_pieces_of(data, size, most[i]));
+
+		same(&whole, &other);
+	}
+	return whole;
+}
