@@ -297,15 +297,17 @@ struct sangraha_upload;
 
 /*
  * Begin. `length` is the body's size in bytes when it is known, -1 otherwise;
- * SANGRAHA_E_TOO_LARGE when it cannot fit. `resume`, which may be NULL, is called once -
- * from any thread, with no lock held, and must be brief - when an upload that had to wait
- * for memory can go on. Submitting and freeing the upload wait for a call of it under way
- * on another thread, and none follows. On success *ret is yours: hand it to
- * sangraha_upload_submit() or sangraha_upload_free().
+ * SANGRAHA_E_TOO_LARGE when it cannot fit. `options`, which may be NULL, are checked and
+ * copied. `resume`, which may be NULL, is called once for each time that the upload was
+ * paused - from any thread, with no lock held, and must be brief - when it can go on.
+ * Submitting and freeing the upload wait for a call of it under way on another thread,
+ * and none follows. On success *ret is yours: hand it to sangraha_upload_submit() or
+ * sangraha_upload_free().
  *
  * Since: 0.1
  */
 int sangraha_upload_new(struct sangraha_client *client, int64_t length,
+			const struct sangraha_put_options *options,
 			void (*resume)(void *arg), void *resume_arg,
 			struct sangraha_upload **ret, struct sangraha_error *err);
 
@@ -320,12 +322,25 @@ int sangraha_upload_write(struct sangraha_upload *upload, const void *data, size
 			  size_t *ret_taken, struct sangraha_error *err);
 
 /*
+ * Add a pair of metadata that was not known when the upload began, as of
+ * sangraha_put_options. SANGRAHA_E_INVALID for one that cannot be. Since: 0.1
+ */
+int sangraha_upload_add_meta(struct sangraha_upload *upload, const char *name,
+			     const char *value, struct sangraha_error *err);
+
+/*
+ * Why sangraha_upload_write() refused the body, with rule and offset; NULL as long as
+ * nothing was refused. Borrowed, valid until the upload is submitted or freed. Since: 0.1
+ */
+const struct sangraha_verdict *
+sangraha_upload_verdict(const struct sangraha_upload *upload);
+
+/*
  * The body is whole: send it, as sangraha_client_submit_put() does. Takes the upload,
  * also when it fails. SANGRAHA_E_INVALID with fewer bytes than were announced. Since: 0.1
  */
-int sangraha_upload_submit(struct sangraha_upload *upload,
-			   const struct sangraha_put_options *options,
-			   sangraha_done_fn *done, void *arg, struct sangraha_error *err);
+int sangraha_upload_submit(struct sangraha_upload *upload, sangraha_done_fn *done,
+			   void *arg, struct sangraha_error *err);
 
 /* Give up; NULL is accepted. Since: 0.1 */
 void sangraha_upload_free(struct sangraha_upload *upload);

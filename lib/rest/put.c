@@ -25,13 +25,34 @@ static int invalid(struct sgh_web_request *request, const char *detail)
 	return sgh_problem_set(&request->problem, SANGRAHA_E_INVALID, "%s", detail);
 }
 
+static const char *or_null(const char *text)
+{
+	return text && *text ? text : NULL;
+}
+
 int sgh_put_open(struct sgh_web_request *request, int64_t length)
 {
 	struct sangraha_error err = { 0 };
+	struct sgh_put *put = request->put;
+	const struct sangraha_put_options options = {
+		.size = sizeof(options),
+		.request_id = request->correlation_id,
+		.traceparent = request->traceparent,
+		.timeout_ms = request->rest->request_timeout_ms,
+		.idempotency_key = put->idempotency_key,
+		.filename = put->filename,
+		.content_type = or_null(put->content_type),
+		.type = put->type,
+		.sha256 = put->form ? NULL : or_null(put->sha256),
+		.meta_names = (const char *const *)put->meta_names,
+		.meta_values = (const char *const *)put->meta_values,
+		.meta_count = put->meta_count,
+		.async = put->async,
+	};
 	int status;
 
-	status = sangraha_upload_new(request->rest->client, length, sgh_web_request_wake,
-				     request, &request->put->upload, &err);
+	status = sangraha_upload_new(request->rest->client, length, &options,
+				     sgh_web_request_wake, request, &put->upload, &err);
 	if (status)
 		return sgh_problem_set_error(&request->problem, status, &err);
 	/* For sgh_web_request_wake(), which is called from any thread. */
@@ -69,6 +90,16 @@ static size_t encoded_length(const char *text)
 	return buf.failed ? SGH_META_BYTES_MAX + 1 : buf.length;
 }
 
+/* A form may have its metadata after the file. */
+static int add_late_meta(struct sgh_web_request *request, const char *name,
+			 const char *value)
+{
+	struct sangraha_error err = { 0 };
+	int status = sangraha_upload_add_meta(request->put->upload, name, value, &err);
+
+	return status ? sgh_problem_set_error(&request->problem, status, &err) : 0;
+}
+
 int sgh_put_add_meta(struct sgh_web_request *request, const char *name, const char *value)
 {
 	struct sgh_put *put = request->put;
@@ -95,7 +126,7 @@ int sgh_put_add_meta(struct sgh_web_request *request, const char *name, const ch
 	if (!sgh_strdup(value, &put->meta_values[i]))
 		return sgh_problem_set(&request->problem, SANGRAHA_E_OVERLOADED,
 				       "There is no memory");
-	return 0;
+	return put->upload ? add_late_meta(request, name, value) : 0;
 }
 
 int sgh_put_name(struct sgh_web_request *request, const char *filename)
@@ -307,29 +338,9 @@ int sgh_put_body(struct sgh_web_request *request, const char *data, size_t lengt
 	return status;
 }
 
-static const char *or_null(const char *text)
-{
-	return text && *text ? text : NULL;
-}
-
 enum sgh_step sgh_put_start(struct sgh_web_request *request)
 {
 	struct sgh_put *put = request->put;
-	struct sangraha_put_options options = {
-		.size = sizeof(options),
-		.request_id = request->correlation_id,
-		.traceparent = request->traceparent,
-		.timeout_ms = request->rest->request_timeout_ms,
-		.idempotency_key = put->idempotency_key,
-		.filename = put->filename,
-		.content_type = or_null(put->content_type),
-		.type = put->type,
-		.sha256 = put->form ? NULL : or_null(put->sha256),
-		.meta_names = (const char *const *)put->meta_names,
-		.meta_values = (const char *const *)put->meta_values,
-		.meta_count = put->meta_count,
-		.async = put->async,
-	};
 	struct sangraha_error err = { 0 };
 	int status;
 
@@ -338,8 +349,8 @@ enum sgh_step sgh_put_start(struct sgh_web_request *request)
 	/* The time-out is the broker's to confirm in; the client knows the other one. */
 	put->until_ms = sgh_time_ms() + ASYNC_TIMEOUT_MS;
 	sgh_web_request_ref(request);
-	status = sangraha_upload_submit(sgh_take(put->upload), &options,
-					sgh_web_request_done, request, &err);
+	status = sangraha_upload_submit(sgh_take(put->upload), sgh_web_request_done,
+					request, &err);
 	sgh_web_request_unref(request); /* there is no wake-up any more */
 	return sgh_submitted(request, status, &err);
 }

@@ -126,14 +126,14 @@ int sangraha_client_put(struct sangraha_client *client, const void *data, size_t
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "no client or no bytes");
 	deadline_ms = sgh_now_ms() + sgh_put_timeout(client, options);
 	wait_init(&wait);
-	status = sangraha_upload_new(client, (int64_t)length, resumed, &wait, &upload,
-				     err);
+	status = sangraha_upload_new(client, (int64_t)length, options, resumed, &wait,
+				     &upload, err);
 	if (!status)
 		status = write_all(&wait, upload, data, length, deadline_ms, err);
 	/* All of it together has the time of one request. */
 	left_ms = deadline_ms - sgh_now_ms();
 	if (!status)
-		status = sgh_upload_submit(sgh_take(upload), options,
+		status = sgh_upload_submit(sgh_take(upload),
 					   left_ms > 1 ? (unsigned)left_ms : 1, true,
 					   answered, &wait, err);
 	if (!status)

@@ -112,12 +112,15 @@ void sgh_calls_abort(struct sangraha_client *client);
 /* ---- requests ---- */
 
 /*
- * The put that options describe, with `body` (a reference is taken); checks the
- * arguments. *ret is the caller's.
+ * The put that options describe, still without its body; checks the arguments. *ret is
+ * the caller's.
  */
-int sgh_put_request(struct sangraha_client *client, struct sgh_bytes *body,
+int sgh_put_request(struct sangraha_client *client,
 		    const struct sangraha_put_options *options, struct sgh_request **ret,
 		    struct sangraha_error *err);
+/* One more pair of metadata; copied. */
+int sgh_request_add_meta(struct sgh_request *request, const char *name, const char *value,
+			 struct sangraha_error *err);
 
 /* Likewise the others; NULL for what a verb does not have. */
 int sgh_plain_request(struct sangraha_client *client, enum sgh_verb verb,

@@ -89,28 +89,38 @@ static int set_put_id(struct sangraha_client *client, struct sgh_request *reques
 	return 0;
 }
 
-static int set_meta(struct sgh_request *request, const char *const *names,
-		    const char *const *values, size_t count, struct sangraha_error *err)
+int sgh_request_add_meta(struct sgh_request *request, const char *name, const char *value,
+			 struct sangraha_error *err)
 {
-	if (count > SGH_META_MAX)
+	struct sgh_pair *pair = &request->meta[request->meta_count];
+	int status;
+
+	if (request->meta_count == SGH_META_MAX)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"an object has at most %d pairs of metadata",
 				SGH_META_MAX);
+	if (!name || !value)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"a pair of metadata has no name or no value");
+	if (!keep(request, name, &pair->name) || !keep(request, value, &pair->value))
+		return sgh_fail_memory(err);
+	status = sgh_meta_check(request->meta, request->meta_count + 1, err);
+	if (!status)
+		request->meta_count++;
+	return status;
+}
+
+static int set_meta(struct sgh_request *request, const char *const *names,
+		    const char *const *values, size_t count, struct sangraha_error *err)
+{
+	int status = 0;
+
 	if (count && (!names || !values))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"metadata is counted, but not there");
-	for (size_t i = 0; i < count; i++) {
-		struct sgh_pair *pair = &request->meta[i];
-
-		if (!names[i] || !values[i])
-			return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-					"a pair of metadata has no name or no value");
-		if (!keep(request, names[i], &pair->name) ||
-		    !keep(request, values[i], &pair->value))
-			return sgh_fail_memory(err);
-	}
-	request->meta_count = count;
-	return sgh_meta_check(request->meta, count, err);
+	for (size_t i = 0; i < count && !status; i++)
+		status = sgh_request_add_meta(request, names[i], values[i], err);
+	return status;
 }
 
 static int set_put_texts(struct sangraha_client *client, struct sgh_request *request,
@@ -144,7 +154,7 @@ static int set_put_texts(struct sangraha_client *client, struct sgh_request *req
 	return 0;
 }
 
-int sgh_put_request(struct sangraha_client *client, struct sgh_bytes *body,
+int sgh_put_request(struct sangraha_client *client,
 		    const struct sangraha_put_options *options, struct sgh_request **ret,
 		    struct sangraha_error *err)
 {
@@ -157,8 +167,6 @@ int sgh_put_request(struct sangraha_client *client, struct sgh_bytes *body,
 			     sgh_option(options, traceparent, NULL), &request, err);
 	if (status)
 		return status;
-	request->body = sgh_bytes_ref(body);
-	request->size = body ? (int64_t)body->length : 0;
 	request->created_ms = sgh_time_ms();
 	request->persistent = true;
 	if (sgh_option(options, async, 0))
@@ -258,7 +266,8 @@ int sangraha_client_submit_put(struct sangraha_client *client, const void *data,
 
 	if (!client || !done || (!data && length))
 		return no_done(err);
-	status = sangraha_upload_new(client, (int64_t)length, NULL, NULL, &upload, err);
+	status = sangraha_upload_new(client, (int64_t)length, options, NULL, NULL,
+				     &upload, err);
 	if (status)
 		return status;
 	status = sangraha_upload_write(upload, data, length, &taken, err);
@@ -266,7 +275,7 @@ int sangraha_client_submit_put(struct sangraha_client *client, const void *data,
 		status = sgh_fail(err, SANGRAHA_E_OVERLOADED, 0,
 				  "the memory for bodies in flight is used up");
 	if (!status)
-		return sangraha_upload_submit(upload, options, done, arg, err);
+		return sangraha_upload_submit(upload, done, arg, err);
 	sangraha_upload_free(upload);
 	return status;
 }

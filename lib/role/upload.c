@@ -16,6 +16,8 @@
 struct sangraha_upload {
 	int refs; /* atomic: the user's, and one while `granted` may still be called */
 	struct sangraha_client *client;
+	struct sgh_request *request; /* the put, without its body */
+	unsigned timeout_ms;
 	void (*resume)(void *arg);
 	void *resume_arg;
 	struct sgh_budget_waiter waiter;
@@ -56,6 +58,7 @@ static void upload_unref(struct sangraha_upload *upload)
 	if (upload->state.granted)
 		sgh_budget_release(client->context->budget, upload->room);
 	sgh_bytes_unref(upload->body);
+	sgh_request_free(upload->request);
 	pthread_cond_destroy(&upload->state.changed);
 	pthread_mutex_destroy(&upload->state.lock);
 	free(upload);
@@ -102,18 +105,28 @@ static int too_large(size_t limit, struct sangraha_error *err)
 }
 
 int sangraha_upload_new(struct sangraha_client *client, int64_t length,
+			const struct sangraha_put_options *options,
 			void (*resume)(void *arg), void *resume_arg,
 			struct sangraha_upload **ret, struct sangraha_error *err)
 {
+	struct sgh_request *request = NULL;
 	struct sangraha_upload *upload;
+	int status;
 
 	if (!client || !ret)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "an upload needs a client");
 	if (length >= 0 && (uint64_t)length > client->inline_limit)
 		return too_large(client->inline_limit, err);
+	status = sgh_put_request(client, options, &request, err);
+	if (status)
+		return status;
 	upload = calloc(1, sizeof(*upload));
-	if (!upload)
+	if (!upload) {
+		sgh_request_free(request);
 		return sgh_fail_memory(err);
+	}
+	upload->request = request;
+	upload->timeout_ms = sgh_put_timeout(client, options);
 	upload->refs = 2;
 	upload->client = sgh_client_ref(client);
 	upload->resume = resume;
@@ -217,39 +230,51 @@ static int finish_body(struct sangraha_upload *upload, struct sangraha_error *er
 	return shrink(upload, err);
 }
 
-int sgh_upload_submit(struct sangraha_upload *upload,
-		      const struct sangraha_put_options *options, unsigned timeout_ms,
-		      bool direct, sangraha_done_fn *done, void *arg,
-		      struct sangraha_error *err)
+int sangraha_upload_add_meta(struct sangraha_upload *upload, const char *name,
+			     const char *value, struct sangraha_error *err)
 {
-	struct sangraha_client *client = upload->client;
-	struct sgh_request *request = NULL;
+	if (!upload)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "no upload");
+	return sgh_request_add_meta(upload->request, name, value, err);
+}
+
+/* What is sent inline, the receiver looks at. */
+const struct sangraha_verdict *
+sangraha_upload_verdict(const struct sangraha_upload *upload)
+{
+	return NULL;
+}
+
+int sgh_upload_submit(struct sangraha_upload *upload, unsigned timeout_ms, bool direct,
+		      sangraha_done_fn *done, void *arg, struct sangraha_error *err)
+{
+	struct sgh_request *request;
 	int status;
 
 	abandon(upload);
 	arrived(upload);
 	status = finish_body(upload, err);
-	if (!status)
-		status = sgh_put_request(client, upload->body, options, &request, err);
-	if (!status)
-		status = sgh_call_start(client, request, timeout_ms, direct, done, arg,
-					err);
+	if (!status) {
+		request = sgh_take(upload->request);
+		request->body = sgh_bytes_ref(upload->body);
+		request->size = (int64_t)upload->body->length;
+		status = sgh_call_start(upload->client, request,
+					timeout_ms ? timeout_ms : upload->timeout_ms,
+					direct, done, arg, err);
+	}
 	sangraha_upload_free(upload);
 	return status;
 }
 
-int sangraha_upload_submit(struct sangraha_upload *upload,
-			   const struct sangraha_put_options *options,
-			   sangraha_done_fn *done, void *arg, struct sangraha_error *err)
+int sangraha_upload_submit(struct sangraha_upload *upload, sangraha_done_fn *done,
+			   void *arg, struct sangraha_error *err)
 {
 	if (!upload || !done) {
 		sangraha_upload_free(upload);
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"an upload needs somebody to tell");
 	}
-	return sgh_upload_submit(upload, options,
-				 sgh_put_timeout(upload->client, options), false, done,
-				 arg, err);
+	return sgh_upload_submit(upload, 0, false, done, arg, err);
 }
 
 void sangraha_upload_free(struct sangraha_upload *upload)

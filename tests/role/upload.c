@@ -52,7 +52,7 @@ static struct sangraha_upload *upload_of(struct t_roles *f, int64_t length,
 {
 	struct sangraha_upload *upload = NULL;
 
-	t_ok(sangraha_upload_new(f->client, length, resumed, end, &upload, &t_err));
+	t_ok(sangraha_upload_new(f->client, length, NULL, resumed, end, &upload, &t_err));
 	return upload;
 }
 
@@ -88,7 +88,7 @@ static void pieces_become_one_body(void **state)
 
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(taken(upload, 100), 100);
-	t_ok(sangraha_upload_submit(upload, NULL, done, &end, &t_err));
+	t_ok(sangraha_upload_submit(upload, done, &end, &t_err));
 	assert_int_equal(sent(f), 300);
 	assert_int_equal(end.resumed, 0);
 	sangraha_client_free(sgh_take(f->client));
@@ -103,7 +103,7 @@ static void an_unknown_length_is_found_out(void **state)
 
 	assert_int_equal(sgh_budget_used(budget(f)), INLINE);
 	assert_int_equal(taken(upload, 70), 70);
-	t_ok(sangraha_upload_submit(upload, NULL, done, &end, &t_err));
+	t_ok(sangraha_upload_submit(upload, done, &end, &t_err));
 	assert_int_equal(sgh_budget_used(budget(f)), 70);
 	assert_int_equal(sent(f), 70);
 	sangraha_client_free(sgh_take(f->client));
@@ -114,9 +114,9 @@ static void nothing_is_a_body_too(void **state)
 	struct t_roles *f = *state;
 	struct end end = { 0 };
 
-	t_ok(sangraha_upload_submit(upload_of(f, 0, &end), NULL, done, &end, &t_err));
+	t_ok(sangraha_upload_submit(upload_of(f, 0, &end), done, &end, &t_err));
 	assert_int_equal(sent(f), 0);
-	t_ok(sangraha_upload_submit(upload_of(f, -1, &end), NULL, done, &end, &t_err));
+	t_ok(sangraha_upload_submit(upload_of(f, -1, &end), done, &end, &t_err));
 	assert_int_equal(sent(f), 0);
 	sangraha_client_free(sgh_take(f->client));
 	assert_int_equal(end.calls, 2);
@@ -130,8 +130,8 @@ static void too_large_is_refused(void **state)
 	char bytes[INLINE + 1] = { 0 };
 	size_t count;
 
-	t_fails(SANGRAHA_E_TOO_LARGE,
-		sangraha_upload_new(f->client, INLINE + 1, NULL, NULL, &upload, &t_err));
+	t_fails(SANGRAHA_E_TOO_LARGE, sangraha_upload_new(f->client, INLINE + 1, NULL,
+							  NULL, NULL, &upload, &t_err));
 	upload = upload_of(f, -1, &end);
 	t_fails(SANGRAHA_E_TOO_LARGE,
 		sangraha_upload_write(upload, bytes, sizeof(bytes), &count, &t_err));
@@ -149,8 +149,7 @@ static void another_length_than_announced_is_invalid(void **state)
 	t_fails(SANGRAHA_E_INVALID,
 		sangraha_upload_write(upload, "eleven bytes", 11, &count, &t_err));
 	assert_int_equal(taken(upload, 9), 9);
-	t_fails(SANGRAHA_E_INVALID,
-		sangraha_upload_submit(upload, NULL, done, &end, &t_err));
+	t_fails(SANGRAHA_E_INVALID, sangraha_upload_submit(upload, done, &end, &t_err));
 	assert_int_equal(sgh_budget_used(budget(f)), 0);
 	assert_int_equal(end.calls, 0);
 }
@@ -161,10 +160,11 @@ static void another_length_than_announced_is_invalid(void **state)
 
 /* Fill the memory with uploads that hold it. */
 static void fill(struct t_roles *f, struct sangraha_upload *uploads[UPLOADS],
-		 struct end *end)
+		 const struct sangraha_put_options *options, struct end *end)
 {
 	for (int i = 0; i < UPLOADS; i++) {
-		uploads[i] = upload_of(f, INLINE, end);
+		t_ok(sangraha_upload_new(f->client, INLINE, options, resumed, end,
+					 &uploads[i], &t_err));
 		assert_int_equal(taken(uploads[i], INLINE), INLINE);
 	}
 	assert_true(sgh_budget_try(budget(f), REST));
@@ -186,7 +186,7 @@ static void without_memory_it_is_paused(void **state)
 	struct end late = { 0 };
 	struct sangraha_upload *upload;
 
-	fill(f, uploads, &end);
+	fill(f, uploads, NULL, &end);
 	upload = upload_of(f, 100, &late);
 	assert_int_equal(taken(upload, 100), 0);
 	assert_int_equal(late.resumed, 0);
@@ -208,18 +208,43 @@ static void what_arrives_leaves_memory_to_others(void **state)
 	struct end late = { 0 };
 	struct sangraha_upload *upload;
 
-	fill(f, uploads, &end);
+	fill(f, uploads, NULL, &end);
 	sgh_budget_release(budget(f), REST);
 	upload = upload_of(f, 100, &late);
 	assert_int_equal(taken(upload, 100), 0);
 	assert_true(sgh_budget_try(budget(f), REST));
 	sgh_budget_release(budget(f), INLINE);
-	t_ok(sangraha_upload_submit(uploads[0], NULL, done, &end, &t_err));
+	t_ok(sangraha_upload_submit(uploads[0], done, &end, &t_err));
 	t_wait(__atomic_load_n(&late.resumed, __ATOMIC_SEQ_CST) == 1);
 	sgh_budget_force(budget(f), INLINE);
 	sent(f);
 	sangraha_upload_free(upload);
 	empty(f, uploads, 1, UPLOADS - 1);
+	sangraha_client_free(sgh_take(f->client));
+}
+
+static void metadata_may_come_later(void **state)
+{
+	struct t_roles *f = *state;
+	struct end end = { 0 };
+	struct sangraha_upload *upload = upload_of(f, 2, &end);
+	struct sgh_request *request = NULL;
+	struct sgh_message *message;
+
+	t_ok(sangraha_upload_add_meta(upload, "colour", "red", &t_err));
+	t_fails(SANGRAHA_E_INVALID,
+		sangraha_upload_add_meta(upload, "No", "capitals", &t_err));
+	sangraha_upload_free(upload);
+	upload = upload_of(f, 2, &end);
+	t_ok(sangraha_upload_add_meta(upload, "colour", "red", &t_err));
+	assert_int_equal(taken(upload, 2), 2);
+	t_ok(sangraha_upload_submit(upload, done, &end, &t_err));
+	message = memory_broker_take(f->broker, T_WRITE);
+	t_ok(sgh_request_parse(message, NULL, &request, NULL, &t_err));
+	assert_int_equal(request->meta_count, 1);
+	assert_string_equal(request->meta[0].value, "red");
+	sgh_request_free(request);
+	sgh_message_free(message);
 	sangraha_client_free(sgh_take(f->client));
 }
 
@@ -234,9 +259,9 @@ static void an_end_resumes_another(void **state)
 	struct end late = { 0 };
 	struct sangraha_upload *upload;
 
-	fill(f, uploads, &end);
+	fill(f, uploads, &options, &end);
 	upload = upload_of(f, 100, &late);
-	t_ok(sangraha_upload_submit(uploads[0], &options, done, &end, &t_err));
+	t_ok(sangraha_upload_submit(uploads[0], done, &end, &t_err));
 	sent(f);
 	t_wait((sangraha_client_dispatch(f->client), end.calls == 1));
 	assert_int_equal(end.status, SANGRAHA_E_TIMEOUT);
@@ -253,7 +278,7 @@ static void a_paused_one_may_give_up(void **state)
 	struct end late = { 0 };
 	struct sangraha_upload *upload;
 
-	fill(f, uploads, &end);
+	fill(f, uploads, NULL, &end);
 	upload = upload_of(f, 100, &late);
 	sangraha_upload_free(upload);
 	empty(f, uploads, 0, UPLOADS);
@@ -268,9 +293,9 @@ static void a_paused_one_cannot_be_submitted(void **state)
 	struct end end = { 0 };
 	struct end late = { 0 };
 
-	fill(f, uploads, &end);
-	t_fails(SANGRAHA_E_OVERLOADED, sangraha_upload_submit(upload_of(f, 100, &late),
-							      NULL, done, &late, &t_err));
+	fill(f, uploads, NULL, &end);
+	t_fails(SANGRAHA_E_OVERLOADED,
+		sangraha_upload_submit(upload_of(f, 100, &late), done, &late, &t_err));
 	t_fails(SANGRAHA_E_OVERLOADED,
 		sangraha_client_submit_put(f->client, "{}", 2, NULL, done, &late,
 					   &t_err));
@@ -286,7 +311,7 @@ static void a_blocking_put_waits_for_memory(void **state)
 	struct sangraha_upload *uploads[UPLOADS];
 	struct end end = { 0 };
 
-	fill(f, uploads, &end);
+	fill(f, uploads, NULL, &end);
 	t_fails(SANGRAHA_E_OVERLOADED,
 		sangraha_client_put(f->client, "{}", 2, &options, NULL, &t_err));
 	t_says("memory");
@@ -301,13 +326,13 @@ static void bad_options_lose_nothing(void **state)
 	struct sangraha_put_options options = { .size = sizeof(options), .id = "x" };
 	struct t_roles *f = *state;
 	struct end end = { 0 };
-	struct sangraha_upload *upload = upload_of(f, 2, &end);
+	struct sangraha_upload *upload = NULL;
 
-	assert_int_equal(taken(upload, 2), 2);
+	t_fails(SANGRAHA_E_INVALID, sangraha_upload_new(f->client, 2, &options, resumed,
+							&end, &upload, &t_err));
+	assert_null(upload);
 	t_fails(SANGRAHA_E_INVALID,
-		sangraha_upload_submit(upload, &options, done, &end, &t_err));
-	t_fails(SANGRAHA_E_INVALID,
-		sangraha_upload_submit(upload_of(f, 2, &end), NULL, NULL, NULL, &t_err));
+		sangraha_upload_submit(upload_of(f, 2, &end), NULL, NULL, &t_err));
 	assert_int_equal(sgh_budget_used(budget(f)), 0);
 	sangraha_upload_free(NULL);
 }
@@ -322,6 +347,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(another_length_than_announced_is_invalid),
 	CASE(without_memory_it_is_paused),
 	CASE(what_arrives_leaves_memory_to_others),
+	CASE(metadata_may_come_later),
 	CASE(an_end_resumes_another),
 	CASE(a_paused_one_may_give_up),
 	CASE(a_paused_one_cannot_be_submitted),

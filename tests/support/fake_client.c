@@ -47,7 +47,7 @@ struct sangraha_upload {
 	char *data;
 	size_t length;
 	size_t since_pause;
-	int64_t announced;
+	struct fake_seen seen;
 	struct call wake;
 	bool paused;
 };
@@ -348,11 +348,20 @@ int sangraha_client_submit_list(struct sangraha_client *fake, const char *type,
 	return status;
 }
 
+static void add_meta(struct fake_seen *seen, const char *name, const char *value)
+{
+	size_t used = strlen(seen->meta);
+
+	snprintf(seen->meta + used, sizeof(seen->meta) - used, "%s=%s;", name, value);
+}
+
 int sangraha_upload_new(struct sangraha_client *fake, int64_t length,
+			const struct sangraha_put_options *options,
 			void (*resume)(void *arg), void *resume_arg,
 			struct sangraha_upload **ret, struct sangraha_error *err)
 {
 	struct sangraha_upload *upload;
+	struct fake_seen *seen;
 	size_t limit;
 
 	LOCKED(fake, limit = fake->state.inline_limit);
@@ -360,13 +369,40 @@ int sangraha_upload_new(struct sangraha_client *fake, int64_t length,
 		return sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0, "Over %zu bytes", limit);
 	upload = calloc(1, sizeof(*upload));
 	upload->fake = fake;
-	upload->announced = length;
 	upload->resume = resume;
 	upload->resume_arg = resume_arg;
 	upload->wake.wake = upload;
+	seen = &upload->seen;
+	KEEP(seen->verb, "put");
+	KEEP(seen->type, options->type);
+	KEEP(seen->id, options->id);
+	KEEP(seen->request_id, options->request_id);
+	KEEP(seen->traceparent, options->traceparent);
+	KEEP(seen->key, options->idempotency_key);
+	KEEP(seen->filename, options->filename);
+	KEEP(seen->content_type, options->content_type);
+	KEEP(seen->sha256, options->sha256);
+	for (size_t i = 0; i < options->meta_count; i++)
+		add_meta(seen, options->meta_names[i], options->meta_values[i]);
+	seen->timeout_ms = options->timeout_ms;
+	seen->async = options->async;
+	seen->announced = length;
 	LOCKED(fake, fake->state.uploads++);
 	*ret = upload;
 	return 0;
+}
+
+int sangraha_upload_add_meta(struct sangraha_upload *upload, const char *name,
+			     const char *value, struct sangraha_error *err)
+{
+	add_meta(&upload->seen, name, value);
+	return 0;
+}
+
+const struct sangraha_verdict *
+sangraha_upload_verdict(const struct sangraha_upload *upload)
+{
+	return NULL;
 }
 
 int sangraha_upload_write(struct sangraha_upload *upload, const void *data, size_t length,
@@ -413,31 +449,19 @@ void sangraha_upload_free(struct sangraha_upload *upload)
 	free(upload);
 }
 
-int sangraha_upload_submit(struct sangraha_upload *upload,
-			   const struct sangraha_put_options *options,
-			   sangraha_done_fn *done, void *arg, struct sangraha_error *err)
+int sangraha_upload_submit(struct sangraha_upload *upload, sangraha_done_fn *done,
+			   void *arg, struct sangraha_error *err)
 {
 	struct sangraha_client *fake = upload->fake;
 	struct fake_seen *seen = &fake->state.seen;
 	int status;
 
 	pthread_mutex_lock(&fake->state.lock);
-	see_locked(fake, "put", options->type, options->id, options->request_id,
-		   options->traceparent, options->timeout_ms);
-	KEEP(seen->key, options->idempotency_key);
-	KEEP(seen->filename, options->filename);
-	KEEP(seen->content_type, options->content_type);
-	KEEP(seen->sha256, options->sha256);
-	for (size_t i = 0; i < options->meta_count; i++) {
-		size_t used = strlen(seen->meta);
-
-		snprintf(seen->meta + used, sizeof(seen->meta) - used, "%s=%s;",
-			 options->meta_names[i], options->meta_values[i]);
-	}
-	seen->async = options->async;
-	seen->announced = upload->announced;
+	free(seen->body);
+	*seen = upload->seen;
 	seen->body = sgh_take(upload->data);
 	seen->body_length = upload->length;
+	fake->state.requests++;
 	status = submit_locked(fake, "0199f2c4-0000-7000-8000-00000000feed", done, arg,
 			       err);
 	pthread_mutex_unlock(&fake->state.lock);
