@@ -460,12 +460,27 @@ static struct call *settle_by_id(struct sangraha_client *client,
 	return found;
 }
 
-/* Whether a success has what the request was made for. */
-static bool answers(enum sgh_verb verb, const struct sgh_reply *reply)
+static bool has_ticket(const struct sgh_reply *reply, enum sgh_ticket_kind kind)
 {
-	if (verb == SGH_LIST)
+	return reply->ticket && reply->ticket->kind == kind;
+}
+
+/* Whether a success has what the request was made for. */
+static bool answers(const struct sgh_request *request, const struct sgh_reply *reply)
+{
+	switch (request->verb) {
+	case SGH_LIST:
 		return reply->list;
-	return verb == SGH_DELETE || reply->object;
+	case SGH_DELETE:
+	case SGH_PUT_ABORT:
+		return true;
+	case SGH_PUT_BEGIN:
+		return has_ticket(reply, request->transfer) || reply->object;
+	case SGH_PUT_EXTEND:
+		return has_ticket(reply, SGH_TICKET_PARTS);
+	default:
+		return reply->object;
+	}
 }
 
 void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
@@ -481,7 +496,7 @@ void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
 		sgh_fail(&err, reply->status, 0, "%s",
 			 reply->message ? reply->message
 					: sangraha_status_text(reply->status));
-	else if (!answers(call->request->verb, reply))
+	else if (!answers(call->request, reply))
 		sgh_fail(&err, SANGRAHA_E_INTERNAL, 0,
 			 "the answer lacks what was asked for");
 	call->result->reply = reply;

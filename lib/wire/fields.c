@@ -43,9 +43,8 @@ int sgh_fields_open(struct sgh_fields *fields, const struct sgh_message *message
 		    struct sangraha_error *err)
 {
 	struct sgh_json_raw raws[] = {
-		{ .name = "data" },
-		{ .name = "facts" },
-		{ .name = "list" },
+		{ .name = "data" },   { .name = "facts" }, { .name = "list" },
+		{ .name = "ticket" }, { .name = "parts" },
 	};
 	const struct sgh_bytes *body = message->body;
 	int status = 0;
@@ -58,6 +57,8 @@ int sgh_fields_open(struct sgh_fields *fields, const struct sgh_message *message
 	fields->data = raws[0];
 	fields->facts = raws[1];
 	fields->list = raws[2];
+	fields->ticket = raws[3];
+	fields->parts = raws[4];
 	return status;
 }
 
@@ -257,6 +258,25 @@ int sgh_fields_meta(const struct sgh_fields *fields, struct sgh_arena *arena,
 	if (status == 0)
 		*ret_count = count;
 	return status;
+}
+
+int sgh_fields_facts(const struct sgh_fields *fields, struct sgh_arena *arena,
+		     const char **ret, struct sangraha_error *err)
+{
+	const struct sgh_json_raw *raw = &fields->facts;
+	const char *text = NULL;
+	int status;
+
+	if (!fields->document) {
+		status = sgh_fields_text(fields, "facts", &text, err);
+		return status ? status : sgh_fields_keep(arena, text, ret, err);
+	}
+	if (!raw->text)
+		return 0;
+	if (raw->length >= SGH_FACTS_SIZE)
+		return sgh_fields_invalid(fields, "facts", "is too long", err);
+	*ret = sgh_arena_text(arena, raw->text, raw->length);
+	return *ret ? 0 : sgh_fail_memory(err);
 }
 
 /*

@@ -27,6 +27,8 @@ struct sgh_fields {
 	struct sgh_json_raw data;
 	struct sgh_json_raw facts;
 	struct sgh_json_raw list;
+	struct sgh_json_raw ticket;
+	struct sgh_json_raw parts;
 };
 
 /* Look at a message, which must outlive the fields. On failure nothing needs closing. */
@@ -53,6 +55,13 @@ const char *sgh_fields_property(const struct sgh_fields *fields, const char *pro
 int sgh_fields_meta(const struct sgh_fields *fields, struct sgh_arena *arena,
 		    struct sgh_pair pairs[SGH_META_MAX], size_t *ret_count,
 		    struct sangraha_error *err);
+
+/*
+ * The field "facts": a text in binary mode, an object as it stands in JSON mode. Whether
+ * the text is JSON is not looked at.
+ */
+int sgh_fields_facts(const struct sgh_fields *fields, struct sgh_arena *arena,
+		     const char **ret, struct sangraha_error *err);
 
 /* The body: the message's, or the decoded member "data". *ret NULL when there is none. */
 int sgh_fields_body(const struct sgh_fields *fields, struct sgh_budget *budget,

@@ -68,12 +68,12 @@ struct sgh_request {
 	/* of large objects; docs/protocol.md, "Large objects" */
 	enum sgh_ticket_kind transfer; /* put-begin, put-commit: how the body travels */
 	const char *record;            /* the record id, of all but put-begin */
-	unsigned first_part;           /* put-extend: URLs are wanted from this part on */
-	const char *facts; /* what the requester's validator found: compact JSON */
-	const char *rules; /* the version of its rules */
+	unsigned first_part; /* put-extend: the first part of the ticket; 0: absent */
+	const char *facts;   /* what the requester's validator found: a JSON object */
+	const char *rules;   /* the version of its rules */
 	bool redirect; /* get: the ticket is for a web browser, with headers to match */
 	bool download; /* get: ... that is to save it */
-	struct sgh_part *parts; /* put-commit: the document in the body; in the arena */
+	struct sgh_part *parts; /* put-commit: the document in the body */
 	size_t part_count;
 	struct sgh_pair meta[SGH_META_MAX]; /* decoded UTF-8 */
 	size_t meta_count;
@@ -96,8 +96,10 @@ void sgh_request_free(struct sgh_request *request);
  *
  * A put is known by its object's id: message_id and object-id are the same, and one may
  * be left out. A delete needs message_id, object-id, object-type; a get object-id and
- * object-type; a stat object-id. A request-id or traceparent that is not valid is left
- * out. Whether `size` and `sha256` are true of the body is not looked at.
+ * object-type; a stat object-id. A put-begin has as much of the body as it must, a
+ * put-commit parts that add up to its size; what else the steps of a large put need is
+ * there. A request-id or traceparent that is not valid is left out. Whether `size` and
+ * `sha256` are true of the body is not looked at.
  */
 int sgh_request_parse(const struct sgh_message *message, struct sgh_budget *budget,
 		      struct sgh_request **ret, struct sgh_request **ret_partial,

@@ -5,14 +5,17 @@
 #include "wire/fields.h"
 #include "wire/protocol.h"
 
-#define LIST_MAX (8 << 20) /* bytes of 1,000 descriptions */
+#define LIST_MAX    (8 << 20)   /* bytes of 1,000 descriptions */
+#define STRINGS_MAX (256 << 10) /* bytes of all but a ticket */
 
 struct sgh_reply *sgh_reply_new(void)
 {
 	struct sgh_reply *reply = calloc(1, sizeof(*reply));
 
-	if (reply)
-		reply->offset = -1;
+	if (!reply)
+		return NULL;
+	reply->offset = -1;
+	reply->arena.max = STRINGS_MAX + SGH_TICKET_ARENA_MAX;
 	return reply;
 }
 
@@ -36,7 +39,7 @@ static void put_object(struct sgh_fields_writer *writer,
 	sgh_fields_put_text(writer, "object-type", object->type);
 	sgh_fields_put_text(writer, "filename", object->filename);
 	sgh_fields_put_number(writer, "size", (int64_t)object->size);
-	sgh_fields_put_text(writer, "sha256", object->sha256);
+	sgh_fields_put_text(writer, "sha256", object->sha256[0] ? object->sha256 : NULL);
 	sgh_fields_put_text(writer, "created", object->created);
 	sgh_fields_put_raw(writer, "facts", object->facts);
 	sgh_fields_put_text(writer, "rules", object->rules);
@@ -91,6 +94,27 @@ static int put_list(struct sgh_fields_writer *writer, const struct sgh_reply *re
 	return *ret_body ? 0 : sgh_fail_memory(err);
 }
 
+/* As a list; the media type is the object's where there is one. */
+static int put_ticket(struct sgh_fields_writer *writer, const struct sgh_reply *reply,
+		      struct sgh_bytes **ret_body, struct sangraha_error *err)
+{
+	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(SGH_TICKET_TEXT_MAX);
+
+	sgh_fields_put_text(writer, "transfer",
+			    sgh_ticket_kind_name(reply->ticket->kind));
+	sgh_ticket_write(reply->ticket, &buf);
+	if (buf.failed)
+		return sgh_fail_memory(err);
+	if (writer->json) {
+		sgh_fields_put_raw(writer, "ticket", buf.data);
+		return 0;
+	}
+	if (!reply->object)
+		sgh_fields_put_content_type(writer, "application/json");
+	*ret_body = sgh_bytes_copy(buf.data, buf.length);
+	return *ret_body ? 0 : sgh_fail_memory(err);
+}
+
 static bool is_list(const struct sgh_reply *reply)
 {
 	return reply->list || reply->objects || reply->next_cursor;
@@ -111,6 +135,8 @@ static int put_result(struct sgh_fields_writer *writer, const struct sgh_reply *
 		put_object(writer, reply->object);
 	if (reply->replayed)
 		sgh_fields_put_bool(writer, "replayed", true);
+	if (reply->ticket)
+		return put_ticket(writer, reply, ret_body, err);
 	*ret_body = sgh_bytes_ref(reply->body);
 	return 0;
 }

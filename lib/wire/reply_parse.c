@@ -70,20 +70,6 @@ static int read_refusal(struct parser *parser)
 
 /* ---- one object ---- */
 
-static int read_facts(struct parser *parser, const char **ret)
-{
-	const struct sgh_json_raw *raw = &parser->fields.facts;
-
-	if (!parser->fields.document)
-		return read_text(parser, "facts", ret);
-	if (!raw->text)
-		return 0;
-	if (raw->length >= SGH_FACTS_SIZE)
-		return invalid(parser, "facts", "is too long");
-	*ret = sgh_arena_text(&parser->reply->arena, raw->text, raw->length);
-	return *ret ? 0 : sgh_fail_memory(parser->err);
-}
-
 static int read_created(struct parser *parser, int64_t *ret)
 {
 	const char *text = NULL;
@@ -122,7 +108,8 @@ static int read_parts(struct parser *parser, struct sgh_object_parts *parts,
 	if (status == 0)
 		status = read_created(parser, &parts->created_ms);
 	if (status == 0)
-		status = read_facts(parser, &parts->facts);
+		status = sgh_fields_facts(fields, &parser->reply->arena, &parts->facts,
+					  err);
 	if (status == 0)
 		status = sgh_fields_meta(fields, &parser->reply->arena, meta,
 					 &parts->meta_count, err);
@@ -211,6 +198,35 @@ static int read_list(struct parser *parser, const void *text, size_t length)
 			       &parser->reply->next_cursor, parser->err);
 }
 
+/* ---- a ticket ---- */
+
+/* The document is the body in binary mode, told by the field "transfer". */
+static int read_ticket(struct parser *parser)
+{
+	const struct sgh_fields *fields = &parser->fields;
+	const struct sgh_bytes *body = fields->message->body;
+	struct sgh_json_raw raw = fields->ticket;
+	struct sgh_reply *reply = parser->reply;
+	const char *transfer = NULL;
+	int status = sgh_fields_text(fields, "transfer", &transfer, parser->err);
+
+	if (status || (!transfer && !raw.text))
+		return status;
+	if (!fields->document && body) {
+		raw.text = (const char *)body->data;
+		raw.length = body->length;
+	}
+	if (!raw.text)
+		return invalid(parser, "ticket", "is missing");
+	status = sgh_ticket_parse(raw.text, raw.length, &reply->arena, &reply->ticket,
+				  parser->err);
+	if (status)
+		return status;
+	if (transfer && !sgh_streq(transfer, sgh_ticket_kind_name(reply->ticket->kind)))
+		return invalid(parser, "transfer", "is not the ticket's");
+	return 0;
+}
+
 /* In binary mode a list is told by its media type: no object goes with it. */
 static bool body_is_list(const struct sgh_message *message)
 {
@@ -225,18 +241,21 @@ static int read_result(struct parser *parser, struct sgh_budget *budget)
 	const char *id = NULL;
 	int status = sgh_fields_text(fields, "object-id", &id, parser->err);
 
+	if (status == 0)
+		status = read_ticket(parser);
 	if (status)
 		return status;
 	if (fields->list.text)
 		return read_list(parser, fields->list.text, fields->list.length);
-	if (!id && !fields->document && body_is_list(fields->message))
+	if (!id && !parser->reply->ticket && !fields->document &&
+	    body_is_list(fields->message))
 		return read_list(parser, body->data, body->length);
 	if (id)
 		status = read_object(parser, id);
 	if (status == 0)
 		status = sgh_fields_bool(fields, "replayed", &parser->reply->replayed,
 					 parser->err);
-	if (status == 0)
+	if (status == 0 && !parser->reply->ticket)
 		status = sgh_fields_body(fields, budget, &parser->reply->body,
 					 parser->err);
 	return status;

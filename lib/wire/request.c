@@ -64,6 +64,20 @@ static void put_properties(struct sgh_fields_writer *writer,
 	sgh_fields_put_content_type(writer, request->content_type);
 }
 
+static void put_large(struct sgh_fields_writer *writer, const struct sgh_request *request)
+{
+	sgh_fields_put_text(writer, "transfer", sgh_ticket_kind_name(request->transfer));
+	sgh_fields_put_text(writer, "record", request->record);
+	put_unless_zero(writer, "first-part", request->first_part);
+	if (request->facts)
+		sgh_fields_put_raw(writer, "facts", request->facts);
+	sgh_fields_put_text(writer, "rules", request->rules);
+	if (request->redirect)
+		sgh_fields_put_bool(writer, "redirect", true);
+	if (request->download)
+		sgh_fields_put_bool(writer, "download", true);
+}
+
 static void put_fields(struct sgh_fields_writer *writer,
 		       const struct sgh_request *request)
 {
@@ -89,12 +103,44 @@ static void put_fields(struct sgh_fields_writer *writer,
 	sgh_fields_put_text(writer, "traceparent", request->traceparent);
 	put_unless_zero(writer, "limit", request->limit);
 	sgh_fields_put_text(writer, "cursor", request->cursor);
+	put_large(writer, request);
 	sgh_fields_put_meta(writer, request->meta, request->meta_count);
+}
+
+/* The parts are the body in binary mode, a member in JSON mode. */
+static int put_parts(struct sgh_fields_writer *writer, const struct sgh_request *request,
+		     struct sgh_bytes **ret_body, struct sangraha_error *err)
+{
+	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(SGH_PARTS_TEXT_MAX);
+
+	if (writer->json)
+		sgh_parts_write_array(request->parts, request->part_count, &buf);
+	else
+		sgh_parts_write(request->parts, request->part_count, &buf);
+	if (buf.failed)
+		return sgh_fail_memory(err);
+	if (writer->json) {
+		sgh_fields_put_raw(writer, "parts", buf.data);
+		return 0;
+	}
+	sgh_fields_put_content_type(writer, "application/json");
+	*ret_body = sgh_bytes_copy(buf.data, buf.length);
+	return *ret_body ? 0 : sgh_fail_memory(err);
+}
+
+static int put_body(struct sgh_fields_writer *writer, const struct sgh_request *request,
+		    struct sgh_bytes **ret_body, struct sangraha_error *err)
+{
+	if (request->verb == SGH_PUT_COMMIT && request->part_count)
+		return put_parts(writer, request, ret_body, err);
+	*ret_body = sgh_bytes_ref(request->body);
+	return 0;
 }
 
 int sgh_request_message(const struct sgh_request *request, struct sgh_message **ret,
 			struct sangraha_error *err)
 {
+	sgh_autobytes struct sgh_bytes *body = NULL;
 	struct sgh_fields_writer writer;
 	char type[64];
 	int status;
@@ -107,5 +153,10 @@ int sgh_request_message(const struct sgh_request *request, struct sgh_message **
 		return status;
 	put_properties(&writer, request);
 	put_fields(&writer, request);
-	return sgh_fields_end(&writer, request->body, ret, err);
+	status = put_body(&writer, request, &body, err);
+	if (status) {
+		sgh_fields_abandon(&writer);
+		return status;
+	}
+	return sgh_fields_end(&writer, body, ret, err);
 }

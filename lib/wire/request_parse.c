@@ -8,6 +8,7 @@
 #include "wire/fields.h"
 #include "wire/filename.h"
 #include "wire/protocol.h"
+#include "wire/request_large.h"
 #include "wire/sha256.h"
 
 #define TIME_MAX     253402300799999 /* Unix milliseconds: the end of the year 9999 */
@@ -201,6 +202,9 @@ static int read_content_type(struct parser *parser)
 	const char *text = fields->document ? NULL : fields->message->content_type;
 	int status = 0;
 
+	/* Its body is a document of ours. */
+	if (parser->request->verb == SGH_PUT_COMMIT)
+		return 0;
 	if (fields->document)
 		status = sgh_fields_text(fields, "content-type", &text, parser->err);
 	if (status || !text || !*text)
@@ -311,6 +315,7 @@ static int complete_put(struct parser *parser)
 static int complete(struct parser *parser)
 {
 	const struct sgh_request *request = parser->request;
+	int status;
 
 	switch (request->verb) {
 	case SGH_DELETE:
@@ -326,7 +331,9 @@ static int complete(struct parser *parser)
 	case SGH_LIST:
 		return 0;
 	default:
-		return complete_put(parser);
+		status = complete_put(parser);
+		return status ? status
+			      : sgh_large_complete(&parser->fields, request, parser->err);
 	}
 }
 
@@ -359,10 +366,14 @@ static int read_all(struct parser *parser, struct sgh_budget *budget)
 		status = sgh_fields_meta(&parser->fields, &request->arena, request->meta,
 					 &request->meta_count, parser->err);
 	if (status == 0)
+		status = sgh_large_read(&parser->fields, request, parser->err);
+	if (status == 0)
 		status = complete(parser);
 	if (status == 0 && has_body(request->verb))
 		status = sgh_fields_body(&parser->fields, budget, &request->body,
 					 parser->err);
+	if (status == 0)
+		status = sgh_large_body(&parser->fields, request, parser->err);
 	return status;
 }
 

@@ -17,9 +17,10 @@
 static bool of_contract(const char *name)
 {
 	static const char *const names[] = {
-		"object-id",  "object-type", "filename",  "sha256", "size",
-		"created",    "deadline",    "published", "resend", "limit",
-		"request-id", "traceparent", "cursor",
+		"object-id",  "object-type", "filename",  "sha256",   "size",
+		"created",    "deadline",    "published", "resend",   "limit",
+		"request-id", "traceparent", "cursor",    "transfer", "record",
+		"first-part", "facts",       "rules",     "redirect", "download",
 	};
 
 	for (size_t i = 0; i < SGH_COUNT(names); i++)

@@ -207,7 +207,10 @@ static void what_comes_later_is_unsupported(void **state)
 {
 	struct t_roles *f = *state;
 
-	t_send(f, t_request(SGH_PUT_BEGIN, NULL, t_id(1)));
+	struct sgh_request *request = t_request(SGH_PUT_ABORT, "json", t_id(1));
+
+	request->record = t_id(2);
+	t_send(f, request);
 	t_answers(f, SANGRAHA_E_UNSUPPORTED);
 }
 

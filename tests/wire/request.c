@@ -135,12 +135,6 @@ static void other_verbs_come_back(void **state)
 		.cursor = "json/" ID,
 	};
 	comes_back(&request);
-	request = full_put();
-	sgh_bytes_unref(sgh_take(request.body));
-	for (int verb = SGH_PUT_BEGIN; verb <= SGH_PUT_ABORT; verb++) {
-		request.verb = (enum sgh_verb)verb;
-		comes_back(&request);
-	}
 }
 
 static void the_most_metadata_comes_back(void **state)
