@@ -150,11 +150,35 @@ static void requests(void **state)
 	sgh_bytes_unref(request.body);
 }
 
+static void commits(void **state)
+{
+	static struct sgh_part parts[] = { { 1, SGH_PART_MIN, "a" }, { 2, 1, "b" } };
+	struct sgh_request request = {
+		.verb = SGH_PUT_COMMIT,
+		.operation_id = ID,
+		.object_id = ID,
+		.object_type = "json",
+		.transfer = SGH_TICKET_PARTS,
+		.record = ID,
+		.sha256 = SHA256,
+		.size = (int64_t)SGH_PART_MIN + 1,
+		.facts = "{}",
+		.rules = "1",
+		.parts = parts,
+		.part_count = 2,
+	};
+
+	each_allocation_fails(send_request, &request);
+	request.json = true;
+	each_allocation_fails(send_request, &request);
+}
+
 /* ---- replies ---- */
 
 struct reply_case {
 	bool json;
 	bool list;
+	struct sgh_ticket *ticket;
 	struct sgh_bytes *body;
 };
 
@@ -163,6 +187,7 @@ static int fill(struct sgh_reply *reply, const struct reply_case *c)
 	int status = 0;
 
 	reply->json = c->json;
+	reply->ticket = c->ticket;
 	if (!c->list) {
 		reply->body = sgh_bytes_ref(c->body);
 		return make_object(&reply->object);
@@ -199,8 +224,15 @@ static void replies(void **state)
 {
 	sgh_autobytes struct sgh_bytes *body = t_bytes("abc");
 
-	for (int i = 0; i < 4; i++) {
-		struct reply_case c = { i & 1, i & 2, body };
+	struct sgh_ticket ticket = {
+		.kind = SGH_TICKET_GET,
+		.expires_ms = 1,
+		.urls = { "http://a/" },
+		.url_count = 1,
+	};
+
+	for (int i = 0; i < 6; i++) {
+		struct reply_case c = { i & 1, i & 2, i & 4 ? &ticket : NULL, body };
 
 		each_allocation_fails(send_reply, &c);
 	}
@@ -343,9 +375,10 @@ static void dispositions(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(requests), cmocka_unit_test(replies),
-	cmocka_unit_test(objects),  cmocka_unit_test(records),
-	cmocka_unit_test(tickets),  cmocka_unit_test(dispositions),
+	cmocka_unit_test(requests),     cmocka_unit_test(commits),
+	cmocka_unit_test(replies),      cmocka_unit_test(objects),
+	cmocka_unit_test(records),      cmocka_unit_test(tickets),
+	cmocka_unit_test(dispositions),
 };
 
 int main(void)
