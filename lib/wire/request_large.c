@@ -3,8 +3,10 @@
 
 #include "base/error.h"
 #include "base/util.h"
+#include "wire/json_scan.h"
 
-#define RULES_MAX 32 /* bytes, as of an object */
+#define RULES_MAX   32 /* bytes, as of an object */
+#define FACTS_DEPTH 8  /* of what is around them in any document of ours */
 /* What the strings of a put-commit take at most, besides its parts. */
 #define STRINGS_MAX (256 << 10)
 
@@ -55,6 +57,16 @@ static int read_first_part(const struct sgh_fields *fields, struct sgh_request *
 	return status;
 }
 
+/* An object and nothing around it, which can be nested in lists and events. */
+static bool facts_valid(const char *facts)
+{
+	size_t length = strlen(facts);
+
+	return length < SGH_FACTS_SIZE && facts[0] == '{' &&
+	       sgh_json_is(facts, length, '{') &&
+	       sgh_json_skip_value(facts, facts + length, FACTS_DEPTH) == facts + length;
+}
+
 static int read_findings(const struct sgh_fields *fields, struct sgh_request *request,
 			 struct sangraha_error *err)
 {
@@ -65,8 +77,7 @@ static int read_findings(const struct sgh_fields *fields, struct sgh_request *re
 		status = sgh_fields_text(fields, "rules", &rules, err);
 	if (status)
 		return status;
-	if (request->facts && (strlen(request->facts) >= SGH_FACTS_SIZE ||
-			       !sgh_json_is(request->facts, strlen(request->facts), '{')))
+	if (request->facts && !facts_valid(request->facts))
 		return sgh_fields_invalid(fields, "facts",
 					  "is no JSON object of at most 256 bytes", err);
 	if (rules && !sgh_printable(rules, RULES_MAX))
