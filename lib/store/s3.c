@@ -67,7 +67,7 @@ static int send_request(struct sgh_s3_op *self, enum sgh_store_verb verb,
 	int rc;
 
 	self->verb = verb;
-	self->endpoint = sgh_s3_endpoint_pick(self->s3);
+	self->endpoint = sgh_s3_endpoint_pick(&self->s3->gateways);
 	self->attempts++;
 	rc = sgh_s3_request_make(self, err);
 	if (rc)
@@ -110,7 +110,8 @@ static void next(struct sgh_s3_op *self, enum sgh_store_verb verb)
 /* Whether the request may be sent again after it failed in an unknown way. */
 static bool repeatable(enum sgh_store_verb verb)
 {
-	return verb != SGH_STORE_PUT;
+	return verb != SGH_STORE_PUT && verb != SGH_STORE_UPLOAD_BEGIN &&
+	       verb != SGH_STORE_UPLOAD_COMPLETE;
 }
 
 /* Whether another gateway may do what this one could not. */
@@ -121,23 +122,32 @@ static bool try_elsewhere(struct sgh_s3_op *self)
 	if (http->status != SANGRAHA_E_UNAVAILABLE)
 		return false;
 	sgh_s3_endpoint_failed(self->endpoint);
-	return self->attempts < self->s3->endpoint_count &&
+	return self->attempts < self->s3->gateways.count &&
 	       (http->unsent || repeatable(self->verb)) &&
 	       sgh_now_ms() < self->op->deadline_ms;
+}
+
+static bool is_conditional(enum sgh_store_verb verb)
+{
+	return verb == SGH_STORE_PUT || verb == SGH_STORE_UPLOAD_COMPLETE;
 }
 
 /* The answer to "is the key there" before a conditional write. */
 static void asked(struct sgh_s3_op *self, int status)
 {
-	self->op->head = (struct sgh_store_head){ 0 };
+	struct sgh_store_op *op = self->op;
+
+	op->head = (struct sgh_store_head){ 0 };
 	if (status == SANGRAHA_E_NOT_FOUND)
-		next(self, SGH_STORE_PUT);
+		next(self, op->verb);
 	else if (status)
 		complete(self, status);
 	else
-		complete(self, sgh_fail(&self->op->err, SANGRAHA_E_PRECONDITION, 412,
-					"PUT %s%s: the key exists",
-					self->s3->store.bucket_prefix, self->op->bucket));
+		complete(self,
+			 sgh_fail(&op->err, SANGRAHA_E_PRECONDITION, 412,
+				  "%s %s%s: the key exists",
+				  op->verb == SGH_STORE_PUT ? "PUT" : "COMPLETE UPLOAD",
+				  self->s3->store.bucket_prefix, op->bucket));
 }
 
 /* A range behind the end, as of an empty object: its description comes without bytes. */
@@ -165,7 +175,7 @@ static void on_done(struct sgh_http_request *request)
 		return;
 	}
 	status = sgh_s3_result(self, &op->err);
-	if (self->verb == SGH_STORE_HEAD && op->verb == SGH_STORE_PUT) {
+	if (self->verb == SGH_STORE_HEAD && is_conditional(op->verb)) {
 		asked(self, status);
 	} else if (self->verb == SGH_STORE_HEAD && op->verb == SGH_STORE_GET) {
 		nothing_in_range(self, status);
@@ -173,6 +183,9 @@ static void on_done(struct sgh_http_request *request)
 		op->head = (struct sgh_store_head){ 0 };
 		op->err = (struct sangraha_error){ 0 };
 		next(self, SGH_STORE_HEAD);
+	} else if (self->verb == SGH_STORE_UPLOAD_FIND && !status && self->marker) {
+		self->attempts = 0;
+		next(self, SGH_STORE_UPLOAD_FIND);
 	} else {
 		complete(self, status);
 	}
@@ -189,6 +202,7 @@ static int begin(struct sgh_s3 *s3, struct sgh_store_op *op, enum sgh_store_verb
 	self->op = op;
 	self->internal = internal;
 	self->attempts = 0;
+	self->marker = NULL;
 	self->http.done = on_done;
 	rc = send_request(self, first, err);
 	if (rc)
@@ -206,7 +220,7 @@ static int s3_submit(struct sangraha_store *store, struct sgh_store_op *op,
 		     struct sangraha_error *err)
 {
 	struct sgh_s3 *s3 = sgh_container_of(store, struct sgh_s3, store);
-	bool ask = op->verb == SGH_STORE_PUT && op->if_none_match && sgh_s3_must_ask(s3);
+	bool ask = is_conditional(op->verb) && op->if_none_match && sgh_s3_must_ask(s3);
 
 	return begin(s3, op, ask ? SGH_STORE_HEAD : op->verb, false, err);
 }
@@ -248,6 +262,18 @@ static bool access_key_valid(const char *key)
 	return strlen(key) <= 256;
 }
 
+static int configure_public(struct sgh_s3 *s3, const char *url,
+			    struct sangraha_error *err)
+{
+	if (!url)
+		return 0;
+	if (strncmp(url, "s3+http:", 8) != 0 && strncmp(url, "s3+https:", 9) != 0)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"the public URL of a store begins with s3+http: or "
+				"s3+https:");
+	return sgh_s3_gateways_parse(&s3->public, url, err);
+}
+
 static int configure(struct sgh_s3 *s3, const char *url,
 		     const struct sangraha_store_options *options,
 		     struct sangraha_error *err)
@@ -261,8 +287,10 @@ static int configure(struct sgh_s3 *s3, const char *url,
 		.ca_file = sgh_option(options, ca_file, NULL),
 		.budget = s3->store.context->budget,
 	};
-	int rc = sgh_s3_endpoints_parse(s3, url, err);
+	int rc = sgh_s3_gateways_parse(&s3->gateways, url, err);
 
+	if (!rc)
+		rc = configure_public(s3, sgh_option(options, public_url, NULL), err);
 	if (rc)
 		return rc;
 	if (!region_valid(region))
@@ -307,4 +335,5 @@ const struct sgh_store_backend sgh_store_s3 = {
 	.open = s3_open,
 	.destroy = s3_destroy,
 	.submit = s3_submit,
+	.ticket = sgh_s3_ticket,
 };

@@ -64,7 +64,8 @@ static int parse_one(struct sgh_s3_endpoint *endpoint, const char *text, size_t 
 	return 0;
 }
 
-int sgh_s3_endpoints_parse(struct sgh_s3 *s3, const char *url, struct sangraha_error *err)
+int sgh_s3_gateways_parse(struct sgh_s3_gateways *gateways, const char *url,
+			  struct sangraha_error *err)
 {
 	bool tls = false;
 
@@ -72,38 +73,38 @@ int sgh_s3_endpoints_parse(struct sgh_s3 *s3, const char *url, struct sangraha_e
 		size_t length = strcspn(url, ",");
 		int rc;
 
-		if (s3->endpoint_count == SGH_S3_ENDPOINTS_MAX)
+		if (gateways->count == SGH_S3_ENDPOINTS_MAX)
 			return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 					"more than %d gateways in the store URL",
 					SGH_S3_ENDPOINTS_MAX);
-		rc = parse_one(&s3->endpoints[s3->endpoint_count], url, length, &tls,
+		rc = parse_one(&gateways->endpoints[gateways->count], url, length, &tls,
 			       err);
 		if (rc)
 			return rc;
-		s3->endpoint_count++;
+		gateways->count++;
 		if (!url[length])
 			return 0;
 		url += length + 1;
 	}
 }
 
-struct sgh_s3_endpoint *sgh_s3_endpoint_pick(struct sgh_s3 *s3)
+struct sgh_s3_endpoint *sgh_s3_endpoint_pick(struct sgh_s3_gateways *gateways)
 {
 	int64_t now;
 	unsigned turn;
 
-	if (s3->endpoint_count == 1)
-		return &s3->endpoints[0];
+	if (gateways->count == 1)
+		return &gateways->endpoints[0];
 	now = sgh_now_ms();
-	turn = __atomic_fetch_add(&s3->turn, 1, __ATOMIC_RELAXED);
-	for (unsigned i = 0; i < s3->endpoint_count; i++) {
+	turn = __atomic_fetch_add(&gateways->turn, 1, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < gateways->count; i++) {
 		struct sgh_s3_endpoint *endpoint =
-			&s3->endpoints[(turn + i) % s3->endpoint_count];
+			&gateways->endpoints[(turn + i) % gateways->count];
 
 		if (__atomic_load_n(&endpoint->bad_ms, __ATOMIC_RELAXED) <= now)
 			return endpoint;
 	}
-	return &s3->endpoints[turn % s3->endpoint_count];
+	return &gateways->endpoints[turn % gateways->count];
 }
 
 void sgh_s3_endpoint_failed(struct sgh_s3_endpoint *endpoint)

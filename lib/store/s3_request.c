@@ -24,12 +24,17 @@ static const char *method_of(enum sgh_store_verb verb)
 {
 	switch (verb) {
 	case SGH_STORE_PUT:
+	case SGH_STORE_UPLOAD_PART:
 	case SGH_STORE_MAKE_BUCKET:
 		return "PUT";
+	case SGH_STORE_UPLOAD_BEGIN:
+	case SGH_STORE_UPLOAD_COMPLETE:
+		return "POST";
 	case SGH_STORE_HEAD:
 	case SGH_STORE_CHECK:
 		return "HEAD";
 	case SGH_STORE_DELETE:
+	case SGH_STORE_UPLOAD_ABORT:
 		return "DELETE";
 	default:
 		return "GET";
@@ -70,6 +75,7 @@ static const char *path_of(struct draft *draft)
 	snprintf(bucket, sizeof(bucket), "/%s%s", self->s3->store.bucket_prefix,
 		 self->op->bucket);
 	switch (self->verb) {
+	case SGH_STORE_UPLOAD_FIND:
 	case SGH_STORE_LIST:
 	case SGH_STORE_MAKE_BUCKET:
 	case SGH_STORE_CHECK:
@@ -85,7 +91,7 @@ static void put_headers(struct draft *draft)
 
 	add_header(draft, "Content-Type",
 		   op->content_type ? op->content_type : "application/octet-stream");
-	if (op->if_none_match)
+	if (op->if_none_match && draft->self->verb == SGH_STORE_PUT)
 		add_header(draft, "If-None-Match", "*");
 	for (size_t i = 0; i < op->meta_count; i++)
 		add_header(draft, joined(draft, "x-amz-meta-", op->meta[i].name),
@@ -102,19 +108,79 @@ static void get_headers(struct draft *draft)
 	add_header(draft, "Range", joined(draft, range, ""));
 }
 
+static void number_query(struct draft *draft, const char *name, unsigned number)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", number);
+	add_query(draft, name, joined(draft, text, ""));
+}
+
 static void list_query(struct draft *draft)
 {
 	const struct sgh_store_op *op = draft->self->op;
-	char limit[16];
 
-	snprintf(limit, sizeof(limit), "%u", op->limit);
 	add_query(draft, "list-type", "2");
 	add_query(draft, "encoding-type", "url");
-	add_query(draft, "max-keys", joined(draft, limit, ""));
+	number_query(draft, "max-keys", op->limit);
 	if (op->prefix && *op->prefix)
 		add_query(draft, "prefix", op->prefix);
 	if (op->after && *op->after)
 		add_query(draft, "start-after", op->after);
+}
+
+static void part_query(struct draft *draft)
+{
+	const struct sgh_store_op *op = draft->self->op;
+
+	number_query(draft, "partNumber", op->part);
+	add_query(draft, "uploadId", op->upload);
+	add_header(draft, "Content-Type", "application/octet-stream");
+}
+
+static void parts_query(struct draft *draft)
+{
+	const struct sgh_store_op *op = draft->self->op;
+
+	number_query(draft, "max-parts", op->limit);
+	number_query(draft, "part-number-marker", op->part);
+	add_query(draft, "uploadId", op->upload);
+}
+
+static void find_query(struct draft *draft)
+{
+	const struct sgh_s3_op *self = draft->self;
+
+	add_query(draft, "uploads", "");
+	add_query(draft, "encoding-type", "url");
+	number_query(draft, "max-uploads", SGH_S3_UPLOADS_PAGE);
+	add_query(draft, "prefix", self->op->key);
+	if (self->marker) {
+		add_query(draft, "key-marker", self->op->key);
+		add_query(draft, "upload-id-marker", self->marker);
+	}
+}
+
+static struct sgh_bytes *complete_body(const struct sgh_store_op *op)
+{
+	sgh_autobuf struct sgh_buf text =
+		SGH_BUF_INIT((op->part_count + 1) * SGH_S3_PART_BYTES);
+
+	sgh_s3xml_complete_write(op->parts, op->part_count, &text);
+	return text.failed ? NULL : sgh_bytes_copy(text.data, text.length);
+}
+
+static void complete_request(struct draft *draft)
+{
+	struct sgh_s3_op *self = draft->self;
+
+	add_query(draft, "uploadId", self->op->upload);
+	add_header(draft, "Content-Type", "application/xml");
+	if (self->op->if_none_match)
+		add_header(draft, "If-None-Match", "*");
+	self->http.body = complete_body(self->op);
+	draft->failed |= !self->http.body;
+	self->http.once = true;
 }
 
 /* Everywhere but in the default region the region is said again, as XML. */
@@ -148,6 +214,29 @@ static void describe(struct draft *draft)
 		http->want_data = true;
 		http->max_data = self->op->max_length;
 		break;
+	case SGH_STORE_UPLOAD_BEGIN:
+		add_query(draft, "uploads", "");
+		put_headers(draft);
+		http->once = true;
+		break;
+	case SGH_STORE_UPLOAD_PART:
+		part_query(draft);
+		http->body = sgh_bytes_ref(self->op->body);
+		break;
+	case SGH_STORE_UPLOAD_PARTS:
+		parts_query(draft);
+		http->max_text = self->op->limit * (size_t)SGH_S3_PART_BYTES + LIST_TEXT;
+		break;
+	case SGH_STORE_UPLOAD_COMPLETE:
+		complete_request(draft);
+		break;
+	case SGH_STORE_UPLOAD_ABORT:
+		add_query(draft, "uploadId", self->op->upload);
+		break;
+	case SGH_STORE_UPLOAD_FIND:
+		find_query(draft);
+		http->max_text = SGH_S3_UPLOADS_PAGE * (size_t)LIST_KEY_TEXT + LIST_TEXT;
+		break;
 	case SGH_STORE_LIST:
 		list_query(draft);
 		http->max_text = self->op->limit * (size_t)LIST_KEY_TEXT + LIST_TEXT;
@@ -163,11 +252,17 @@ static void describe(struct draft *draft)
 	}
 }
 
-/* The derived key is the same all day; deriving it costs five hashes. */
-static int signing_key(struct sgh_s3 *s3, const struct sgh_sigv4_scope *scope,
-		       const char *date, struct sgh_sigv4_key *ret,
-		       struct sangraha_error *err)
+struct sgh_sigv4_scope sgh_s3_scope(const struct sgh_s3 *s3)
 {
+	return (struct sgh_sigv4_scope){ s3->access_key, s3->secret_key, s3->region,
+					 "s3" };
+}
+
+/* The derived key is the same all day; deriving it costs five hashes. */
+int sgh_s3_signing_key(struct sgh_s3 *s3, const char date[SGH_SIGV4_DATE_SIZE],
+		       struct sgh_sigv4_key *ret, struct sangraha_error *err)
+{
+	const struct sgh_sigv4_scope scope = sgh_s3_scope(s3);
 	int rc;
 
 	pthread_mutex_lock(&s3->state.lock);
@@ -175,7 +270,7 @@ static int signing_key(struct sgh_s3 *s3, const struct sgh_sigv4_scope *scope,
 	pthread_mutex_unlock(&s3->state.lock);
 	if (strncmp(ret->day, date, sizeof(ret->day) - 1) == 0)
 		return 0;
-	rc = sgh_sigv4_derive(scope, date, ret, err);
+	rc = sgh_sigv4_derive(&scope, date, ret, err);
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&s3->state.lock);
@@ -189,8 +284,7 @@ static int sign(struct draft *draft, struct sangraha_error *err)
 {
 	struct sgh_s3_op *self = draft->self;
 	struct sgh_s3 *s3 = self->s3;
-	const struct sgh_sigv4_scope scope = { s3->access_key, s3->secret_key, s3->region,
-					       "s3" };
+	const struct sgh_sigv4_scope scope = sgh_s3_scope(s3);
 	const char *sha256 = self->verb == SGH_STORE_PUT ? self->op->sha256 : NULL;
 	char date[SGH_SIGV4_DATE_SIZE];
 	struct sgh_sigv4_key key;
@@ -200,7 +294,7 @@ static int sign(struct draft *draft, struct sangraha_error *err)
 	draft->request.payload = sha256 ? sha256 : SGH_SIGV4_UNSIGNED;
 	add_header(draft, "x-amz-date", joined(draft, date, ""));
 	add_header(draft, "x-amz-content-sha256", draft->request.payload);
-	rc = signing_key(s3, &scope, date, &key, err);
+	rc = sgh_s3_signing_key(s3, date, &key, err);
 	if (rc)
 		return rc;
 	sgh_buf_clear(&self->authorization);
@@ -257,6 +351,7 @@ static void reset(struct sgh_s3_op *self)
 		.done = self->http.done,
 	};
 	sgh_arena_fini(&self->arena);
+	self->op->etag = NULL;
 	self->ranged = false;
 	self->no_memory = false;
 	self->length = 0;

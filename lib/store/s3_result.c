@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "store/s3_answer.h"
 
 #define META "x-amz-meta-"
 /* What of a key is shown in a message; the reason is more important. */
@@ -43,42 +44,29 @@ static void keep_meta(struct sgh_s3_op *self, const char *name, size_t name_leng
 		head->meta[head->meta_count++] = (struct sgh_pair){ lower, value };
 }
 
-/* Digits and nothing else, of at most 19 of them. */
-static const char *parse_number(const char *text, const char *end, uint64_t *ret)
-{
-	uint64_t value = 0;
-	const char *start = text;
-
-	for (; text < end && *text >= '0' && *text <= '9' && text - start < 19; text++)
-		value = value * 10 + (uint64_t)(*text - '0');
-	if (text == start)
-		return NULL;
-	*ret = value;
-	return text;
-}
-
-/* "bytes 0-9/100" (RFC 9110, section 14.4). */
 static void parse_range(struct sgh_s3_op *self, const char *value, size_t length)
 {
-	const char *end = value + length;
-	uint64_t first;
-	uint64_t last;
-	uint64_t size;
+	struct sgh_s3_range range;
 
-	if (length < 6 || strncasecmp(value, "bytes ", 6) != 0)
-		return;
-	value = parse_number(value + 6, end, &first);
-	if (!value || value == end || *value++ != '-')
-		return;
-	value = parse_number(value, end, &last);
-	if (!value || value == end || *value++ != '/')
-		return;
-	value = parse_number(value, end, &size);
-	if (value != end)
+	if (!sgh_s3_content_range(value, length, &range))
 		return;
 	self->ranged = true;
-	self->first = first;
-	self->op->head.size = size;
+	self->first = range.first;
+	self->op->head.size = range.size;
+	/*
+	 * No byte of it is wanted: the transfer ends when the first one comes, before there
+	 * is memory for it.
+	 */
+	if (self->op->whole && range.size > self->op->max_length)
+		self->http.max_data = 0;
+}
+
+static void keep_etag(struct sgh_s3_op *self, const char *value, size_t length)
+{
+	char etag[SGH_PART_ETAG_MAX + 1];
+
+	if (sgh_s3_etag(value, length, etag))
+		self->op->etag = keep(self, etag, strlen(etag));
 }
 
 static void parse_date(struct sgh_s3_op *self, const char *value, size_t length)
@@ -100,7 +88,9 @@ void sgh_s3_on_header(struct sgh_http_request *request, const char *name,
 	size_t meta = strlen(META);
 
 	if (named(name, name_length, "content-length"))
-		parse_number(value, value + value_length, &self->length);
+		sgh_s3_number(value, value + value_length, &self->length);
+	if (self->verb == SGH_STORE_UPLOAD_PART && named(name, name_length, "etag"))
+		keep_etag(self, value, value_length);
 	if (self->verb != SGH_STORE_GET && self->verb != SGH_STORE_HEAD)
 		return;
 	if (name_length > meta && strncasecmp(name, META, meta) == 0)
@@ -116,9 +106,18 @@ void sgh_s3_on_header(struct sgh_http_request *request, const char *name,
 static const char *verb_name(enum sgh_store_verb verb)
 {
 	static const char *const names[] = {
-		[SGH_STORE_PUT] = "PUT",     [SGH_STORE_GET] = "GET",
-		[SGH_STORE_HEAD] = "HEAD",   [SGH_STORE_DELETE] = "DELETE",
-		[SGH_STORE_LIST] = "LIST",   [SGH_STORE_MAKE_BUCKET] = "MAKE BUCKET",
+		[SGH_STORE_PUT] = "PUT",
+		[SGH_STORE_GET] = "GET",
+		[SGH_STORE_HEAD] = "HEAD",
+		[SGH_STORE_DELETE] = "DELETE",
+		[SGH_STORE_UPLOAD_BEGIN] = "BEGIN UPLOAD",
+		[SGH_STORE_UPLOAD_PART] = "PUT PART",
+		[SGH_STORE_UPLOAD_PARTS] = "LIST PARTS",
+		[SGH_STORE_UPLOAD_COMPLETE] = "COMPLETE UPLOAD",
+		[SGH_STORE_UPLOAD_ABORT] = "ABORT UPLOAD",
+		[SGH_STORE_UPLOAD_FIND] = "LIST UPLOADS",
+		[SGH_STORE_LIST] = "LIST",
+		[SGH_STORE_MAKE_BUCKET] = "MAKE BUCKET",
 		[SGH_STORE_CHECK] = "CHECK",
 	};
 
@@ -129,8 +128,7 @@ static const char *verb_name(enum sgh_store_verb verb)
 static void subject(const struct sgh_s3_op *self, char *text, size_t size)
 {
 	const struct sgh_store_op *op = self->op;
-	bool with_key = self->verb == SGH_STORE_PUT || self->verb == SGH_STORE_GET ||
-			self->verb == SGH_STORE_HEAD || self->verb == SGH_STORE_DELETE;
+	bool with_key = self->verb <= SGH_STORE_UPLOAD_FIND;
 	size_t length = with_key ? strlen(op->key) : 0;
 	bool cut = length > KEY_SHOWN;
 
@@ -141,65 +139,6 @@ static void subject(const struct sgh_s3_op *self, char *text, size_t size)
 	snprintf(text, size, "%s %s%s%s%.*s%s", verb_name(self->verb),
 		 self->s3->store.bucket_prefix, op->bucket, with_key ? "/" : "",
 		 (int)length, with_key ? op->key : "", cut ? "…" : "");
-}
-
-struct meaning {
-	const char *code;
-	int status;
-};
-
-/* Codes that say more than their HTTP status does. */
-static int status_of_code(const char *code, int otherwise)
-{
-	static const struct meaning meanings[] = {
-		{ "NoSuchKey", SANGRAHA_E_NOT_FOUND },
-		{ "NoSuchBucket", SANGRAHA_E_NOT_FOUND },
-		{ "PreconditionFailed", SANGRAHA_E_PRECONDITION },
-		{ "RequestTimeout", SANGRAHA_E_UNAVAILABLE },
-		{ "IncompleteBody", SANGRAHA_E_UNAVAILABLE },
-		{ "SlowDown", SANGRAHA_E_UNAVAILABLE },
-		{ "InternalError", SANGRAHA_E_UNAVAILABLE },
-		{ "ServiceUnavailable", SANGRAHA_E_UNAVAILABLE },
-		{ "XMinioStorageFull", SANGRAHA_E_OVERLOADED },
-		{ "QuotaExceeded", SANGRAHA_E_OVERLOADED },
-		{ "KeyTooLongError", SANGRAHA_E_INVALID },
-		{ "XMinioInvalidObjectName", SANGRAHA_E_INVALID },
-		{ "InvalidBucketName", SANGRAHA_E_INVALID },
-		{ "InvalidAccessKeyId", SANGRAHA_E_UNAUTHORIZED },
-		{ "SignatureDoesNotMatch", SANGRAHA_E_UNAUTHORIZED },
-		{ "AccessDenied", SANGRAHA_E_UNAUTHORIZED },
-		{ "AuthorizationHeaderMalformed", SANGRAHA_E_UNAUTHORIZED },
-	};
-
-	for (size_t i = 0; i < SGH_COUNT(meanings); i++)
-		if (strcmp(meanings[i].code, code) == 0)
-			return meanings[i].status;
-	return otherwise;
-}
-
-static int status_of_http(long code)
-{
-	switch (code) {
-	case 401:
-	case 403:
-		return SANGRAHA_E_UNAUTHORIZED;
-	case 404:
-		return SANGRAHA_E_NOT_FOUND;
-	case 408:
-	case 409: /* ConditionalRequestConflict, OperationAborted */
-	case 425:
-	case 429:
-		return SANGRAHA_E_UNAVAILABLE;
-	case 412:
-		return SANGRAHA_E_PRECONDITION;
-	case 501:
-	case 505:
-		return SANGRAHA_E_INTERNAL;
-	case 507:
-		return SANGRAHA_E_OVERLOADED;
-	default:
-		return code >= 500 ? SANGRAHA_E_UNAVAILABLE : SANGRAHA_E_INTERNAL;
-	}
 }
 
 static const char *text_of_http(long code)
@@ -226,16 +165,15 @@ static int fail_answer(const struct sgh_s3_op *self, const struct sgh_s3_error *
 		       struct sangraha_error *err)
 {
 	long code = self->http.code;
-	/* 200 with an <Error> inside is a failure that came late. */
-	int status = code / 100 == 2 ? SANGRAHA_E_UNAVAILABLE : status_of_http(code);
+	int status = sgh_s3_status(code, error->code);
 	char about[320];
 
 	subject(self, about, sizeof(about));
-	if (!error || !error->code[0])
+	if (!error->code[0])
 		return sgh_fail(err, status, code, "%s: %ld %s", about, code,
 				text_of_http(code));
-	return sgh_fail(err, status_of_code(error->code, status), code, "%s: %ld %s: %s",
-			about, code, error->code, error->message);
+	return sgh_fail(err, status, code, "%s: %ld %s: %s", about, code, error->code,
+			error->message);
 }
 
 static int fail_transport(const struct sgh_s3_op *self, struct sangraha_error *err)
@@ -255,6 +193,7 @@ static bool is_so_already(const struct sgh_s3_op *self, const struct sgh_s3_erro
 {
 	switch (self->verb) {
 	case SGH_STORE_DELETE:
+	case SGH_STORE_UPLOAD_ABORT:
 	case SGH_STORE_CHECK:
 		/* It serves, and it let us look. */
 		return self->http.code == 404;
@@ -264,6 +203,22 @@ static bool is_so_already(const struct sgh_s3_op *self, const struct sgh_s3_erro
 	default:
 		return false;
 	}
+}
+
+/*
+ * Whether the transfer was ended because the object, described in the headers, is larger
+ * than what was to be read of it.
+ */
+static bool is_larger(struct sgh_s3_op *self)
+{
+	struct sgh_store_op *op = self->op;
+
+	if (self->verb != SGH_STORE_GET || !op->whole || self->no_memory ||
+	    self->http.status != SANGRAHA_E_TOO_LARGE || self->http.code / 100 != 2)
+		return false;
+	if (!self->ranged)
+		op->head.size = self->length;
+	return op->head.size > op->max_length;
 }
 
 static int get_result(struct sgh_s3_op *self, struct sangraha_error *err)
@@ -327,6 +282,78 @@ static int list_result(struct sgh_s3_op *self, struct sangraha_error *err)
 	return 0;
 }
 
+static int begun_result(struct sgh_s3_op *self, struct sangraha_error *err)
+{
+	const struct sgh_buf *text = &self->http.text;
+
+	return sgh_s3xml_begun(sgh_buf_text(text), text->length, &self->op->arena,
+			       &self->op->begun_upload, err);
+}
+
+static int part_result(struct sgh_s3_op *self, struct sangraha_error *err)
+{
+	if (self->op->etag)
+		return 0;
+	return sgh_fail(err, SANGRAHA_E_INTERNAL, self->http.code,
+			"the store gave a part no entity tag");
+}
+
+static int parts_result(struct sgh_s3_op *self, struct sangraha_error *err)
+{
+	struct sgh_store_op *op = self->op;
+	const struct sgh_buf *text = &self->http.text;
+	struct sgh_s3_parts list;
+	int rc;
+
+	op->arena.max = ((size_t)op->limit + 1) * SGH_S3_PART_BYTES;
+	rc = sgh_s3xml_parts(sgh_buf_text(text), text->length, op->limit, op->part,
+			     &op->arena, &list, err);
+	if (rc)
+		return rc;
+	op->found_parts = list.parts;
+	op->found_part_count = list.count;
+	op->more = list.more;
+	return 0;
+}
+
+/* An answer that tells nothing leaves open what was done. */
+static int complete_result(struct sgh_s3_op *self, struct sangraha_error *err)
+{
+	const struct sgh_buf *text = &self->http.text;
+
+	if (sgh_s3xml_completed(sgh_buf_text(text), text->length))
+		return 0;
+	return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, self->http.code,
+			"the store's answer about a completed upload cannot be read");
+}
+
+/* Adds a page to what is there. Where the next one begins is left in `marker`. */
+static int find_result(struct sgh_s3_op *self, struct sangraha_error *err)
+{
+	struct sgh_store_op *op = self->op;
+	const struct sgh_buf *text = &self->http.text;
+	struct sgh_s3_uploads page;
+	int rc;
+
+	op->arena.max = SGH_S3_FIND_BYTES;
+	if (!op->uploads)
+		op->uploads = sgh_arena_alloc(&op->arena,
+					      SGH_S3_UPLOADS_MAX * sizeof(*op->uploads));
+	if (!op->uploads)
+		return sgh_fail_memory(err);
+	rc = sgh_s3xml_uploads(sgh_buf_text(text), text->length, op->key,
+			       SGH_S3_UPLOADS_PAGE, &op->arena, &page, err);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < page.count && op->upload_count < SGH_S3_UPLOADS_MAX; i++)
+		op->uploads[op->upload_count++] = page.uploads[i];
+	/* A server that does not go on would never come to an end. */
+	if (op->upload_count == SGH_S3_UPLOADS_MAX || sgh_streq(page.next, self->marker))
+		page.next = NULL;
+	self->marker = page.next;
+	return 0;
+}
+
 static int success(struct sgh_s3_op *self, struct sangraha_error *err)
 {
 	if (self->no_memory)
@@ -337,6 +364,16 @@ static int success(struct sgh_s3_op *self, struct sangraha_error *err)
 	case SGH_STORE_HEAD:
 		self->op->head.size = self->length;
 		return 0;
+	case SGH_STORE_UPLOAD_BEGIN:
+		return begun_result(self, err);
+	case SGH_STORE_UPLOAD_PART:
+		return part_result(self, err);
+	case SGH_STORE_UPLOAD_PARTS:
+		return parts_result(self, err);
+	case SGH_STORE_UPLOAD_COMPLETE:
+		return complete_result(self, err);
+	case SGH_STORE_UPLOAD_FIND:
+		return find_result(self, err);
 	case SGH_STORE_LIST:
 		return list_result(self, err);
 	default:
@@ -350,6 +387,8 @@ int sgh_s3_result(struct sgh_s3_op *self, struct sangraha_error *err)
 	struct sgh_s3_error error = { { 0 } };
 	bool is_error;
 
+	if (is_larger(self))
+		return 0;
 	if (self->http.status)
 		return fail_transport(self, err);
 	is_error = sgh_s3xml_error(sgh_buf_text(text), text->length, &error);
