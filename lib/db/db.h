@@ -28,13 +28,15 @@ struct sgh_db_options {
 	int version;        /* PRAGMA user_version; a later one is refused */
 	unsigned page_size; /* bytes, of a new file; 0: 4096 */
 	const char *schema; /* SQL that makes the tables of a new file */
+	/* version - 1 of them: SQL that makes version i + 2 of version i + 1 */
+	const char *const *upgrades;
 	const char *const *statements; /* of the thread that writes, by index */
 	size_t statement_count;
 };
 
 /*
  * Take the folder's lock, open or make the file, start the thread. `options` is copied but
- * for schema and statements, which are static. SANGRAHA_E_UNAVAILABLE when another process
+ * for schema, upgrades and statements, which are static. SANGRAHA_E_UNAVAILABLE when another process
  * has it; _UNAUTHORIZED, _OVERLOADED (disk full) and _INTERNAL (damaged, or of a later
  * version) with a sentence that names the file.
  */

@@ -175,9 +175,9 @@ sqlite3_stmt *sgh_db_connection_statement(struct sgh_db_connection *connection, 
 	return *place;
 }
 
-/* In one transaction: a file that has an application id has all its tables. */
+/* In one transaction: a file that has a version has all its tables. */
 static int make_tables(sqlite3 *sqlite, const struct sgh_db_options *options,
-		       struct sangraha_error *err)
+		       int64_t version, struct sangraha_error *err)
 {
 	char sql[128];
 	int rc = sgh_db_exec(sqlite, "BEGIN IMMEDIATE", err);
@@ -186,7 +186,10 @@ static int make_tables(sqlite3 *sqlite, const struct sgh_db_options *options,
 		return rc;
 	snprintf(sql, sizeof(sql), "PRAGMA application_id=%d; PRAGMA user_version=%d",
 		 options->application_id, options->version);
-	rc = sgh_db_exec(sqlite, options->schema, err);
+	if (!version)
+		rc = sgh_db_exec(sqlite, options->schema, err);
+	for (; !rc && version && version < options->version; version++)
+		rc = sgh_db_exec(sqlite, options->upgrades[version - 1], err);
 	if (!rc)
 		rc = sgh_db_exec(sqlite, sql, err);
 	if (!rc)
@@ -202,6 +205,9 @@ static int check(const char *file, const struct sgh_db_options *options, int64_t
 	if (id != options->application_id)
 		return sgh_fail(err, SANGRAHA_E_INTERNAL, 0,
 				"%s is a database of another program", file);
+	if (version < 1)
+		return sgh_fail(err, SANGRAHA_E_INTERNAL, 0, "%s is damaged: no format",
+				file);
 	if (version > options->version)
 		return sgh_fail(err, SANGRAHA_E_INTERNAL, 0,
 				"%s was written by a later version of Sangraha (format "
@@ -233,7 +239,7 @@ int sgh_db_prepare(sqlite3 *sqlite, const struct sgh_db_options *options,
 	/* A property of the file, so not of one that is refused. */
 	if (!rc)
 		rc = use_wal(sqlite, err);
-	if (!rc && !id && !version && !tables)
-		rc = make_tables(sqlite, options, err);
+	if (!rc && version < options->version)
+		rc = make_tables(sqlite, options, version, err);
 	return rc;
 }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "support/disk.h"
+#include "support/sql.h"
 #include "support/t.h"
 
 enum {
@@ -39,6 +40,13 @@ struct insert {
 	struct sangraha_error err;
 };
 
+/* The second of them cannot be done twice, and the third not at all. */
+static const char *const upgrades[] = {
+	"CREATE TABLE more(number INTEGER PRIMARY KEY)",
+	"INSERT INTO more VALUES (7)",
+	"INSERT INTO more VALUES (8); INSERT INTO nothing VALUES (9)",
+};
+
 static int open_db(struct fixture *f, int version, struct sgh_db **ret)
 {
 	struct sgh_db_options options = {
@@ -48,6 +56,7 @@ static int open_db(struct fixture *f, int version, struct sgh_db **ret)
 		.application_id = 0x74657374,
 		.version = version,
 		.schema = "CREATE TABLE thing(number INTEGER PRIMARY KEY, text)",
+		.upgrades = upgrades,
 		.statements = statements,
 		.statement_count = SGH_COUNT(statements),
 	};
@@ -351,6 +360,29 @@ static void a_later_format_is_refused(void **state)
 	t_says("later version");
 }
 
+static void an_earlier_format_is_brought_up(void **state)
+{
+	struct fixture *f = *state;
+
+	sgh_db_close(sgh_take(f->db), NULL, NULL);
+	t_ok(open_db(f, 3, &f->db));
+	sgh_db_close(sgh_take(f->db), NULL, NULL);
+	t_ok(open_db(f, 3, &f->db));
+	assert_int_equal(t_sql(f->folder, "test.db", "SELECT sum(number) FROM more"), 7);
+	assert_int_equal(t_sql(f->folder, "test.db", "PRAGMA user_version"), 3);
+}
+
+static void what_cannot_be_brought_up_stays_as_it_is(void **state)
+{
+	struct fixture *f = *state;
+
+	sgh_db_close(sgh_take(f->db), NULL, NULL);
+	t_fails(SANGRAHA_E_INTERNAL, open_db(f, 4, &f->db));
+	assert_int_equal(t_sql(f->folder, "test.db", "PRAGMA user_version"), 1);
+	t_ok(open_db(f, 2, &f->db));
+	assert_int_equal(t_sql(f->folder, "test.db", "SELECT count(*) FROM more"), 0);
+}
+
 /* Refused means untouched: WAL would be a property of the file. */
 static void a_database_of_others_stays_as_it_is(void **state)
 {
@@ -566,6 +598,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(it_may_be_closed_by_its_own_thread),
 	CASE(a_second_one_is_told),
 	CASE(a_later_format_is_refused),
+	CASE(an_earlier_format_is_brought_up),
+	CASE(what_cannot_be_brought_up_stays_as_it_is),
 	CASE(a_database_of_others_stays_as_it_is),
 	CASE(damage_is_said),
 	CASE(a_full_disk_is_said_and_passes),
