@@ -46,7 +46,9 @@ void sgh_file_op_unref(struct sgh_file_op *self)
 		sgh_budget_release(file->store.context->budget, self->reserved);
 	sgh_bytes_unref(self->data);
 	sgh_bytes_unref(self->body);
+	sgh_bytes_unref(self->room);
 	sgh_arena_fini(&self->arena);
+	free(self->parts);
 	free(self);
 	work_done(file);
 }
@@ -78,6 +80,12 @@ static void hand_over(struct sgh_file_op *self, struct sgh_store_op *op)
 	op->keys = self->keys;
 	op->key_count = self->key_count;
 	op->more = self->more;
+	op->begun_upload = self->begun_upload;
+	op->etag = self->etag;
+	op->found_parts = self->found_parts;
+	op->found_part_count = self->found_part_count;
+	op->uploads = self->uploads;
+	op->upload_count = self->upload_count;
 }
 
 void sgh_file_finish(struct sgh_file_op *self)
@@ -95,8 +103,18 @@ void sgh_file_finish(struct sgh_file_op *self)
 
 static bool is_change(enum sgh_store_verb verb)
 {
-	return verb == SGH_STORE_PUT || verb == SGH_STORE_DELETE ||
-	       verb == SGH_STORE_MAKE_BUCKET;
+	switch (verb) {
+	case SGH_STORE_PUT:
+	case SGH_STORE_DELETE:
+	case SGH_STORE_UPLOAD_BEGIN:
+	case SGH_STORE_UPLOAD_PART:
+	case SGH_STORE_UPLOAD_COMPLETE:
+	case SGH_STORE_UPLOAD_ABORT:
+	case SGH_STORE_MAKE_BUCKET:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* The deadline. The work goes on by itself, but for one that only waits for memory. */
@@ -156,19 +174,37 @@ static void copy_put(struct sgh_file_op *self, const struct sgh_store_op *op, ch
 		copy(at, op->meta[i].value);
 	}
 	self->meta_length = (size_t)(*at - self->meta);
-	self->body = sgh_bytes_ref(op->body);
-	self->if_none_match = op->if_none_match;
 	if (op->sha256)
 		snprintf(self->sha256, sizeof(self->sha256), "%s", op->sha256);
-	self->modified_ms = sgh_time_ms();
+}
+
+/* The parts that a completion names, with their texts, in one piece of memory. */
+static bool copy_parts(struct sgh_file_op *self, const struct sgh_store_op *op)
+{
+	size_t size = op->part_count * sizeof(*op->parts);
+	char *at;
+
+	for (size_t i = 0; i < op->part_count; i++)
+		size += text_size(op->parts[i].etag);
+	self->parts = malloc(size ? size : 1);
+	if (!self->parts)
+		return false;
+	at = (char *)&self->parts[op->part_count];
+	self->part_count = op->part_count;
+	for (size_t i = 0; i < op->part_count; i++) {
+		self->parts[i] = op->parts[i];
+		self->parts[i].etag = copy(&at, op->parts[i].etag);
+	}
+	return true;
 }
 
 static struct sgh_file_op *op_new(struct sgh_file *file, struct sgh_store_op *op)
 {
 	const char *prefix = file->store.bucket_prefix;
 	size_t size = strlen(prefix) + text_size(op->bucket) + text_size(op->key) +
-		      text_size(op->prefix) + text_size(op->after) + 32 +
-		      text_size(op->content_type) + meta_size(op);
+		      text_size(op->prefix) + text_size(op->after) +
+		      text_size(op->upload) + 32 + text_size(op->content_type) +
+		      meta_size(op);
 	struct sgh_file_op *self = calloc(1, sizeof(*self) + size);
 	char *at;
 
@@ -187,9 +223,21 @@ static struct sgh_file_op *op_new(struct sgh_file *file, struct sgh_store_op *op
 	self->offset = op->offset;
 	self->max_length = op->max_length;
 	self->limit = op->limit;
-	self->missing = UINT64_MAX;
-	if (op->verb == SGH_STORE_PUT)
+	self->whole = op->whole;
+	self->upload = copy(&at, op->upload);
+	self->part = op->part;
+	self->if_none_match = op->if_none_match;
+	self->modified_ms = sgh_time_ms();
+	self->missing = INT64_MAX;
+	self->body_file = SGH_FILE_BODY_NONE;
+	if (op->verb == SGH_STORE_PUT || op->verb == SGH_STORE_UPLOAD_BEGIN)
 		copy_put(self, op, &at);
+	if (op->verb == SGH_STORE_UPLOAD_COMPLETE && !copy_parts(self, op)) {
+		free(self);
+		return NULL;
+	}
+	self->body = sgh_bytes_ref(op->body);
+	self->room = sgh_bytes_ref(op->room);
 	return self;
 }
 
@@ -224,6 +272,8 @@ static int file_submit(struct sangraha_store *store, struct sgh_store_op *op,
 		sgh_file_op_unref(self);
 		return sgh_fail_memory(err);
 	}
+	if (op->taken)
+		self->taken = sgh_container_of(op->taken, struct sgh_file_taken, body);
 	if (is_change(self->verb))
 		sgh_file_write(self);
 	else
@@ -264,29 +314,45 @@ static int find_folder(const char *url, char **ret, struct sangraha_error *err)
 	return sgh_datadir_make(path, ret, err);
 }
 
+int sgh_file_new(struct sangraha_context *context, struct sgh_file_engine *engine,
+		 const struct sangraha_store_options *options,
+		 struct sangraha_store **ret, struct sangraha_error *err)
+{
+	struct sgh_file *file = calloc(1, sizeof(*file));
+
+	if (!file) {
+		sgh_file_engine_put(engine);
+		return sgh_fail_memory(err);
+	}
+	sgh_store_init(&file->store, &sgh_store_file, context, options);
+	pthread_mutex_init(&file->s.lock, NULL);
+	sgh_cond_init(&file->s.idle);
+	file->engine = engine;
+	*ret = &file->store;
+	return 0;
+}
+
 static int file_open(struct sangraha_context *context, const char *url,
 		     const struct sangraha_store_options *options,
 		     struct sangraha_store **ret, struct sangraha_error *err)
 {
 	sgh_autofree char *path = NULL;
-	struct sgh_file *file;
+	struct sgh_file_engine *engine;
 	int rc = find_folder(url, &path, err);
 
-	if (rc)
-		return rc;
-	file = calloc(1, sizeof(*file));
-	if (!file)
-		return sgh_fail_memory(err);
-	sgh_store_init(&file->store, &sgh_store_file, context, options);
-	pthread_mutex_init(&file->s.lock, NULL);
-	sgh_cond_init(&file->s.idle);
-	rc = sgh_file_engine_get(context, path, &file->engine, err);
-	if (rc) {
-		file_destroy(&file->store);
-		return rc;
-	}
-	*ret = &file->store;
-	return 0;
+	if (!rc)
+		rc = sgh_file_engine_get(context, path, &engine, err);
+	return rc ? rc : sgh_file_new(context, engine, options, ret, err);
+}
+
+static int file_ticket(struct sangraha_store *store, const struct sgh_store_grant *grant,
+		       struct sgh_arena *arena, struct sgh_ticket **ret,
+		       struct sangraha_error *err)
+{
+	struct sgh_file *file = sgh_container_of(store, struct sgh_file, store);
+
+	return sgh_local_ticket(&file->engine->local, store->bucket_prefix, grant, arena,
+				ret, err);
 }
 
 const struct sgh_store_backend sgh_store_file = {
@@ -294,4 +360,5 @@ const struct sgh_store_backend sgh_store_file = {
 	.open = file_open,
 	.destroy = file_destroy,
 	.submit = file_submit,
+	.ticket = file_ticket,
 };

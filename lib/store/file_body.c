@@ -97,6 +97,17 @@ void sgh_file_number_take(struct sgh_file_bodies *bodies, struct sgh_file_number
 	pthread_mutex_unlock(&bodies->s.lock);
 }
 
+void sgh_file_body_move(struct sgh_file_bodies *bodies, struct sgh_file_body *to,
+			struct sgh_file_body *from)
+{
+	pthread_mutex_lock(&bodies->s.lock);
+	*to = *from;
+	to->number.link.prev->next = &to->number.link;
+	to->number.link.next->prev = &to->number.link;
+	pthread_mutex_unlock(&bodies->s.lock);
+	*from = SGH_FILE_BODY_NONE;
+}
+
 void sgh_file_number_settle(struct sgh_file_bodies *bodies,
 			    struct sgh_file_number *number)
 {
@@ -181,44 +192,61 @@ static int enter(struct sgh_file_bodies *bodies, uint64_t number,
 	return fd;
 }
 
-static int write_all(const struct sgh_file_bodies *bodies, int fd,
-		     const struct sgh_bytes *body, struct sangraha_error *err)
+int sgh_file_body_create(struct sgh_file_bodies *bodies, struct sgh_file_body *body,
+			 struct sangraha_error *err)
 {
-	size_t done = 0;
+	char name[NAME_SIZE];
 
-	while (done < body->length) {
-		ssize_t count = write(fd, body->data + done, body->length - done);
-
-		if (count > 0)
-			done += (size_t)count;
-		else if (count == 0)
-			return fail_write(bodies, ENOSPC, err);
-		else if (errno != EINTR)
-			return fail_write(bodies, errno, err);
-	}
-	return fdatasync(fd) ? fail_write(bodies, errno, err) : 0;
+	body->folder = enter(bodies, body->number.value, err);
+	if (body->folder < 0)
+		return body->folder;
+	name_of(body->number.value, name);
+	body->fd = openat(bodies->fd, name,
+			  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return body->fd < 0 ? fail_write(bodies, errno, err) : 0;
 }
 
-int sgh_file_body_write(struct sgh_file_bodies *bodies, uint64_t number,
-			const struct sgh_bytes *body, struct sangraha_error *err)
+int sgh_file_body_append(struct sgh_file_bodies *bodies, struct sgh_file_body *body,
+			 const void *data, size_t length, struct sangraha_error *err)
 {
-	int folder = enter(bodies, number, err);
-	char name[NAME_SIZE];
-	int rc;
-	int fd;
+	const char *at = data;
 
-	if (folder < 0)
-		return folder;
-	name_of(number, name);
-	fd = openat(bodies->fd, name,
-		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	rc = fd < 0 ? fail_write(bodies, errno, err) : write_all(bodies, fd, body, err);
-	if (fd >= 0 && close(fd) && !rc)
+	while (length) {
+		ssize_t count = write(body->fd, at, length);
+
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count <= 0)
+			return fail_write(bodies, count ? errno : ENOSPC, err);
+		at += count;
+		length -= (size_t)count;
+		body->size += (uint64_t)count;
+	}
+	return 0;
+}
+
+int sgh_file_body_finish(struct sgh_file_bodies *bodies, struct sgh_file_body *body,
+			 struct sangraha_error *err)
+{
+	int rc = fdatasync(body->fd) ? fail_write(bodies, errno, err) : 0;
+
+	if (close(body->fd) && !rc)
 		rc = fail_write(bodies, errno, err);
+	body->fd = -1;
 	if (!rc)
-		rc = sync_folder(bodies, folder, err);
-	close(folder);
+		rc = sync_folder(bodies, body->folder, err);
+	sgh_file_body_close(body);
 	return rc;
+}
+
+void sgh_file_body_close(struct sgh_file_body *body)
+{
+	if (body->fd >= 0)
+		close(body->fd);
+	if (body->folder >= 0)
+		close(body->folder);
+	body->fd = -1;
+	body->folder = -1;
 }
 
 /* ---- removing ---- */

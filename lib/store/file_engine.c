@@ -8,7 +8,22 @@
 /* One folder: its database, its body files, and the threads of both. */
 
 #define APPLICATION_ID 0x73676873 /* "sghs" */
-#define VERSION        1
+#define VERSION        2
+
+/*
+ * The parts of an upload become the pieces of a body when it is completed; a piece knows
+ * where it begins.
+ */
+#define UPLOAD_TABLES                                                                  \
+	"CREATE TABLE upload (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"      \
+	" bucket INTEGER NOT NULL, key TEXT NOT NULL, type TEXT NOT NULL, meta BLOB);" \
+	"CREATE INDEX upload_key ON upload (bucket, key);"                             \
+	"CREATE TABLE part (upload INTEGER NOT NULL, number INTEGER NOT NULL,"         \
+	" size INTEGER NOT NULL, etag TEXT NOT NULL, file INTEGER NOT NULL UNIQUE,"    \
+	" PRIMARY KEY (upload, number)) WITHOUT ROWID;"                                \
+	"CREATE TABLE piece (body INTEGER NOT NULL, start INTEGER NOT NULL,"           \
+	" size INTEGER NOT NULL, file INTEGER NOT NULL UNIQUE,"                        \
+	" PRIMARY KEY (body, start)) WITHOUT ROWID;"
 
 /*
  * A body is last in its row, so that a listing or a HEAD never comes to its pages; the index
@@ -23,7 +38,9 @@ static const char schema[] =
 	"CREATE UNIQUE INDEX object_file ON object (file) WHERE file IS NOT NULL;"
 	"CREATE TABLE trash (number INTEGER PRIMARY KEY);"
 	"CREATE TABLE mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-	"INSERT INTO mark VALUES ('low', 0), ('probe', 0);";
+	"INSERT INTO mark VALUES ('low', 0), ('probe', 0);" UPLOAD_TABLES;
+
+static const char *const upgrades[VERSION - 1] = { UPLOAD_TABLES };
 
 static const char *const writing[SGH_FILE_W_COUNT] = {
 	[SGH_FILE_W_BUCKET] = "SELECT id FROM bucket WHERE name = ?1",
@@ -38,10 +55,35 @@ static const char *const writing[SGH_FILE_W_COUNT] = {
 	[SGH_FILE_W_TRASH] = "INSERT OR IGNORE INTO trash VALUES (?1)",
 	[SGH_FILE_W_TRASH_UNUSED] =
 		"INSERT OR IGNORE INTO trash SELECT ?1"
-		" WHERE NOT EXISTS (SELECT 1 FROM object WHERE file = ?1)",
+		" WHERE NOT EXISTS (SELECT 1 FROM object WHERE file = ?1)"
+		" AND NOT EXISTS (SELECT 1 FROM part WHERE file = ?1)"
+		" AND NOT EXISTS (SELECT 1 FROM piece WHERE file = ?1)",
 	[SGH_FILE_W_EMPTY] = "DELETE FROM trash WHERE number = ?1",
 	[SGH_FILE_W_LOW] = "UPDATE mark SET value = ?1 WHERE name = 'low'",
 	[SGH_FILE_W_PROBE] = "UPDATE mark SET value = value + 1 WHERE name = 'probe'",
+	[SGH_FILE_W_TRASH_PIECES] =
+		"INSERT OR IGNORE INTO trash SELECT file FROM piece WHERE body = ?1",
+	[SGH_FILE_W_DROP_PIECES] = "DELETE FROM piece WHERE body = ?1",
+	[SGH_FILE_W_BEGIN] = "INSERT INTO upload (name, bucket, key, type, meta)"
+			     " VALUES (?1, ?2, ?3, ?4, ?5)",
+	[SGH_FILE_W_UPLOAD] =
+		"SELECT id FROM upload WHERE name = ?1 AND bucket = ?2 AND key = ?3",
+	[SGH_FILE_W_PART] = "SELECT size, etag, file FROM part"
+			    " WHERE upload = ?1 AND number = ?2",
+	[SGH_FILE_W_SET_PART] =
+		"INSERT OR REPLACE INTO part (upload, number, size, etag, file)"
+		" VALUES (?1, ?2, ?3, ?4, ?5)",
+	[SGH_FILE_W_TRASH_PARTS] = "INSERT OR IGNORE INTO trash SELECT file FROM part"
+				   " WHERE upload = ?1 AND number > ?2 AND number < ?3",
+	[SGH_FILE_W_DROP_PARTS] =
+		"DELETE FROM part WHERE upload = ?1 AND number > ?2 AND number < ?3",
+	[SGH_FILE_W_JOIN] = "INSERT INTO piece (body, start, size, file)"
+			    " SELECT ?2, sum(size) OVER (ORDER BY number) - size,"
+			    " size, file FROM part WHERE upload = ?1",
+	[SGH_FILE_W_COMPLETE] =
+		"INSERT INTO object (bucket, key, size, modified, type, meta, file)"
+		" SELECT bucket, key, ?2, ?3, type, meta, ?4 FROM upload WHERE id = ?1",
+	[SGH_FILE_W_DROP_UPLOAD] = "DELETE FROM upload WHERE id = ?1",
 };
 
 static const char *const reading[SGH_FILE_R_COUNT] = {
@@ -55,10 +97,22 @@ static const char *const reading[SGH_FILE_R_COUNT] = {
 			     " WHERE bucket = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
 	[SGH_FILE_R_TRASH] = "SELECT number FROM trash ORDER BY number LIMIT ?1",
 	[SGH_FILE_R_USED] = "SELECT 1 FROM object WHERE file = ?1 UNION ALL"
+			    " SELECT 1 FROM part WHERE file = ?1 UNION ALL"
+			    " SELECT 1 FROM piece WHERE file = ?1 UNION ALL"
 			    " SELECT 1 FROM trash WHERE number = ?1 LIMIT 1",
 	[SGH_FILE_R_MARKS] = "SELECT (SELECT value FROM mark WHERE name = 'low'),"
 			     " (SELECT max(file) FROM object WHERE file IS NOT NULL),"
-			     " (SELECT max(number) FROM trash)",
+			     " (SELECT max(number) FROM trash),"
+			     " (SELECT max(file) FROM part),"
+			     " (SELECT max(file) FROM piece)",
+	[SGH_FILE_R_PIECE] = "SELECT start, size, file FROM piece WHERE body = ?1"
+			     " AND start <= ?2 ORDER BY start DESC LIMIT 1",
+	[SGH_FILE_R_UPLOAD] =
+		"SELECT id FROM upload WHERE name = ?1 AND bucket = ?2 AND key = ?3",
+	[SGH_FILE_R_PARTS] = "SELECT number, size, etag FROM part WHERE upload = ?1"
+			     " AND number > ?2 ORDER BY number LIMIT ?3",
+	[SGH_FILE_R_UPLOADS] = "SELECT name FROM upload WHERE bucket = ?1 AND key = ?2"
+			       " ORDER BY id LIMIT ?3",
 };
 
 /* ---- readers ---- */
@@ -123,7 +177,7 @@ static int read_marks(struct sgh_file_engine *engine, struct sgh_file_reader *re
 		return rc;
 	next = sqlite3_column_int64(statement, 0);
 	engine->low = (uint64_t)next;
-	for (int i = 1; i < 3; i++)
+	for (int i = 1; i < 5; i++)
 		if (sqlite3_column_type(statement, i) != SQLITE_NULL &&
 		    sqlite3_column_int64(statement, i) >= next)
 			next = sqlite3_column_int64(statement, i) + 1;
@@ -200,11 +254,14 @@ static int start(struct sgh_file_engine *engine, const char *path,
 		.version = VERSION,
 		.page_size = SGH_FILE_PAGE_SIZE,
 		.schema = schema,
+		.upgrades = upgrades,
 		.statements = writing,
 		.statement_count = SGH_FILE_W_COUNT,
 	};
-	int rc = sgh_db_open(&options, &engine->db, err);
+	int rc = sgh_local_init(&engine->local, &sgh_file_local, err);
 
+	if (!rc)
+		rc = sgh_db_open(&options, &engine->db, err);
 	if (!rc)
 		rc = open_readers(engine, err);
 	if (!rc)
@@ -239,7 +296,7 @@ static int engine_open(void *arg, struct sgh_shared **ret, struct sangraha_error
 		free(engine);
 		return rc;
 	}
-	*ret = &engine->shared;
+	*ret = &engine->local.shared;
 	return 0;
 }
 
@@ -257,15 +314,15 @@ int sgh_file_engine_get(struct sangraha_context *context, const char *path,
 	}
 	rc = sgh_shared_get(context, name, engine_open, &opening, &shared, err);
 	if (!rc)
-		*ret = sgh_container_of(shared, struct sgh_file_engine, shared);
+		*ret = sgh_container_of(shared, struct sgh_file_engine, local.shared);
 	return rc;
 }
 
 void sgh_file_engine_put(struct sgh_file_engine *engine)
 {
-	if (!engine || !sgh_shared_unref(&engine->shared))
+	if (!engine || !sgh_shared_unref(&engine->local.shared))
 		return;
 	engine_free(engine);
-	sgh_shared_closed(&engine->shared);
+	sgh_shared_closed(&engine->local.shared);
 	free(engine);
 }

@@ -97,6 +97,11 @@ static int make_room(struct sgh_file_op *self, size_t length, struct sangraha_er
 {
 	struct sgh_budget *budget = self->file->store.context->budget;
 
+	if (self->room) {
+		self->data = sgh_bytes_ref(self->room);
+		self->data->length = 0;
+		return 0;
+	}
 	/* The object may be another one, and larger, since it began to wait. */
 	if (self->reserved < length) {
 		give_back(self);
@@ -140,16 +145,20 @@ static int read_row(struct sgh_file_op *self, sqlite3_stmt *row, size_t length,
 }
 
 /* 1: look again, because the row that named the file may be gone as well. */
-static int read_file(struct sgh_file_op *self, uint64_t number, size_t length,
-		     struct sangraha_error *err)
+static int read_file(struct sgh_file_op *self, struct sgh_file_reader *reader,
+		     int64_t file, size_t length, struct sangraha_error *err)
 {
 	struct sangraha_error why = { 0 };
-	int rc = sgh_file_body_read(&self->file->engine->bodies, number, self->head.size,
-				    self->offset, self->data->data, length, &why);
+	void *data = self->data->data;
+	int rc = file < 0 ? sgh_file_pieces_read(self, reader, sgh_file_pieces_of(file),
+						 self->offset, data, length, &why)
+			  : sgh_file_body_read(&self->file->engine->bodies,
+					       (uint64_t)file, self->head.size,
+					       self->offset, data, length, &why);
 
 	self->data->length = length;
-	if (rc == SANGRAHA_E_NOT_FOUND && self->missing != number) {
-		self->missing = number;
+	if (rc == SANGRAHA_E_NOT_FOUND && self->missing != file) {
+		self->missing = file;
 		return 1;
 	}
 	if (rc == SANGRAHA_E_NOT_FOUND || rc == SANGRAHA_E_INTERNAL)
@@ -160,23 +169,26 @@ static int read_file(struct sgh_file_op *self, uint64_t number, size_t length,
 }
 
 /* The bytes that are wanted, of a row that was found. 1: they have to wait for memory. */
-static int read_body(struct sgh_file_op *self, sqlite3_stmt *row, bool *ret_again,
-		     struct sangraha_error *err)
+static int read_body(struct sgh_file_op *self, struct sgh_file_reader *reader,
+		     sqlite3_stmt *row, bool *ret_again, struct sangraha_error *err)
 {
 	bool in_file = sqlite3_column_type(row, 4) != SQLITE_NULL;
-	uint64_t number = (uint64_t)sqlite3_column_int64(row, 4);
+	int64_t file = sqlite3_column_int64(row, 4);
 	uint64_t left =
 		self->head.size > self->offset ? self->head.size - self->offset : 0;
 	size_t length = left < self->max_length ? (size_t)left : self->max_length;
-	int rc = make_room(self, length, err);
+	int rc;
 
+	if (self->whole && self->head.size > self->max_length)
+		return 0;
+	rc = make_room(self, length, err);
 	if (rc || !length)
 		return rc;
 	if (!in_file)
 		return read_row(self, row, length, err);
 	/* Reading a file takes time, and a row in use holds up the log. */
 	sqlite3_reset(row);
-	rc = read_file(self, number, length, err);
+	rc = read_file(self, reader, file, length, err);
 	if (rc != 1)
 		return rc;
 	sgh_bytes_unref(sgh_take(self->data));
@@ -200,7 +212,7 @@ static int look_up(struct sgh_file_op *self, struct sgh_file_reader *reader,
 		return rc;
 	rc = fill_head(self, row, err);
 	if (!rc && self->verb == SGH_STORE_GET)
-		rc = read_body(self, row, ret_again, err);
+		rc = read_body(self, reader, row, ret_again, err);
 	sqlite3_reset(row);
 	return rc;
 }
@@ -344,6 +356,10 @@ static int list_keys(struct sgh_file_op *self, struct sgh_file_reader *reader,
 				self->bucket);
 	id = sqlite3_column_int64(bucket, 0);
 	sqlite3_reset(bucket);
+	if (self->verb == SGH_STORE_UPLOAD_PARTS)
+		return sgh_file_list_parts(self, reader, id, err);
+	if (self->verb == SGH_STORE_UPLOAD_FIND)
+		return sgh_file_list_uploads(self, reader, id, err);
 	return list_bucket(self, reader, id, err);
 }
 
@@ -383,7 +399,8 @@ static void check(struct sgh_job *job)
 
 void sgh_file_read(struct sgh_file_op *self)
 {
-	if (self->verb == SGH_STORE_LIST)
+	if (self->verb == SGH_STORE_LIST || self->verb == SGH_STORE_UPLOAD_PARTS ||
+	    self->verb == SGH_STORE_UPLOAD_FIND)
 		self->job.run = list;
 	else if (self->verb == SGH_STORE_CHECK)
 		self->job.run = check;

@@ -2,6 +2,7 @@
 #include "store/file.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "wire/sha256.h"
@@ -29,8 +30,8 @@ static void note(struct sgh_file_op *self, int status, const struct sangraha_err
 
 /* ---- rows, on the thread that writes ---- */
 
-static int find_bucket(struct sgh_file_op *self, struct sgh_db *db, int64_t *ret,
-		       struct sangraha_error *err)
+int sgh_file_find_bucket(struct sgh_file_op *self, struct sgh_db *db, int64_t *ret,
+			 struct sangraha_error *err)
 {
 	sqlite3_stmt *statement = sgh_db_statement(db, SGH_FILE_W_BUCKET);
 	int rc;
@@ -44,13 +45,8 @@ static int find_bucket(struct sgh_file_op *self, struct sgh_db *db, int64_t *ret
 	return rc;
 }
 
-struct row {
-	int64_t id;
-	int64_t file; /* -1: the body is in the row */
-};
-
-static int find_row(struct sgh_file_op *self, struct sgh_db *db, int64_t bucket,
-		    struct row *ret, struct sangraha_error *err)
+int sgh_file_find_row(struct sgh_file_op *self, struct sgh_db *db, int64_t bucket,
+		      struct sgh_file_row *ret, struct sangraha_error *err)
 {
 	sqlite3_stmt *statement = sgh_db_statement(db, SGH_FILE_W_FIND);
 	int rc;
@@ -60,16 +56,15 @@ static int find_row(struct sgh_file_op *self, struct sgh_db *db, int64_t bucket,
 	rc = sgh_db_run(db, statement, err);
 	if (rc == 1) {
 		ret->id = sqlite3_column_int64(statement, 0);
-		ret->file = sqlite3_column_type(statement, 1) == SQLITE_NULL
-				    ? -1
-				    : sqlite3_column_int64(statement, 1);
+		ret->in_file = sqlite3_column_type(statement, 1) != SQLITE_NULL;
+		ret->file = sqlite3_column_int64(statement, 1);
 		sqlite3_reset(statement);
 	}
 	return rc;
 }
 
-static int run_number(struct sgh_db *db, enum sgh_file_write which, int64_t number,
-		      struct sangraha_error *err)
+int sgh_file_run_number(struct sgh_db *db, enum sgh_file_write which, int64_t number,
+			struct sangraha_error *err)
 {
 	sqlite3_stmt *statement = sgh_db_statement(db, which);
 
@@ -78,8 +73,8 @@ static int run_number(struct sgh_db *db, enum sgh_file_write which, int64_t numb
 }
 
 /* Once in a thousand files: the next open need not look at those that are settled. */
-static int raise_low(struct sgh_file_op *self, struct sgh_db *db,
-		     struct sangraha_error *err)
+int sgh_file_raise_low(struct sgh_file_op *self, struct sgh_db *db,
+		       struct sangraha_error *err)
 {
 	struct sgh_file_engine *engine = self->file->engine;
 	uint64_t low = sgh_file_bodies_low(&engine->bodies);
@@ -89,15 +84,17 @@ static int raise_low(struct sgh_file_op *self, struct sgh_db *db,
 		return 0;
 	/* If this is not committed the mark stays lower, which does no harm. */
 	engine->low = low;
-	return run_number(db, SGH_FILE_W_LOW, (int64_t)low, err);
+	return sgh_file_run_number(db, SGH_FILE_W_LOW, (int64_t)low, err);
 }
 
 static int write_row(struct sgh_file_op *self, struct sgh_db *db, int64_t bucket,
-		     const struct row *there, struct sangraha_error *err)
+		     const struct sgh_file_row *there, struct sangraha_error *err)
 {
 	sqlite3_stmt *statement =
 		sgh_db_statement(db, there ? SGH_FILE_W_UPDATE : SGH_FILE_W_INSERT);
-	uint64_t size = self->body ? self->body->length : 0;
+	uint64_t size = self->in_file ? self->body_file.size
+			: self->body  ? self->body->length
+				      : 0;
 
 	self->wrote = true;
 	sqlite3_bind_int64(statement, 1, (sqlite3_int64)size);
@@ -105,7 +102,8 @@ static int write_row(struct sgh_file_op *self, struct sgh_db *db, int64_t bucket
 	sqlite3_bind_text(statement, 3, self->content_type, -1, SQLITE_STATIC);
 	sqlite3_bind_blob64(statement, 4, self->meta, self->meta_length, SQLITE_STATIC);
 	if (self->in_file)
-		sqlite3_bind_int64(statement, 5, (sqlite3_int64)self->number.value);
+		sqlite3_bind_int64(statement, 5,
+				   (sqlite3_int64)self->body_file.number.value);
 	else if (size)
 		sqlite3_bind_blob64(statement, 6, self->body->data, size, SQLITE_STATIC);
 	if (there) {
@@ -117,15 +115,23 @@ static int write_row(struct sgh_file_op *self, struct sgh_db *db, int64_t bucket
 	return sgh_db_run(db, statement, err);
 }
 
-static int trash_file(struct sgh_file_op *self, struct sgh_db *db, const struct row *row,
-		      struct sangraha_error *err)
+int sgh_file_trash_body(struct sgh_file_op *self, struct sgh_db *db,
+			const struct sgh_file_row *row, struct sangraha_error *err)
 {
-	self->trashed = row->file >= 0;
-	return self->trashed ? run_number(db, SGH_FILE_W_TRASH, row->file, err) : 0;
+	int64_t body = sgh_file_pieces_of(row->file);
+	int rc;
+
+	if (!row->in_file)
+		return 0;
+	self->trashed = true;
+	if (row->file >= 0)
+		return sgh_file_run_number(db, SGH_FILE_W_TRASH, row->file, err);
+	rc = sgh_file_run_number(db, SGH_FILE_W_TRASH_PIECES, body, err);
+	return rc ? rc : sgh_file_run_number(db, SGH_FILE_W_DROP_PIECES, body, err);
 }
 
 /* Past its deadline nobody waits, and a change may surprise those who went on. */
-static int check_awaited(struct sgh_file_op *self, struct sangraha_error *err)
+int sgh_file_check_awaited(struct sgh_file_op *self, struct sangraha_error *err)
 {
 	if (sgh_file_abandoned(self))
 		return sgh_fail(err, SANGRAHA_E_TIMEOUT, 0,
@@ -137,19 +143,19 @@ static int put(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_error 
 {
 	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
 	char name[SGH_FILE_NAME_SIZE];
-	struct row row;
+	struct sgh_file_row row;
 	int64_t bucket = 0;
 	bool there;
-	int rc = check_awaited(self, err);
+	int rc = sgh_file_check_awaited(self, err);
 
 	if (rc)
 		return rc;
-	rc = find_bucket(self, db, &bucket, err);
+	rc = sgh_file_find_bucket(self, db, &bucket, err);
 	if (rc == 0)
 		return sgh_fail(err, SANGRAHA_E_NOT_FOUND, 0, "there is no bucket %s",
 				self->bucket);
 	if (rc == 1)
-		rc = find_row(self, db, bucket, &row, err);
+		rc = sgh_file_find_row(self, db, bucket, &row, err);
 	if (rc < 0)
 		return rc;
 	there = rc == 1;
@@ -159,29 +165,29 @@ static int put(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_error 
 				name);
 	rc = write_row(self, db, bucket, there ? &row : NULL, err);
 	if (!rc && there)
-		rc = trash_file(self, db, &row, err);
+		rc = sgh_file_trash_body(self, db, &row, err);
 	if (!rc && self->in_file)
-		rc = raise_low(self, db, err);
+		rc = sgh_file_raise_low(self, db, err);
 	return rc;
 }
 
 static int erase(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_error *err)
 {
 	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
-	struct row row;
+	struct sgh_file_row row;
 	int64_t bucket;
-	int rc = check_awaited(self, err);
+	int rc = sgh_file_check_awaited(self, err);
 
 	if (rc)
 		return rc;
-	rc = find_bucket(self, db, &bucket, err);
+	rc = sgh_file_find_bucket(self, db, &bucket, err);
 	if (rc == 1)
-		rc = find_row(self, db, bucket, &row, err);
+		rc = sgh_file_find_row(self, db, bucket, &row, err);
 	if (rc <= 0)
 		return rc;
 	self->wrote = true;
-	rc = run_number(db, SGH_FILE_W_DELETE, row.id, err);
-	return rc ? rc : trash_file(self, db, &row, err);
+	rc = sgh_file_run_number(db, SGH_FILE_W_DELETE, row.id, err);
+	return rc ? rc : sgh_file_trash_body(self, db, &row, err);
 }
 
 static int make_bucket(struct sgh_db_job *job, struct sgh_db *db,
@@ -198,19 +204,20 @@ static int make_bucket(struct sgh_db_job *job, struct sgh_db *db,
 	return rc;
 }
 
-/* ---- a large body whose row was not written ---- */
+/* ---- a body file whose row was not written ---- */
 
 static void undo(struct sgh_job *job)
 {
 	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, job);
 	struct sgh_file_bodies *bodies = &self->file->engine->bodies;
-	uint64_t value = self->number.value;
+	uint64_t value = self->body_file.number.value;
 	size_t count = 1;
 
+	sgh_file_body_close(&self->body_file);
 	if (sgh_file_bodies_remove(bodies, &value, &count, NULL))
-		sgh_file_number_stick(bodies, &self->number);
+		sgh_file_number_stick(bodies, &self->body_file.number);
 	else
-		sgh_file_number_settle(bodies, &self->number);
+		sgh_file_number_settle(bodies, &self->body_file.number);
 	sgh_file_finish(self);
 }
 
@@ -222,7 +229,8 @@ static int doubt(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_erro
 {
 	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
 
-	return run_number(db, SGH_FILE_W_TRASH_UNUSED, (int64_t)self->number.value, err);
+	return sgh_file_run_number(db, SGH_FILE_W_TRASH_UNUSED,
+				   (int64_t)self->body_file.number.value, err);
 }
 
 static void doubt_ended(struct sgh_db_job *job, int status,
@@ -232,9 +240,9 @@ static void doubt_ended(struct sgh_db_job *job, int status,
 	struct sgh_file_engine *engine = self->file->engine;
 
 	if (status) {
-		sgh_file_number_stick(&engine->bodies, &self->number);
+		sgh_file_number_stick(&engine->bodies, &self->body_file.number);
 	} else {
-		sgh_file_number_settle(&engine->bodies, &self->number);
+		sgh_file_number_settle(&engine->bodies, &self->body_file.number);
 		sgh_file_trash_kick(engine);
 	}
 	sgh_file_finish(self);
@@ -267,31 +275,33 @@ static void changed(struct sgh_db_job *job, int status, const struct sangraha_er
 		return;
 	}
 	if (self->in_file)
-		sgh_file_number_settle(&engine->bodies, &self->number);
+		sgh_file_number_settle(&engine->bodies, &self->body_file.number);
 	if (!status && self->trashed)
 		sgh_file_trash_kick(engine);
 	sgh_file_finish(self);
 }
 
-static void submit(struct sgh_file_op *self,
-		   int (*run)(struct sgh_db_job *job, struct sgh_db *db,
-			      struct sangraha_error *err))
+void sgh_file_change(struct sgh_file_op *self,
+		     int (*run)(struct sgh_db_job *job, struct sgh_db *db,
+				struct sangraha_error *err))
 {
 	self->change.run = run;
 	self->change.done = changed;
 	sgh_db_submit(self->file->engine->db, &self->change);
 }
 
-static int check_digest(const struct sgh_file_op *self, struct sangraha_error *err)
+/* A part is called by its digest, and some puts say which they want. */
+static int check_digest(struct sgh_file_op *self, struct sangraha_error *err)
 {
-	char sha256[SANGRAHA_SHA256_SIZE];
-	int rc;
+	const struct sgh_bytes *body = self->body;
+	int rc = 0;
 
-	if (!self->sha256[0])
+	if (!self->sha256[0] && self->verb != SGH_STORE_UPLOAD_PART)
 		return 0;
-	rc = sgh_sha256_hex(self->body ? self->body->data : NULL,
-			    self->body ? self->body->length : 0, sha256, err);
-	if (!rc && strcmp(sha256, self->sha256) != 0)
+	if (!self->digest[0])
+		rc = sgh_sha256_hex(body ? body->data : NULL, body ? body->length : 0,
+				    self->digest, err);
+	if (!rc && self->sha256[0] && strcmp(self->digest, self->sha256) != 0)
 		rc = sgh_fail(err, SANGRAHA_E_INTERNAL, 0,
 			      "the body to store has another digest than was said");
 	return rc;
@@ -305,41 +315,79 @@ static int report(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_err
 	return sgh_fail_with(err, self->status, &self->err);
 }
 
+/* The same bytes have the same etag, so that a part may be sent again. */
+static int name_part(struct sgh_file_op *self, struct sangraha_error *err)
+{
+	char etag[35];
+
+	if (self->verb != SGH_STORE_UPLOAD_PART)
+		return 0;
+	snprintf(etag, sizeof(etag), "\"%.32s\"", self->digest);
+	self->etag = sgh_arena_strdup(&self->arena, etag);
+	return self->etag ? 0 : sgh_fail_memory(err);
+}
+
+static int make_file(struct sgh_file_op *self, struct sangraha_error *err)
+{
+	struct sgh_file_bodies *bodies = &self->file->engine->bodies;
+	const struct sgh_bytes *body = self->body;
+	int rc = 0;
+
+	if (!self->in_file)
+		sgh_file_number_take(bodies, &self->body_file.number);
+	self->in_file = true;
+	if (self->body_file.fd < 0)
+		rc = sgh_file_body_create(bodies, &self->body_file, err);
+	if (!rc && body)
+		rc = sgh_file_body_append(bodies, &self->body_file, body->data,
+					  body->length, err);
+	return rc ? rc : sgh_file_body_finish(bodies, &self->body_file, err);
+}
+
 static void write_body(struct sgh_job *job)
 {
 	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, job);
-	struct sgh_file_bodies *bodies = &self->file->engine->bodies;
 
-	self->status = check_awaited(self, &self->err);
+	if (self->taken)
+		self->status = sgh_file_take_over(self, &self->err);
+	if (!self->status)
+		self->status = sgh_file_check_awaited(self, &self->err);
 	if (!self->status)
 		self->status = check_digest(self, &self->err);
-	if (self->status) {
-		sgh_file_finish(self);
-		return;
-	}
-	sgh_file_number_take(bodies, &self->number);
-	self->in_file = true;
-	note(self,
-	     sgh_file_body_write(bodies, self->number.value, self->body, &self->err),
-	     &self->err);
-	if (self->status)
+	if (!self->status)
+		self->status = name_part(self, &self->err);
+	if (!self->status)
+		note(self, make_file(self, &self->err), &self->err);
+	if (self->status && self->in_file)
 		undo(job);
+	else if (self->status)
+		sgh_file_finish(self);
+	else if (self->verb == SGH_STORE_PUT)
+		sgh_file_change(self, put);
 	else
-		submit(self, put);
+		sgh_file_change(self, sgh_file_put_part);
+}
+
+static bool needs_file(const struct sgh_file_op *self)
+{
+	return self->taken || self->verb == SGH_STORE_UPLOAD_PART ||
+	       (self->body && self->body->length > SGH_FILE_SMALL_MAX);
 }
 
 void sgh_file_write(struct sgh_file_op *self)
 {
 	if (self->verb == SGH_STORE_DELETE) {
-		submit(self, erase);
+		sgh_file_change(self, erase);
 	} else if (self->verb == SGH_STORE_MAKE_BUCKET) {
-		submit(self, make_bucket);
-	} else if (self->body && self->body->length > SGH_FILE_SMALL_MAX) {
+		sgh_file_change(self, make_bucket);
+	} else if (needs_file(self)) {
 		self->job.run = write_body;
 		sgh_pool_submit(self->file->engine->writers, &self->job);
+	} else if (self->verb != SGH_STORE_PUT) {
+		sgh_file_upload(self);
 	} else {
 		self->status = check_digest(self, &self->err);
-		submit(self, self->status ? report : put);
+		sgh_file_change(self, self->status ? report : put);
 	}
 }
 

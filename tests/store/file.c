@@ -179,8 +179,23 @@ static void a_later_version_is_left_alone(void **state)
 	folder_sql(f, "PRAGMA user_version=99");
 	t_fails(SANGRAHA_E_INTERNAL, folder_try(f));
 	t_says("later version");
-	folder_sql(f, "PRAGMA user_version=1");
+	folder_sql(f, "PRAGMA user_version=2");
 	folder_open(f);
+}
+
+/* The tables of uploads came with the second format. */
+static void an_earlier_version_is_brought_up(void **state)
+{
+	struct folder *f = *state;
+
+	t_ok(folder_put(f, "a", 'a', LARGE));
+	folder_close(f);
+	folder_sql(f, "DROP TABLE upload; DROP TABLE part; DROP TABLE piece;"
+		      "PRAGMA user_version=1");
+	folder_open(f);
+	folder_holds(f, "a", 'a', LARGE);
+	assert_int_equal(folder_sql(f, "SELECT count(*) FROM piece"), 0);
+	assert_int_equal(folder_sql(f, "PRAGMA user_version"), 2);
 }
 
 static void a_damaged_database_is_said(void **state)
@@ -540,6 +555,7 @@ static const struct CMUnitTest tests[] = {
 	FOLDER_CASE(prefixes_are_apart),
 	FOLDER_CASE(urls_that_cannot_be),
 	FOLDER_CASE(a_later_version_is_left_alone),
+	FOLDER_CASE(an_earlier_version_is_brought_up),
 	FOLDER_CASE(a_damaged_database_is_said),
 	FOLDER_CASE(a_damaged_body_is_said),
 	FOLDER_CASE(leftovers_are_looked_for_behind_the_mark),
