@@ -211,7 +211,8 @@ static int add_meta(struct sgh_arena *arena, const char *name, const char *value
 	int status;
 
 	if (!value)
-		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "%.70s: is not a text", name);
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "%s: is not a text",
+				sgh_printable(name, NAME_SIZE) ? name : "metadata");
 	if (*count == SGH_META_MAX)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"metadata has more than %d pairs", SGH_META_MAX);

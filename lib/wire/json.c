@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "wire/filename.h"
+#include "wire/protocol.h"
 #include "wire/json_scan.h"
 
 static int no_object(struct sangraha_error *err)
@@ -122,8 +123,9 @@ static int check_members(const cJSON *object, struct sangraha_error *err)
 		for (const cJSON *b = object->child; b != a; b = b->next)
 			if (strcmp(a->string, b->string) == 0)
 				return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-						"the document has \"%.64s\" twice",
-						a->string);
+						"the document has \"%s\" twice",
+						sgh_printable(a->string, 64) ? a->string
+									     : "?");
 	}
 	return 0;
 }

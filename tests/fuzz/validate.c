@@ -113,18 +113,40 @@ static void check(const struct object *object)
 	sangraha_validator_free(other);
 }
 
-/* Spaces at both ends make it as long as wanted; JSON may have them. */
+static void append(struct object *object, const void *data, size_t size)
+{
+	if (size)
+		memcpy(object->data + object->size, data, size);
+	object->size += size;
+}
+
+static void append_much(struct object *object)
+{
+	memset(object->data + object->size, 'x', WINDOW);
+	object->size += WINDOW;
+}
+
+/*
+ * The object of an input. When it is to be large, what may be JSON is put into an array
+ * behind a long text, and bytes follow anything else. (No white space: libmagic takes
+ * long for that.)
+ */
 static void fill(struct object *object, const uint8_t *data, size_t size, bool large)
 {
-	size_t before = large && size && (*data == '{' || *data == '[') ? WINDOW : 0;
-	size_t after = large ? WINDOW : 0;
+	bool json = size && (*data == '{' || *data == '[');
 
-	object->size = before + size + after;
-	object->data = malloc(object->size + 1);
+	object->data = malloc(size + WINDOW + 8);
 	fuzz_require(object->data);
-	memset(object->data, ' ', object->size);
-	if (size)
-		memcpy(object->data + before, data, size);
+	if (large && json) {
+		append(object, "[\"", 2);
+		append_much(object);
+		append(object, "\",", 2);
+	}
+	append(object, data, size);
+	if (large && json)
+		append(object, "]", 1);
+	else if (large)
+		append_much(object);
 }
 
 static uint8_t digit(struct fuzz_input *input)

@@ -164,6 +164,8 @@ static void refuses_documents(void **state)
 	refused("{\"a\":1,\"b\":2,\"a\":3}", "\"a\" twice");
 	refused("{\"a\":1,\"\\u0061\":3}", "\"a\" twice");
 	refused("{\"data\":1,\"data\":{}}", "twice");
+	/* What is said goes into headers and logs, whatever the name is. */
+	refused("{\"a\\nb\":1,\"a\\nb\":2}", "\"?\" twice");
 }
 
 /* A message may have no body at all. */

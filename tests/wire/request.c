@@ -438,6 +438,15 @@ static void bad_kinds_are_refused(void **state)
 	}
 }
 
+/* The reason goes into headers and logs. */
+static void a_strange_name_is_not_repeated(void **state)
+{
+	struct sgh_message *message = foreign("sangraha.put.v1");
+
+	assert_true(sgh_message_add_number(message, "meta-\n\xff", 1));
+	refused(message, "metadata: is not a text");
+}
+
 /* What cannot be read must not pass for absent: a digest would go unchecked. */
 static void other_kinds_are_refused(void **state)
 {
@@ -800,6 +809,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(bad_courtesies_are_left_out),
 	cmocka_unit_test(bad_texts_are_refused),
 	cmocka_unit_test(bad_kinds_are_refused),
+	cmocka_unit_test(a_strange_name_is_not_repeated),
 	cmocka_unit_test(other_kinds_are_refused),
 	cmocka_unit_test(a_cut_message_is_refused),
 	cmocka_unit_test(bad_properties_are_refused),
