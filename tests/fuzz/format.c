@@ -126,3 +126,45 @@ struct fuzz_outcome fuzz_format(const struct sgh_format *format, const uint8_t *
 	}
 	return whole;
 }
+
+void fuzz_refused(const struct sgh_format *format, const uint8_t *data, size_t size)
+{
+	struct fuzz_outcome outcome =
+		run(format, data, size, fuzz_pieces_of(data, 0, SIZE_MAX));
+
+	sane(&outcome);
+	fuzz_require(outcome.status == SANGRAHA_E_REJECTED);
+}
+
+/* Where an image that was accepted ends. */
+static size_t end_of(const char *facts, size_t size)
+{
+	sgh_autojson cJSON *document = NULL;
+	const cJSON *item;
+	int64_t trailing = 0;
+
+	fuzz_ok(sgh_json_open(facts, strlen(facts), NULL, 0, &document, &fuzz_err));
+	item = cJSON_GetObjectItemCaseSensitive(document, "trailing");
+	fuzz_require(!item || sgh_json_integer(item, &trailing));
+	fuzz_require(trailing >= 0 && trailing < (int64_t)size);
+	return size - (size_t)trailing;
+}
+
+struct fuzz_outcome fuzz_image(const struct sgh_format *format, const uint8_t *data,
+			       size_t size)
+{
+	struct fuzz_outcome outcome = fuzz_format(format, data, size);
+	struct fuzz_pieces pieces = fuzz_pieces_of(data, size, SIZE_MAX);
+	struct fuzz_outcome bare;
+	size_t end;
+
+	if (outcome.status)
+		return outcome;
+	end = end_of(outcome.facts, size);
+	bare = run(format, data, end, fuzz_pieces_of(data, 0, SIZE_MAX));
+	fuzz_require(bare.status == 0);
+	fuzz_require(!strstr(bare.facts, "trailing"));
+	fuzz_refused(format, data, end - 1);
+	fuzz_refused(format, data, fuzz_piece(&pieces, end) - 1);
+	return outcome;
+}

@@ -27,6 +27,15 @@ struct fuzz_outcome {
 struct fuzz_outcome fuzz_format(const struct sgh_format *format, const uint8_t *data,
 				size_t size);
 
+/*
+ * The same of an image, whose end is known: cut anywhere before it, it is refused, and
+ * what follows the end changes nothing but the fact "trailing".
+ */
+struct fuzz_outcome fuzz_image(const struct sgh_format *format, const uint8_t *data,
+			       size_t size);
+/* The object is refused: it is one that was accepted, and was damaged since. */
+void fuzz_refused(const struct sgh_format *format, const uint8_t *data, size_t size);
+
 /* Facts are what metadata can hold: a small JSON object. */
 void fuzz_facts(const char *facts);
 

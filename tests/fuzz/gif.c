@@ -5,6 +5,6 @@
 /* GIF, with all that its format checks promise. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	fuzz_format(&sgh_format_gif, data, size);
+	fuzz_image(&sgh_format_gif, data, size);
 	return 0;
 }

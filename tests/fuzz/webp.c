@@ -5,6 +5,6 @@
 /* WebP, with all that its format checks promise. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	fuzz_format(&sgh_format_webp, data, size);
+	fuzz_image(&sgh_format_webp, data, size);
 	return 0;
 }
