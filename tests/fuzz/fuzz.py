@@ -41,7 +41,8 @@ LIMITS = [
 
 def targets(pattern):
     names = sorted(path.name for path in (HERE / "corpus").iterdir() if (HERE / f"{path.name}.c").exists())
-    return [name for name in names if not pattern or pattern in name]
+    words = [word.strip() for word in (pattern or "").split(" or ")]
+    return [name for name in names if any(word in name for word in words)]
 
 
 def build():
@@ -147,7 +148,7 @@ class Report:
 def main():
     parser = argparse.ArgumentParser(prog="./dev fuzz", description="Fuzz every parser.")
     parser.add_argument("seconds", nargs="?", type=int, default=60, help="for each target (60)")
-    parser.add_argument("-k", metavar="PATTERN", help="only targets whose name contains PATTERN")
+    parser.add_argument("-k", metavar="PATTERN", help="only targets whose name contains PATTERN (\"a or b\" works)")
     options = parser.parse_args()
     if options.seconds < 1:
         parser.error("a target needs at least a second")
