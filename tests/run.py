@@ -449,13 +449,13 @@ def run_fuzz(report, pattern):
     if not matches(name, pattern):
         return
     with report.phase("fuzz"):
-        if not shutil.which("clang"):
-            report.add(Case(name, "skipped", "there is no clang"))
-            return
         done = PROCESSES.run(
             [sys.executable, ROOT / "tests" / "fuzz" / "fuzz.py", FUZZ_SECONDS], timeout=FUZZ_ALL_SECONDS
         )
-        cases = judge(name, "tap", done, FUZZ_ALL_SECONDS)
+        if done.status == 77 and not servers.must_have_servers():
+            cases = [Case(name, "skipped", done.err.strip())]
+        else:
+            cases = judge(name, "tap", done, FUZZ_ALL_SECONDS)
         print_result(name, cases, done.seconds)
         report.add(*cases)
 

@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,16 @@ def targets(pattern):
     names = sorted(path.name for path in (HERE / "corpus").iterdir() if (HERE / f"{path.name}.c").exists())
     words = [word.strip() for word in (pattern or "").split(" or ")]
     return [name for name in names if any(word in name for word in words)]
+
+
+def has_libfuzzer():
+    source = "int LLVMFuzzerTestOneInput(const char *data, unsigned long size) { return 0; }"
+    with tempfile.TemporaryDirectory() as scratch:
+        command = ["clang", "-fsanitize=fuzzer,address,undefined", "-x", "c", "-", "-o", f"{scratch}/probe"]
+        try:
+            return subprocess.run(command, input=source, capture_output=True, text=True).returncode == 0
+        except FileNotFoundError:
+            return False
 
 
 def build():
@@ -163,6 +174,9 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
 
+    if not has_libfuzzer():
+        print("there is no clang with libFuzzer (in Debian: clang, libclang-rt-dev)", file=sys.stderr)
+        return 77
     names = targets(options.k)
     print(f"1..{len(names)}", flush=True)
     problem = build()
