@@ -13,6 +13,7 @@
 #include "validate/types.h"
 
 #define TIMEOUT_DEFAULT_MS 30000
+#define IDLE_DEFAULT_MS    30000
 #define IN_FLIGHT_DEFAULT  4096
 #define DISPATCH_MAX       256
 #define REPLY_PREFETCH     256
@@ -42,9 +43,30 @@ void sgh_client_unref(struct sangraha_client *client)
 		close(client->wake_fd);
 	pthread_cond_destroy(&client->state.changed);
 	pthread_mutex_destroy(&client->state.lock);
+	pthread_mutex_destroy(&client->move.lock);
+	free(client->store_ca_file);
 	sangraha_types_unref(client->types);
 	sangraha_context_unref(client->context);
 	free(client);
+}
+
+int sgh_client_mover(struct sangraha_client *client, struct sgh_mover **ret,
+		     struct sangraha_error *err)
+{
+	struct sgh_mover_options options = {
+		.idle_timeout_ms = client->idle_timeout_ms,
+		.ca_file = client->store_ca_file,
+	};
+	int status = 0;
+
+	pthread_mutex_lock(&client->move.lock);
+	if (!client->move.mover)
+		status = sgh_mover_new(client->context, &options, &client->move.mover,
+				       err);
+	if (!status)
+		*ret = client->move.mover;
+	pthread_mutex_unlock(&client->move.lock);
+	return status;
 }
 
 /* ---- replies ---- */
@@ -235,7 +257,9 @@ static void init(struct sangraha_client *client, struct sangraha_context *contex
 	client->inline_limit = sgh_option(options, inline_limit, limit / 8);
 	client->direct = sgh_option(options, direct, 0) != 0;
 	client->persistent_reads = sgh_option(options, persistent_reads, 0) != 0;
+	client->idle_timeout_ms = sgh_option(options, idle_timeout_ms, IDLE_DEFAULT_MS);
 	client->tick.fire = tick;
+	pthread_mutex_init(&client->move.lock, NULL);
 	pthread_mutex_init(&client->state.lock, NULL);
 	sgh_cond_init(&client->state.changed);
 	sgh_list_init(&client->state.completed);
@@ -320,6 +344,9 @@ int sangraha_client_new(struct sangraha_context *context, struct sangraha_queue 
 				 "the inline limit, %zu bytes, is over an eighth of the "
 				 "memory limit, %zu bytes",
 				 client->inline_limit, sgh_budget_limit(context->budget));
+	else if (!sgh_strdup(sgh_option(options, store_ca_file, NULL),
+			     &client->store_ca_file))
+		status = sgh_fail_memory(err);
 	else
 		status = start(client, sgh_option(options, types, NULL), err);
 	if (status) {
@@ -350,6 +377,8 @@ void sangraha_client_free(struct sangraha_client *client)
 	sgh_consumer_free(client->replies);
 	sgh_calls_abort(client);
 	wait_for_callbacks(client);
+	/* What is freed in the middle of a transfer may still be ending it. */
+	sgh_mover_free(sgh_take(client->move.mover));
 	/* After this no timer fires, so nothing is sent any more. */
 	sgh_timers_free(client->timers);
 	wait_for_callbacks(client);

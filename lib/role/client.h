@@ -10,6 +10,7 @@
 #include "base/timer.h"
 #include "queue/queue.h"
 #include "role/tally.h"
+#include "store/mover.h"
 #include "wire/protocol.h"
 
 #define SGH_CALL_CHAINS 1024 /* a power of two */
@@ -48,6 +49,12 @@ struct sangraha_client {
 	bool persistent_reads;
 	int wake_fd;
 	struct sgh_timer tick;
+	unsigned idle_timeout_ms; /* of a transfer */
+	char *store_ca_file;      /* NULL: the system's */
+	struct {
+		pthread_mutex_t lock;
+		struct sgh_mover *mover; /* NULL: nothing was moved yet */
+	} move;
 	struct {
 		pthread_mutex_t lock;
 		pthread_cond_t changed;
@@ -64,6 +71,13 @@ struct sangraha_client {
 
 struct sangraha_client *sgh_client_ref(struct sangraha_client *client);
 void sgh_client_unref(struct sangraha_client *client);
+
+/*
+ * What moves large bodies, of uploads and of downloads, made when it is first wanted. It is
+ * the client's, and ends with it.
+ */
+int sgh_client_mover(struct sangraha_client *client, struct sgh_mover **ret,
+		     struct sangraha_error *err);
 
 /* The answer as the user sees it; waits in client->state.completed by its link. */
 struct sangraha_result {
