@@ -65,8 +65,8 @@ int sangraha_client_new(struct sangraha_context *context, struct sangraha_queue 
 /*
  * Release. Requests without an answer end with SANGRAHA_E_UNAVAILABLE, their `done` is
  * called before this returns. Not from inside a `done`, nor while another thread is in a
- * call of this client; uploads are submitted or freed before. NULL is accepted.
- * Since: 0.1
+ * call of this client; uploads are submitted or freed before, downloads freed. NULL is
+ * accepted. Since: 0.1
  */
 void sangraha_client_free(struct sangraha_client *client);
 
@@ -116,11 +116,18 @@ const struct sangraha_error *sangraha_result_error(const struct sangraha_result 
  */
 struct sangraha_object *sangraha_result_object(const struct sangraha_result *result);
 /*
- * The bytes, of get; NULL otherwise and of an empty object. *ret_length, which may be
- * NULL, is how many. They count against the context's memory limit. Since: 0.1
+ * The bytes, of get; NULL otherwise, of an empty object, and of one over the inline limit,
+ * whose description has its size: sangraha_download_new() fetches it. *ret_length, which
+ * may be NULL, is how many. They count against the context's memory limit. Since: 0.1
  */
 const void *sangraha_result_data(const struct sangraha_result *result,
 				 size_t *ret_length);
+/*
+ * Of a get of an object over the inline limit: its signed "http:" or "https:" address in
+ * the store, which is good for a while and a secret. NULL otherwise, and when the store
+ * has no such addresses. Since: 0.1
+ */
+const char *sangraha_result_url(const struct sangraha_result *result);
 /* The i-th description of a list, from 0; NULL past the end. Since: 0.1 */
 struct sangraha_object *sangraha_result_at(const struct sangraha_result *result,
 					   size_t i);
@@ -153,6 +160,12 @@ struct sangraha_request_options {
 	const char *request_id;  /* 1-128 bytes of [A-Za-z0-9._:-]; NULL: minted */
 	const char *traceparent; /* W3C Trace Context, passed on unread; NULL: none */
 	unsigned timeout_ms;     /* 0: the client's */
+	/*
+	 * Of a get, of an object over the inline limit. 1: sangraha_result_url() is for a web
+	 * browser, which the store then tells content type and file name.
+	 */
+	int redirect;
+	int download; /* 1: ... and that it is to be saved, not shown */
 };
 
 /* Of a put. Zero means default. */
@@ -203,12 +216,53 @@ int sangraha_client_put(struct sangraha_client *client, const void *data, size_t
 			struct sangraha_result **ret, struct sangraha_error *err);
 
 /*
- * Fetch an object with its bytes. SANGRAHA_E_NOT_FOUND is an answer; SANGRAHA_E_TOO_LARGE
- * when it does not fit into a message. Since: 0.1
+ * Fetch an object with its bytes. SANGRAHA_E_NOT_FOUND is an answer; so is
+ * SANGRAHA_E_TOO_LARGE, with the description: the object is over the inline limit, and
+ * sangraha_client_get_stream() is there for it. Since: 0.1
  */
 int sangraha_client_get(struct sangraha_client *client, const char *type, const char *id,
 			const struct sangraha_request_options *options,
 			struct sangraha_result **ret, struct sangraha_error *err);
+
+/*
+ * Where a body goes to: take `length` bytes and return 0, or a negative enum
+ * sangraha_status to give up. Called on the thread that makes the request, and may block.
+ */
+typedef int sangraha_write_fn(void *arg, const void *data, size_t length);
+
+/* Of a get of any size. Zero means default. */
+struct sangraha_get_options {
+	size_t size;             /* sizeof(struct sangraha_get_options) */
+	const char *request_id;  /* 1-128 bytes of [A-Za-z0-9._:-]; NULL: minted */
+	const char *traceparent; /* W3C Trace Context, passed on unread; NULL: none */
+	unsigned timeout_ms;     /* until the first answer; 0: the client's */
+	uint64_t offset;         /* bytes to leave out; SANGRAHA_E_INVALID past the end */
+	uint64_t length;         /* bytes at most; 0: all there are */
+	/* Called once, before the first write(), with the description; or NULL. */
+	void (*begin)(void *arg, const struct sangraha_result *result);
+};
+
+/*
+ * Fetch an object of any size and hand its bytes to write(), in order. There is no limit
+ * on the time of it all: it ends when no byte has come for the client's idle_timeout_ms;
+ * a connection that breaks is taken up where it stood. What is read whole is compared
+ * with its digest, before the last piece is handed on: SANGRAHA_E_INTERNAL when it
+ * differs, and then not all of it was. SANGRAHA_E_NOT_FOUND is an answer. Since: 0.1
+ */
+int sangraha_client_get_stream(struct sangraha_client *client, const char *type,
+			       const char *id, const struct sangraha_get_options *options,
+			       sangraha_write_fn *write, void *arg,
+			       struct sangraha_result **ret, struct sangraha_error *err);
+
+/*
+ * The same into a descriptor, by write(2) from where it stands; one that does not block is
+ * waited for. begin() gets NULL for `arg`. When it cannot be written to, errno is the
+ * error's `native`. Since: 0.1
+ */
+int sangraha_client_get_fd(struct sangraha_client *client, const char *type,
+			   const char *id, const struct sangraha_get_options *options,
+			   int fd, struct sangraha_result **ret,
+			   struct sangraha_error *err);
 
 /* Fetch its description. SANGRAHA_E_NOT_FOUND is an answer. Since: 0.1 */
 int sangraha_client_stat(struct sangraha_client *client, const char *type, const char *id,
@@ -344,6 +398,59 @@ int sangraha_upload_submit(struct sangraha_upload *upload, sangraha_done_fn *don
 
 /* Give up; NULL is accepted. Since: 0.1 */
 void sangraha_upload_free(struct sangraha_upload *upload);
+
+/*
+ * The bytes of an object on their way to a reader, whatever its size: out of the answer to
+ * a get, or straight from the store. At most 256 KiB are read ahead, for which memory is
+ * reserved from the context's budget; a download waits until it is there. For one thread
+ * at a time.
+ */
+struct sangraha_download;
+
+/*
+ * Begin to read the object that `result`, the answer to a get, describes: `length` bytes
+ * from `offset` on, 0 for all that are left. The result is borrowed for the call.
+ * `ready`, which may be NULL, is called - from any thread, with no lock held, and must be
+ * brief - once for each sangraha_download_read() or _poll() that had nothing, when there
+ * is something: bytes or a failure. On success *ret is yours: sangraha_download_free().
+ * SANGRAHA_E_INVALID when the answer has no object, or `offset` is past its end.
+ *
+ * Since: 0.1
+ */
+int sangraha_download_new(struct sangraha_client *client,
+			  const struct sangraha_result *result, uint64_t offset,
+			  uint64_t length, void (*ready)(void *arg), void *ready_arg,
+			  struct sangraha_download **ret, struct sangraha_error *err);
+
+/*
+ * Take at most `size` bytes, which is not 0; does not block. *ret_got may be 0: wait for
+ * `ready` then, unless sangraha_download_ended(). The last bytes of a whole object come
+ * only after its digest was found right: SANGRAHA_E_INTERNAL when it differs, and what was
+ * taken before is not the object. SANGRAHA_E_NOT_FOUND when it was deleted in the
+ * meantime; _UNAVAILABLE and _TIMEOUT when the store has brought nothing for the client's
+ * idle_timeout_ms. After a failure there are no more bytes.
+ *
+ * Since: 0.1
+ */
+int sangraha_download_read(struct sangraha_download *download, void *data, size_t size,
+			   size_t *ret_got, struct sangraha_error *err);
+
+/*
+ * Whether a read would have something: 1, or a failure's status as of
+ * sangraha_download_read(); 0: wait for `ready`. Takes nothing. Since: 0.1
+ */
+int sangraha_download_poll(struct sangraha_download *download,
+			   struct sangraha_error *err);
+
+/* 1 when all bytes were taken. Since: 0.1 */
+int sangraha_download_ended(const struct sangraha_download *download);
+
+/*
+ * End, at any time and from any thread, also inside `ready`; a call of it under way on
+ * another thread is waited for, and none follows. Before the client; NULL is accepted.
+ * Since: 0.1
+ */
+void sangraha_download_free(struct sangraha_download *download);
 
 #ifdef __cplusplus
 }

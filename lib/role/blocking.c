@@ -169,12 +169,31 @@ static int no_type(struct sangraha_result **ret, struct sangraha_error *err)
 	return sgh_fail(err, SANGRAHA_E_INVALID, 0, "the object's type is missing");
 }
 
+/* This call is about the bytes, so an answer without them has not what was asked for. */
+static int no_bytes(struct sangraha_result *result, struct sangraha_error *err)
+{
+	result->status = sgh_fail(&result->err, SANGRAHA_E_TOO_LARGE, 0,
+				  "the object has %llu bytes, more than a message may: "
+				  "sangraha_client_get_stream() fetches it",
+				  (unsigned long long)result->reply->object->size);
+	return sgh_fail_with(err, result->status, &result->err);
+}
+
 int sangraha_client_get(struct sangraha_client *client, const char *type, const char *id,
 			const struct sangraha_request_options *options,
 			struct sangraha_result **ret, struct sangraha_error *err)
 {
-	return type ? plain(client, SGH_GET, type, id, options, ret, err)
-		    : no_type(ret, err);
+	struct sangraha_result *result = NULL;
+	int status = type ? plain(client, SGH_GET, type, id, options, &result, err)
+			  : no_type(ret, err);
+
+	if (!status && result->reply->ticket)
+		status = no_bytes(result, err);
+	if (ret)
+		*ret = result;
+	else
+		sangraha_result_free(result);
+	return status;
 }
 
 int sangraha_client_stat(struct sangraha_client *client, const char *type, const char *id,

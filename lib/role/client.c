@@ -50,6 +50,18 @@ void sgh_client_unref(struct sangraha_client *client)
 	free(client);
 }
 
+bool sgh_client_reserve_timer(struct sangraha_client *client)
+{
+	unsigned more = __atomic_add_fetch(&client->more_timers, 1, __ATOMIC_RELAXED);
+
+	return sgh_timers_reserve(client->timers, client->max_in_flight + 1ul + more);
+}
+
+void sgh_client_release_timer(struct sangraha_client *client)
+{
+	__atomic_sub_fetch(&client->more_timers, 1, __ATOMIC_RELAXED);
+}
+
 int sgh_client_mover(struct sangraha_client *client, struct sgh_mover **ret,
 		     struct sangraha_error *err)
 {

@@ -49,6 +49,7 @@ struct sangraha_client {
 	bool persistent_reads;
 	int wake_fd;
 	struct sgh_timer tick;
+	unsigned more_timers;     /* atomic: besides those of the calls and the tick */
 	unsigned idle_timeout_ms; /* of a transfer */
 	char *store_ca_file;      /* NULL: the system's */
 	struct {
@@ -71,6 +72,13 @@ struct sangraha_client {
 
 struct sangraha_client *sgh_client_ref(struct sangraha_client *client);
 void sgh_client_unref(struct sangraha_client *client);
+
+/*
+ * Make room for one more timer among client->timers, until it is released: arming it
+ * cannot fail. False without memory; released all the same.
+ */
+bool sgh_client_reserve_timer(struct sangraha_client *client);
+void sgh_client_release_timer(struct sangraha_client *client);
 
 /*
  * What moves large bodies, of uploads and of downloads, made when it is first wanted. It is

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
+#include <string.h>
 
 #include "role/client.h"
 
@@ -42,6 +43,20 @@ const void *sangraha_result_data(const struct sangraha_result *result, size_t *r
 	if (ret_length)
 		*ret_length = body ? body->length : 0;
 	return body ? body->data : NULL;
+}
+
+const char *sangraha_result_url(const struct sangraha_result *result)
+{
+	const struct sgh_reply *reply = reply_of(result);
+	const struct sgh_ticket *ticket = reply ? reply->ticket : NULL;
+	const char *url = ticket && ticket->kind == SGH_TICKET_GET && ticket->url_count
+				  ? ticket->urls[0]
+				  : NULL;
+
+	/* The address of a store in this process is for the process alone. */
+	return url && (strncmp(url, "http:", 5) == 0 || strncmp(url, "https:", 6) == 0)
+		       ? url
+		       : NULL;
 }
 
 struct sangraha_object *sangraha_result_at(const struct sangraha_result *result, size_t i)

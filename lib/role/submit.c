@@ -211,6 +211,8 @@ int sgh_plain_request(struct sangraha_client *client, enum sgh_verb verb,
 		return status;
 	sgh_id_random(minted);
 	request->persistent = verb == SGH_DELETE || client->persistent_reads;
+	request->redirect = verb == SGH_GET && sgh_option(options, redirect, 0);
+	request->download = request->redirect && sgh_option(options, download, 0);
 	if (!keep(request, minted, &request->operation_id) ||
 	    !keep(request, type, &request->object_type) ||
 	    !keep(request, id, &request->object_id)) {
