@@ -3,20 +3,21 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "role/found.h"
 #include "role/receiver.h"
-#include "role/task.h"
 #include "validate/types.h"
-#include "wire/record.h"
 
 /*
- * A delete: look for object and tombstone -> write the tombstone -> remove the object ->
- * event, reply, acknowledgement. The tombstone carries the operation id, so that a repeat
- * of the same delete succeeds again and another one finds nothing.
+ * A delete: look for object and tombstone -> write the tombstone -> remove the object, then
+ * its record when it is a large one -> event, reply, acknowledgement. The tombstone carries
+ * the operation id, so that a repeat of the same delete succeeds again and another one
+ * finds nothing. A repeat cannot know what the object was: it removes what records it finds.
  */
 
-#define RECORD_MAX 4096
 /* Twice the longest time after which a write may still arrive: async-timeout. */
 #define TOMBSTONE_MS (2 * 86400 * 1000LL)
+
+#define REMOVALS 16
 
 enum look {
 	OBJECT,
@@ -28,9 +29,15 @@ struct delete
 {
 	struct sgh_type_info type;
 	struct sgh_store_op looks[LOOKS];
+	struct sgh_found found;
 	char key[SGH_RECORD_KEY_SIZE];
 	struct sgh_bytes *record;
 	bool again; /* the tombstone appeared between look and write */
+	char record_key[SGH_RECORD_KEY_SIZE]; /* of the object; or one of those: */
+	char record_keys[REMOVALS][SGH_RECORD_KEY_SIZE]; /* listed, to be removed */
+	struct sgh_store_op removals[REMOVALS];
+	size_t removal_count;
+	void (*then)(struct sgh_task * task); /* when all is removed */
 };
 
 static void delete_free(void *state)
@@ -39,6 +46,9 @@ static void delete_free(void *state)
 
 	for (int i = 0; i < LOOKS; i++)
 		sgh_store_op_fini(&delete->looks[i]);
+	for (size_t i = 0; i < delete->removal_count; i++)
+		sgh_store_op_fini(&delete->removals[i]);
+	sgh_found_fini(&delete->found);
 	sgh_bytes_unref(delete->record);
 	free(delete);
 }
@@ -55,32 +65,110 @@ static void removed(struct sgh_task *task)
 {
 	struct sangraha_error err;
 
-	if (task->op.status)
-		sgh_task_retry(task, &task->op.err);
-	else if (!sgh_task_reply(task) ||
-		 sgh_event_message("deleted", task->request, NULL, task->reply,
-				   &task->event, &err))
+	if (!sgh_task_reply(task) || sgh_event_message("deleted", task->request, NULL,
+						       task->reply, &task->event, &err))
 		sgh_task_abandon(task);
 	else
 		sgh_task_finish(task);
 }
 
-static void cleaned(struct sgh_task *task)
+/* ---- removing ---- */
+
+static void list_records(struct sgh_task *task);
+
+static void record_removed(struct sgh_task *task)
 {
+	struct delete *delete = task->state;
+
 	if (task->op.status)
 		sgh_task_retry(task, &task->op.err);
 	else
-		not_found(task);
+		delete->then(task);
 }
 
+static void records_removed(struct sgh_task *task)
+{
+	struct delete *delete = task->state;
+	const struct sgh_store_op *failed = NULL;
+
+	for (size_t i = 0; i < delete->removal_count; i++)
+		if (delete->removals[i].status)
+			failed = &delete->removals[i];
+	if (failed)
+		sgh_task_retry(task, &failed->err);
+	else
+		list_records(task);
+}
+
+static void remove_records(struct sgh_task *task)
+{
+	struct delete *delete = task->state;
+
+	delete->removal_count = sgh_min(task->op.key_count, REMOVALS);
+	for (size_t i = 0; i < delete->removal_count; i++) {
+		snprintf(delete->record_keys[i], SGH_RECORD_KEY_SIZE, "%s",
+			 task->op.keys[i].key);
+		sgh_task_op_init(task, &delete->removals[i], SGH_STORE_DELETE, "meta",
+				 delete->record_keys[i]);
+	}
+	sgh_task_run(task, delete->removals, delete->removal_count, records_removed);
+}
+
+static void records_listed(struct sgh_task *task)
+{
+	struct delete *delete = task->state;
+
+	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND)
+		sgh_task_retry(task, &task->op.err);
+	else if (task->op.status || !task->op.key_count)
+		delete->then(task);
+	else
+		remove_records(task);
+}
+
+static void list_records(struct sgh_task *task)
+{
+	struct delete *delete = task->state;
+	struct sgh_store_op *op = sgh_task_op(task, SGH_STORE_LIST, "meta", NULL);
+
+	op->prefix = delete->record_key;
+	op->limit = REMOVALS;
+	sgh_task_run_one(task, records_listed);
+}
+
+static void object_removed(struct sgh_task *task)
+{
+	struct delete *delete = task->state;
+	const struct sangraha_object *object = delete->found.object;
+
+	if (task->op.status) {
+		sgh_task_retry(task, &task->op.err);
+	} else if (object && !object->record) {
+		delete->then(task);
+	} else if (object) {
+		sgh_record_key_object(delete->record_key, object->type, object->id,
+				      object->record);
+		sgh_task_op(task, SGH_STORE_DELETE, "meta", delete->record_key);
+		sgh_task_run_one(task, record_removed);
+	} else {
+		sgh_record_key_object(delete->record_key, delete->type.name,
+				      task->request->object_id, "");
+		list_records(task);
+	}
+}
+
+/* The object with its record, and then `then`. */
 static void remove_object(struct sgh_task *task, void (*then)(struct sgh_task *task))
 {
 	struct delete *delete = task->state;
 
+	delete->then = then;
 	sgh_task_op(task, SGH_STORE_DELETE, delete->type.bucket,
 		    task->request->object_id);
-	sgh_task_run_one(task, then);
+	sgh_task_run_one(task, object_removed);
 }
+
+/* ---- the tombstone ---- */
 
 static void tombstone_written(struct sgh_task *task)
 {
@@ -136,31 +224,46 @@ static int read_tombstone(const struct sgh_task *task, const struct sgh_store_op
 	return 0;
 }
 
+/* ---- the look ---- */
+
+static void decide(struct sgh_task *task)
+{
+	struct delete *delete = task->state;
+	const struct sgh_store_op *tombstone = &delete->looks[TOMBSTONE];
+	const struct sgh_found *found = &delete->found;
+	bool lies_there = delete->looks[OBJECT].status == 0;
+	bool is_there = lies_there && found->status != SANGRAHA_E_NOT_FOUND;
+	bool is_dead = tombstone->status == 0;
+	struct sangraha_error err;
+	bool ours = false;
+
+	if (found->status && sgh_status_passing(found->status))
+		sgh_task_retry(task, &found->err);
+	else if (is_dead && read_tombstone(task, tombstone, &ours, &err))
+		sgh_task_retry(task, &err);
+	else if (ours)
+		remove_object(task, removed);
+	else if (is_dead && lies_there)
+		/* Another delete has not come to its end, and need not. */
+		remove_object(task, not_found);
+	else if (is_dead || !is_there)
+		not_found(task);
+	else
+		write_tombstone(task);
+}
+
 static void looked(struct sgh_task *task)
 {
 	struct delete *delete = task->state;
 	struct sgh_store_op *object = &delete->looks[OBJECT];
 	struct sgh_store_op *tombstone = &delete->looks[TOMBSTONE];
-	bool is_there = object->status == 0;
-	bool is_dead = tombstone->status == 0;
-	struct sangraha_error err;
-	bool ours = false;
 
 	if (object->status && object->status != SANGRAHA_E_NOT_FOUND)
 		sgh_task_retry(task, &object->err);
 	else if (tombstone->status && tombstone->status != SANGRAHA_E_NOT_FOUND)
 		sgh_task_retry(task, &tombstone->err);
-	else if (is_dead && read_tombstone(task, tombstone, &ours, &err))
-		sgh_task_retry(task, &err);
-	else if (ours)
-		remove_object(task, removed);
-	else if (is_dead && is_there)
-		/* Another delete has not come to its end, and need not. */
-		remove_object(task, cleaned);
-	else if (is_dead || !is_there)
-		not_found(task);
 	else
-		write_tombstone(task);
+		sgh_found_describe(task, &delete->found, 1, decide);
 }
 
 static void look(struct sgh_task *task)
@@ -169,11 +272,17 @@ static void look(struct sgh_task *task)
 
 	for (int i = 0; i < LOOKS; i++)
 		sgh_store_op_fini(&delete->looks[i]);
+	sgh_found_fini(&delete->found);
+	delete->found = (struct sgh_found){
+		.type = delete->type.name,
+		.id = task->request->object_id,
+		.op = &delete->looks[OBJECT],
+	};
 	sgh_task_op_init(task, &delete->looks[OBJECT], SGH_STORE_HEAD,
 			 delete->type.bucket, task->request->object_id);
 	sgh_task_op_init(task, &delete->looks[TOMBSTONE], SGH_STORE_GET, "meta",
 			 delete->key);
-	delete->looks[TOMBSTONE].max_length = RECORD_MAX;
+	delete->looks[TOMBSTONE].max_length = SGH_RECORD_MAX;
 	sgh_task_run(task, delete->looks, LOOKS, looked);
 }
 

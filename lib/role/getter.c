@@ -6,6 +6,9 @@
 #include "base/error.h"
 #include "role/task.h"
 
+#define TICKET_DEFAULT_MS 3600000
+#define TICKET_MAX_MS     (7 * 86400 * 1000u) /* the longest that a store signs for */
+
 static void begin(struct sgh_task *task)
 {
 	switch (task->request->verb) {
@@ -31,15 +34,6 @@ static const struct sgh_service_kind getter_kind = {
 	.begin = begin,
 };
 
-int sgh_found_object(const char *type, const char *id, const struct sgh_store_op *op,
-		     struct sangraha_object **ret, struct sangraha_error *err)
-{
-	if (op->status)
-		return sgh_fail_with(err, op->status, &op->err);
-	return sgh_object_from_meta(type, id, op->head.content_type, op->head.size,
-				    op->head.meta, op->head.meta_count, ret, err);
-}
-
 int sangraha_getter_start(struct sangraha_context *context, struct sangraha_queue *queue,
 			  struct sangraha_store *store,
 			  const struct sangraha_getter_options *options,
@@ -64,6 +58,10 @@ int sangraha_getter_start(struct sangraha_context *context, struct sangraha_queu
 	if (!getter)
 		return sgh_fail_memory(err);
 	getter->service.role = getter;
+	getter->ticket_timeout_ms =
+		sgh_option(options, ticket_timeout_ms, TICKET_DEFAULT_MS);
+	if (getter->ticket_timeout_ms > TICKET_MAX_MS)
+		getter->ticket_timeout_ms = TICKET_MAX_MS;
 	status = sgh_service_start(&getter->service, &getter_kind, context, queue, store,
 				   &common, err);
 	if (status) {

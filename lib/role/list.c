@@ -4,15 +4,15 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "role/found.h"
 #include "role/getter.h"
-#include "role/task.h"
 #include "validate/types.h"
 
 /*
  * A page of descriptions: list the keys of one type after another and HEAD those that are
  * ids, a few at a time, until the page is full and one more id was seen or there are no
- * more, so that the last page has no cursor. The cursor is the reference of the last id
- * that was taken.
+ * more, so that the last page has no cursor. Large objects have a record besides, read
+ * as many at a time. The cursor is the reference of the last id that was taken.
  */
 
 #define KEY_SIZE  1025 /* the longest key and its NUL; others put things there too */
@@ -37,6 +37,7 @@ struct page {
 	size_t next_key; /* of those listed: the first not looked at */
 	bool more;       /* keys are left in this type */
 	struct sgh_store_op heads[CHUNK];
+	struct sgh_found founds[CHUNK];
 	char ids[CHUNK][SANGRAHA_ID_SIZE];
 	size_t head_count;
 };
@@ -46,8 +47,10 @@ static void take(struct sgh_task *task);
 
 static void heads_free(struct page *page)
 {
-	for (size_t i = 0; i < page->head_count; i++)
+	for (size_t i = 0; i < page->head_count; i++) {
 		sgh_store_op_fini(&page->heads[i]);
+		sgh_found_fini(&page->founds[i]);
+	}
 	page->head_count = 0;
 }
 
@@ -119,22 +122,26 @@ static void described(struct sgh_task *task)
 	struct sgh_reply *reply = task->reply;
 
 	for (size_t i = 0; i < page->head_count; i++) {
-		struct sangraha_error err;
-		int status =
-			sgh_found_object(page->info.name, page->ids[i], &page->heads[i],
-					 &reply->objects[reply->object_count], &err);
+		struct sgh_found *found = &page->founds[i];
 
-		if (!status) {
-			reply->object_count++;
-		} else if (sgh_status_passing(status) ||
-			   status == SANGRAHA_E_UNAUTHORIZED) {
-			sgh_task_fail_with(task, &err);
+		if (!found->status) {
+			reply->objects[reply->object_count++] = sgh_take(found->object);
+		} else if (sgh_status_passing(found->status) ||
+			   found->status == SANGRAHA_E_UNAUTHORIZED) {
+			sgh_task_fail_with(task, &found->err);
 			return;
 		}
-		/* Otherwise deleted since, or not one of ours. */
+		/* Otherwise deleted since, not complete, or not one of ours. */
 	}
 	heads_free(page);
 	go_on(task);
+}
+
+static void looked(struct sgh_task *task)
+{
+	struct page *page = task->state;
+
+	sgh_found_describe(task, page->founds, page->head_count, described);
 }
 
 static void add_head(struct sgh_task *task, const char *id)
@@ -145,6 +152,11 @@ static void add_head(struct sgh_task *task, const char *id)
 	memcpy(page->ids[n], id, SANGRAHA_ID_SIZE);
 	sgh_task_op_init(task, &page->heads[n], SGH_STORE_HEAD, page->info.bucket,
 			 page->ids[n]);
+	page->founds[n] = (struct sgh_found){
+		.type = page->info.name,
+		.id = page->ids[n],
+		.op = &page->heads[n],
+	};
 	page->key_count++;
 }
 
@@ -170,7 +182,7 @@ static void take(struct sgh_task *task)
 	}
 	snprintf(page->cursor, sizeof(page->cursor), "%s/%s", page->info.name,
 		 page->ids[page->head_count - 1]);
-	sgh_task_run(task, page->heads, page->head_count, described);
+	sgh_task_run(task, page->heads, page->head_count, looked);
 }
 
 static bool is_of_id(char c, size_t place)

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
+#include "role/found.h"
 #include "role/getter.h"
-#include "role/task.h"
 #include "validate/types.h"
-#include "wire/record.h"
 
 /*
  * A stat: the description of one object. Without a type it asks what became of an id: the
  * object under any type, or the record of its failure.
  */
 
-#define RECORD_MAX 4096
-
 struct search {
 	struct sgh_store_op *looks; /* a HEAD for each type, then the record */
 	size_t type_count;
+	struct sgh_type_info types[SGH_MAX_TYPES];
+	struct sgh_found founds[SGH_MAX_TYPES];
 	char key[SGH_RECORD_KEY_SIZE];
 };
 
@@ -24,6 +23,8 @@ static void search_free(void *state)
 
 	for (size_t i = 0; search->looks && i <= search->type_count; i++)
 		sgh_store_op_fini(&search->looks[i]);
+	for (size_t i = 0; i < search->type_count; i++)
+		sgh_found_fini(&search->founds[i]);
 	free(search->looks);
 	free(search);
 }
@@ -40,27 +41,17 @@ static void not_found(struct sgh_task *task)
 			      task->request->object_id);
 }
 
-/* Answer with what a HEAD found. */
-static void found(struct sgh_task *task, const char *type, const struct sgh_store_op *op)
+/* Answer with a description. */
+static void answer(struct sgh_task *task, const struct sgh_found *found)
 {
 	struct sgh_reply *reply = sgh_task_reply(task);
-	struct sangraha_error err;
 
-	if (!reply)
+	if (!reply) {
 		sgh_task_abandon(task);
-	else if (sgh_found_object(type, task->request->object_id, op, &reply->object,
-				  &err))
-		sgh_task_fail_with(task, &err);
-	else
-		sgh_task_finish(task);
-}
-
-static void stated(struct sgh_task *task)
-{
-	if (task->op.status == SANGRAHA_E_NOT_FOUND)
-		not_found(task);
-	else
-		found(task, task->request->object_type, &task->op);
+		return;
+	}
+	reply->object = sangraha_object_ref(found->object);
+	sgh_task_finish(task);
 }
 
 /* Answer with the failure that a record tells, or say that nothing is known. */
@@ -96,32 +87,42 @@ static void tell_record(struct sgh_task *task, const struct sgh_store_op *op)
 	sgh_record_fini(&record);
 }
 
-static void searched(struct sgh_task *task)
+static void described(struct sgh_task *task)
 {
 	struct search *search = task->state;
-	struct sgh_store_op *record = &search->looks[search->type_count];
-	const struct sgh_store_op *failed = NULL;
-	struct sgh_type_info type;
+	const struct sgh_store_op *record = &search->looks[search->type_count];
+	const struct sangraha_error *failed = NULL;
 
 	for (size_t i = 0; i < search->type_count; i++) {
-		const struct sgh_store_op *look = &search->looks[i];
+		const struct sgh_found *found = &search->founds[i];
 
-		sgh_types_at(task->service->types, i, &type);
-		if (look->status == 0) {
-			found(task, type.name, look);
+		if (!found->status) {
+			answer(task, found);
 			return;
 		}
-		if (look->status != SANGRAHA_E_NOT_FOUND)
-			failed = look;
+		if (found->status != SANGRAHA_E_NOT_FOUND)
+			failed = &found->err;
 	}
 	if (record->status && record->status != SANGRAHA_E_NOT_FOUND)
-		failed = record;
+		failed = &record->err;
 	if (failed)
-		sgh_task_fail_with(task, &failed->err);
+		sgh_task_fail_with(task, failed);
 	else if (record->status)
 		not_found(task);
 	else
 		tell_record(task, record);
+}
+
+static void searched(struct sgh_task *task)
+{
+	struct search *search = task->state;
+
+	for (size_t i = 0; i < search->type_count; i++) {
+		search->founds[i].type = search->types[i].name;
+		search->founds[i].id = task->request->object_id;
+		search->founds[i].op = &search->looks[i];
+	}
+	sgh_found_describe(task, search->founds, search->type_count, described);
 }
 
 static void search_types(struct sgh_task *task)
@@ -129,12 +130,12 @@ static void search_types(struct sgh_task *task)
 	struct search *search = calloc(1, sizeof(*search));
 	const char *id = task->request->object_id;
 	struct sgh_store_op *record;
-	struct sgh_type_info type;
 
 	task->state = search;
 	task->state_free = search ? search_free : NULL;
 	while (search && search->type_count < SGH_MAX_TYPES &&
-	       sgh_types_at(task->service->types, search->type_count, &type))
+	       sgh_types_at(task->service->types, search->type_count,
+			    &search->types[search->type_count]))
 		search->type_count++;
 	if (search)
 		search->looks = calloc(search->type_count + 1, sizeof(*search->looks));
@@ -142,16 +143,56 @@ static void search_types(struct sgh_task *task)
 		sgh_task_abandon(task);
 		return;
 	}
-	for (size_t i = 0; i < search->type_count; i++) {
-		sgh_types_at(task->service->types, i, &type);
-		sgh_task_op_init(task, &search->looks[i], SGH_STORE_HEAD, type.bucket,
-				 id);
-	}
+	for (size_t i = 0; i < search->type_count; i++)
+		sgh_task_op_init(task, &search->looks[i], SGH_STORE_HEAD,
+				 search->types[i].bucket, id);
 	sgh_record_key_operation(search->key, id);
 	record = &search->looks[search->type_count];
 	sgh_task_op_init(task, record, SGH_STORE_GET, "meta", search->key);
-	record->max_length = RECORD_MAX;
+	record->max_length = SGH_RECORD_MAX;
 	sgh_task_run(task, search->looks, search->type_count + 1, searched);
+}
+
+/* ---- one type ---- */
+
+static void found_free(void *state)
+{
+	sgh_found_fini(state);
+	free(state);
+}
+
+static void one_described(struct sgh_task *task)
+{
+	const struct sgh_found *found = task->state;
+
+	if (found->status == SANGRAHA_E_NOT_FOUND)
+		not_found(task);
+	else if (found->status)
+		sgh_task_fail_with(task, &found->err);
+	else
+		answer(task, found);
+}
+
+static void stated(struct sgh_task *task)
+{
+	sgh_found_describe(task, task->state, 1, one_described);
+}
+
+static void stat_one(struct sgh_task *task, const char *bucket)
+{
+	struct sgh_found *found = calloc(1, sizeof(*found));
+
+	if (!found) {
+		sgh_task_abandon(task);
+		return;
+	}
+	found->type = task->request->object_type;
+	found->id = task->request->object_id;
+	found->op = &task->op;
+	task->state = found;
+	task->state_free = found_free;
+	sgh_task_op(task, SGH_STORE_HEAD, bucket, found->id);
+	sgh_task_run_one(task, stated);
 }
 
 void sgh_stat_begin(struct sgh_task *task)
@@ -160,14 +201,11 @@ void sgh_stat_begin(struct sgh_task *task)
 	struct sgh_type_info type;
 	struct sangraha_error err;
 
-	if (!request->object_type) {
+	if (!request->object_type)
 		search_types(task);
-	} else if (sgh_types_find(task->service->types, request->object_type, &type,
-				  &err)) {
+	else if (sgh_types_find(task->service->types, request->object_type, &type, &err))
 		sgh_task_fail(task, SANGRAHA_E_INVALID, "there is no type %s",
 			      request->object_type);
-	} else {
-		sgh_task_op(task, SGH_STORE_HEAD, type.bucket, request->object_id);
-		sgh_task_run_one(task, stated);
-	}
+	else
+		stat_one(task, type.bucket);
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <sangraha/object.h>
+
 #include "base/error.h"
 #include "base/util.h"
 #include "wire/filename.h"
@@ -281,4 +283,31 @@ void sgh_disposition_write(struct sgh_buf *buf, const char *kind, const char *na
 	/* What percent-encoding leaves alone is all in RFC 8187's attr-char. */
 	sgh_buf_puts(buf, "\"; filename*=UTF-8''");
 	sgh_percent_encode(buf, name);
+}
+
+/* What a browser may show by itself; everything else is a download. */
+static bool may_be_shown(const char *content_type)
+{
+	static const char *const shown[] = {
+		"image/png",  "image/jpeg",      "image/gif",
+		"image/webp", "application/pdf", "application/json",
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(shown); i++)
+		if (strcmp(shown[i], content_type) == 0)
+			return true;
+	return false;
+}
+
+void sgh_disposition_object(struct sgh_buf *buf, const char *content_type,
+			    const char *filename, const char *id, const char *extension,
+			    bool download)
+{
+	bool attached = download || !may_be_shown(content_type);
+	char stand_in[SANGRAHA_ID_SIZE + 64];
+
+	snprintf(stand_in, sizeof(stand_in), "%s%s%s", id, extension ? "." : "",
+		 extension ? extension : "");
+	sgh_disposition_write(buf, attached ? "attachment" : "inline",
+			      filename ? filename : stand_in);
 }

@@ -34,6 +34,15 @@ int sgh_disposition_parse(const char *header, char **ret_name, char **ret_filena
  */
 void sgh_disposition_write(struct sgh_buf *buf, const char *kind, const char *name);
 
+/*
+ * The Content-Disposition that an object is handed out with: "inline" for what a browser
+ * may show by itself, "attachment" for everything else and with `download`. Without a
+ * `filename` it is called by its id and the `extension` of its type, which may be NULL.
+ */
+void sgh_disposition_object(struct sgh_buf *buf, const char *content_type,
+			    const char *filename, const char *id, const char *extension,
+			    bool download);
+
 /* Percent-encode all but unreserved characters (RFC 3986, section 2.3), upper-case hex. */
 void sgh_percent_encode(struct sgh_buf *buf, const char *text);
 /* Decode in place; false for a broken escape or an encoded NUL. */
