@@ -40,3 +40,15 @@ void sgh_object_headers(struct sgh_web_request *request,
 	sgh_answer_header(request, "Content-Security-Policy",
 			  "default-src 'none'; sandbox");
 }
+
+void sgh_redirect_headers(struct sgh_web_request *request,
+			  const struct sangraha_object *object, const char *url,
+			  bool download)
+{
+	sgh_answer_header(request, "Location", url);
+	sgh_answer_header(request, "Cache-Control", "no-store");
+	sgh_answer_header(request, "Referrer-Policy", "no-referrer");
+	sgh_answer_header(request, "ETag", sangraha_object_etag(object));
+	sgh_answer_header(request, "Content-Type", sangraha_object_content_type(object));
+	disposition(request, object, download);
+}

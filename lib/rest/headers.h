@@ -12,4 +12,12 @@ void sgh_object_headers(struct sgh_web_request *request,
 			const struct sangraha_object *object, unsigned http,
 			bool download);
 
+/*
+ * Those of an answer that sends the client to the store at `url`, and tells what it will
+ * find there. The address is a secret that ends: nobody is to keep it.
+ */
+void sgh_redirect_headers(struct sgh_web_request *request,
+			  const struct sangraha_object *object, const char *url,
+			  bool download);
+
 #endif

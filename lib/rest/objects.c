@@ -20,67 +20,9 @@ static int object_begin(struct sgh_web_request *request)
 	return 0;
 }
 
-static enum sgh_step get_start(struct sgh_web_request *request)
-{
-	struct sangraha_request_options options = sgh_web_request_options(request);
-	struct sangraha_client *client = request->rest->client;
-	struct sangraha_error err = { 0 };
-	int status;
-
-	sgh_web_request_ref(request);
-	if (request->head)
-		status = sangraha_client_submit_stat(client, request->type, request->id,
-						     &options, sgh_web_request_done,
-						     request, &err);
-	else
-		status = sangraha_client_submit_get(client, request->type, request->id,
-						    &options, sgh_web_request_done,
-						    request, &err);
-	return sgh_submitted(request, status, &err);
-}
-
-static void free_result(void *result)
-{
-	sangraha_result_free(result);
-}
-
-/* HEAD announces a length and sends nothing; MHD asks for no byte of it. */
-static ssize_t no_byte(void *arg, uint64_t position, char *buf, size_t max)
-{
-	return MHD_CONTENT_READER_END_WITH_ERROR;
-}
-
-/* The bytes are sent from where the client put them; the response owns the result. */
-static void answer_bytes(struct sgh_web_request *request, struct sangraha_result *result,
-			 unsigned http, const struct sgh_part *part)
-{
-	struct MHD_Response *response;
-	size_t length = 0;
-	/* MHD takes a pointer that is not const, and does not write. */
-	char *data = (char *)sangraha_result_data(result, &length);
-
-	/* Of what is known the length is told, and MHD sends no byte (RFC 9110, 8.6). */
-	if (request->head || http == 304) {
-		response = MHD_create_response_from_callback(part->length, 1024, no_byte,
-							     NULL, NULL);
-	} else if (part->first > length || part->length > length - part->first) {
-		sgh_problem_set(&request->problem, SANGRAHA_E_INTERNAL,
-				"The object is not as long as its description says");
-		return;
-	} else {
-		response = MHD_create_response_from_buffer_with_free_callback_cls(
-			(size_t)part->length, data ? data + part->first : NULL,
-			free_result, result);
-		if (response)
-			request->async.result = NULL;
-	}
-	sgh_answer_response(request, http, response);
-}
-
-/* 0: there is a problem. What a read alone has is not looked at for a delete. */
-static unsigned check_conditions(struct sgh_web_request *request,
-				 const struct sangraha_object *object, bool read,
-				 struct sgh_part *part)
+unsigned sgh_check_conditions(struct sgh_web_request *request,
+			      const struct sangraha_object *object, bool read,
+			      struct sgh_part *part)
 {
 	sgh_autofree char *if_match = NULL;
 	sgh_autofree char *if_none_match = NULL;
@@ -106,72 +48,10 @@ static unsigned check_conditions(struct sgh_web_request *request,
 				    sangraha_object_size(object), request->head, part);
 }
 
-static void refuse_condition(struct sgh_web_request *request)
+void sgh_refuse_condition(struct sgh_web_request *request)
 {
 	sgh_problem_set(&request->problem, SANGRAHA_E_PRECONDITION,
 			"The object is not the one that the condition names");
-}
-
-static void refuse_range(struct sgh_web_request *request, unsigned long long size)
-{
-	snprintf(request->problem.content_range, sizeof(request->problem.content_range),
-		 "bytes */%llu", size);
-	sgh_problem_set_http(&request->problem, 416, SANGRAHA_E_INVALID,
-			     "The range begins past the object's end");
-}
-
-static void answer_range(struct sgh_web_request *request, struct sangraha_result *result,
-			 const struct sgh_part *part, unsigned long long size)
-{
-	char content_range[80];
-
-	snprintf(content_range, sizeof(content_range), "bytes %llu-%llu/%llu",
-		 (unsigned long long)part->first,
-		 (unsigned long long)(part->first + part->length - 1), size);
-	answer_bytes(request, result, 206, part);
-	sgh_answer_header(request, "Content-Range", content_range);
-}
-
-static void answer_object(struct sgh_web_request *request, struct sangraha_result *result,
-			  const struct sangraha_object *object)
-{
-	uint64_t size = sangraha_object_size(object);
-	struct sgh_part part = { .length = size };
-	unsigned http = check_conditions(request, object, true, &part);
-
-	if (http == 0)
-		return;
-	if (http == 412) {
-		refuse_condition(request);
-		return;
-	}
-	if (http == 416) {
-		refuse_range(request, size);
-		return;
-	}
-	if (http == 206)
-		answer_range(request, result, &part, size);
-	else
-		answer_bytes(request, result, http, &part);
-	sgh_object_headers(request, object, http,
-			   sgh_uri_query(&request->uri, "download"));
-}
-
-static void get_finish(struct sgh_web_request *request, struct sangraha_result *result)
-{
-	struct sangraha_object *object;
-
-	/* A request is never too large here: it is the object that is, for this version. */
-	if (sangraha_result_status(result) == SANGRAHA_E_TOO_LARGE)
-		sgh_problem_set_http(&request->problem, 501, SANGRAHA_E_TOO_LARGE,
-				     "The object is too large to be sent through here");
-	object = sgh_result_object(request, result);
-	if (!object)
-		return;
-	/* The response takes the result, and with it what the object is borrowed from. */
-	object = sangraha_object_ref(object);
-	answer_object(request, result, object);
-	sangraha_object_unref(object);
 }
 
 static enum sgh_step stat_start(struct sgh_web_request *request)
@@ -240,11 +120,11 @@ static void delete_matched(struct sgh_web_request *request,
 {
 	const struct sangraha_object *object = sgh_result_object(request, result);
 	struct sgh_part part = { 0 };
-	unsigned http = object ? check_conditions(request, object, false, &part) : 0;
+	unsigned http = object ? sgh_check_conditions(request, object, false, &part) : 0;
 
 	/* 304 is for reads (RFC 9110, section 13.1.2). */
 	if (http == 412 || http == 304)
-		refuse_condition(request);
+		sgh_refuse_condition(request);
 	if (request->problem.http)
 		return;
 	request->matched = true;
@@ -279,8 +159,8 @@ const struct sgh_route sgh_object_routes[] = {
 	  .template = "/v1/objects/{type}/{id}",
 	  .event = "GET /v1/objects/{type}/{id}",
 	  .begin = object_begin,
-	  .start = get_start,
-	  .finish = get_finish },
+	  .start = sgh_get_start,
+	  .finish = sgh_get_finish },
 	{ .method = "DELETE",
 	  .template = "/v1/objects/{type}/{id}",
 	  .event = "DELETE /v1/objects/{type}/{id}",

@@ -54,6 +54,7 @@ void sgh_web_request_unref(struct sgh_web_request *request)
 		return;
 	if (request->answer.response)
 		MHD_destroy_response(request->answer.response);
+	sangraha_download_free(request->download);
 	sangraha_result_free(request->async.result);
 	pthread_mutex_destroy(&request->async.lock);
 	sgh_uri_fini(&request->uri);
@@ -102,6 +103,24 @@ unsigned sgh_web_request_again(struct sgh_web_request *request)
 	return left > 1 ? (unsigned)left : 1;
 }
 
+void sgh_web_request_wait(struct sgh_web_request *request)
+{
+	pthread_mutex_lock(&request->async.lock);
+	request->async.completed = false;
+	request->async.woken = false;
+	pthread_mutex_unlock(&request->async.lock);
+}
+
+void sgh_web_request_ready(void *arg)
+{
+	struct sgh_web_request *request = arg;
+
+	pthread_mutex_lock(&request->async.lock);
+	request->async.completed = true;
+	resume_locked(request);
+	pthread_mutex_unlock(&request->async.lock);
+}
+
 void sgh_web_request_wake(void *arg)
 {
 	struct sgh_web_request *request = arg;
@@ -115,6 +134,9 @@ static bool will_not_be_whole_locked(struct sgh_web_request *request)
 {
 	if (request->async.missing)
 		return sgh_connection_lacks(request->connection, request->async.missing);
+	/* It has ended its half by right; that it is gone altogether shows too. */
+	if (request->async.streaming)
+		return sgh_connection_lacks(request->connection, 0);
 	return request->async.endless &&
 	       sgh_connection_refuses(request->connection, &request->async.probed);
 }
@@ -488,6 +510,23 @@ enum MHD_Result sgh_web_request_handle(void *rest, struct MHD_Connection *connec
 	return respond(request);
 }
 
+bool sgh_web_request_sleep(struct sgh_web_request *request)
+{
+	pthread_mutex_lock(&request->async.lock);
+	/* How long the store may take is the download's affair. */
+	request->async.give_up_ms = 0;
+	request->async.missing = 0;
+	request->async.endless = false;
+	request->async.streaming = true;
+	pthread_mutex_unlock(&request->async.lock);
+	return suspend_unless_woken(request);
+}
+
+bool sgh_web_request_is_over(struct sgh_web_request *request)
+{
+	return stopping(request) || is_gone(request);
+}
+
 static void report(struct sgh_web_request *request, bool whole)
 {
 	const struct sgh_route *route = request->route;
@@ -526,6 +565,8 @@ void sgh_web_request_completed(void *cls, struct MHD_Connection *connection,
 		report(request, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 	if (request->route && request->route->end)
 		request->route->end(request);
+	/* Its wake-ups come to the connection, which may be gone next. */
+	sangraha_download_free(sgh_take(request->download));
 	sgh_connection_phase(request->connection, SGH_PHASE_HEADER);
 	pthread_mutex_lock(&rest->state.lock);
 	sgh_list_remove(&request->link);

@@ -17,6 +17,7 @@
 
 struct sgh_route;
 struct sgh_put;
+struct sangraha_download;
 
 /* What a step of a request comes to. */
 enum sgh_step {
@@ -54,6 +55,8 @@ struct sgh_web_request {
 	const char *id;
 
 	struct sgh_put *put; /* of POST /v1/objects */
+	/* The bytes of a GET that come from the store; freed with the request's end. */
+	struct sangraha_download *download;
 
 	int64_t announced; /* bytes of the body; -1: not known before its end */
 	uint64_t taken;    /* of them */
@@ -85,6 +88,7 @@ struct sgh_web_request {
 		bool endless;     /* a paused body whose length is not known */
 		bool probed;      /* see sgh_connection_refuses() */
 		bool gone;        /* it will never be whole */
+		bool streaming;   /* the body of the answer waits for the store */
 	} async;
 };
 
@@ -112,6 +116,24 @@ void sgh_web_request_done(void *request, struct sangraha_result *result);
  * that are left of the request's time, at least 1.
  */
 unsigned sgh_web_request_again(struct sgh_web_request *request);
+
+/*
+ * Called by a route's finish() that needs something else before it can answer: the result
+ * stays, and with request->waits set finish() is called again once
+ * sgh_web_request_ready() was. From then on it may be called, from any thread, while the
+ * request is there.
+ */
+void sgh_web_request_wait(struct sgh_web_request *request);
+void sgh_web_request_ready(void *request);
+
+/*
+ * For a body of an answer that comes from elsewhere, on MHD's thread. True: there is nothing
+ * now, and the connection sleeps until sgh_web_request_wake() or _ready(). False: look
+ * again.
+ */
+bool sgh_web_request_sleep(struct sgh_web_request *request);
+/* Whether nobody wants the rest of the body: the server stops, or the client is gone. */
+bool sgh_web_request_is_over(struct sgh_web_request *request);
 
 /* A paused upload can go on; any thread. */
 void sgh_web_request_wake(void *request);

@@ -58,6 +58,7 @@ static int copy_options(struct sangraha_rest *rest,
 	rest->request_timeout_ms =
 		sgh_option(options, request_timeout_ms, DEFAULT_TIMEOUT_MS);
 	rest->idle_timeout_ms = sgh_option(options, idle_timeout_ms, DEFAULT_TIMEOUT_MS);
+	rest->redirect_large = sgh_option(options, redirect_large, 0);
 	return 0;
 }
 

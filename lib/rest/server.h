@@ -40,6 +40,7 @@ struct sangraha_rest {
 	unsigned connections_max;
 	unsigned request_timeout_ms;
 	unsigned idle_timeout_ms;
+	bool redirect_large;
 
 	struct MHD_Daemon *daemon;
 	int listen_fd; /* the acceptor's; -1 once it stopped listening */
