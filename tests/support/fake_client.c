@@ -18,7 +18,8 @@ struct call {
 	sangraha_done_fn *done;
 	void *arg;
 	char id[64];
-	struct sangraha_upload *wake; /* not a request, but an upload to go on with */
+	struct sangraha_upload *wake;    /* not a request, but an upload to go on with */
+	struct sangraha_download *ready; /* ... a download */
 };
 
 struct sangraha_client {
@@ -35,6 +36,11 @@ struct sangraha_client {
 		size_t in_flight;
 		size_t requests;
 		size_t uploads;
+		struct sgh_list downloads;
+		size_t brought;
+		int broken; /* the status of what was not brought; 0: it is still to come */
+		uint64_t part_offset;
+		uint64_t part_length;
 		size_t pause_after;
 		size_t inline_limit;
 	} state;
@@ -50,6 +56,19 @@ struct sangraha_upload {
 	struct fake_seen seen;
 	struct call wake;
 	bool paused;
+};
+
+struct sangraha_download {
+	struct sangraha_client *fake;
+	struct sgh_list link;
+	void (*ready)(void *arg);
+	void *ready_arg;
+	char *data;
+	size_t length;
+	size_t given;
+	struct call call;
+	bool wanted;
+	bool called; /* its call is in the list */
 };
 
 struct sangraha_result {
@@ -113,6 +132,30 @@ static void wake_upload(struct sangraha_client *fake, struct sangraha_upload *up
 	upload->resume(upload->resume_arg);
 }
 
+static bool has_news_locked(const struct sangraha_download *download)
+{
+	const struct sangraha_client *fake = download->fake;
+
+	return fake->state.brought > download->given || fake->state.broken ||
+	       download->given == download->length;
+}
+
+/* Have the fake's thread call those that wait in vain no longer. */
+static void call_ready_locked(struct sangraha_client *fake)
+{
+	sgh_list_for_each (link, &fake->state.downloads) {
+		struct sangraha_download *download =
+			sgh_list_entry(link, struct sangraha_download, link);
+
+		if (!download->wanted || download->called || !has_news_locked(download))
+			continue;
+		download->called = true;
+		download->wanted = false;
+		sgh_list_append(&fake->state.calls, &download->call.link);
+	}
+	pthread_cond_broadcast(&fake->state.changed);
+}
+
 static void *run(void *arg)
 {
 	struct sangraha_client *fake = arg;
@@ -133,6 +176,12 @@ static void *run(void *arg)
 			wake_upload(fake, call->wake);
 			continue;
 		}
+		if (call->ready) {
+			/* With the lock held, so that it cannot be freed meanwhile. */
+			call->ready->called = false;
+			call->ready->ready(call->ready->ready_arg);
+			continue;
+		}
 		result = make_result_locked(fake, call->id);
 		pthread_mutex_unlock(&fake->state.lock);
 		call->done(call->arg, result);
@@ -151,6 +200,8 @@ struct sangraha_client *fake_new(void)
 	pthread_mutex_init(&fake->state.lock, NULL);
 	pthread_cond_init(&fake->state.changed, NULL);
 	sgh_list_init(&fake->state.calls);
+	sgh_list_init(&fake->state.downloads);
+	fake->state.brought = SIZE_MAX;
 	fake->state.inline_limit = 4 << 20;
 	fake->state.health.reads = SANGRAHA_HEALTH_OK;
 	fake->state.health.writes = SANGRAHA_HEALTH_OK;
@@ -206,6 +257,40 @@ void fake_pause_after(struct sangraha_client *fake, size_t bytes)
 void fake_inline_limit(struct sangraha_client *fake, size_t bytes)
 {
 	LOCKED(fake, fake->state.inline_limit = bytes);
+}
+
+void fake_bring(struct sangraha_client *fake, size_t bytes, int status)
+{
+	LOCKED(fake, fake->state.brought = bytes; fake->state.broken = status;
+	       call_ready_locked(fake));
+}
+
+void fake_download_part(struct sangraha_client *fake, uint64_t *ret_offset,
+			uint64_t *ret_length)
+{
+	LOCKED(fake, *ret_offset = fake->state.part_offset;
+	       *ret_length = fake->state.part_length);
+}
+
+static size_t count_downloads(struct sangraha_client *fake, bool all)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&fake->state.lock);
+	sgh_list_for_each (link, &fake->state.downloads)
+		n += all || sgh_list_entry(link, struct sangraha_download, link)->wanted;
+	pthread_mutex_unlock(&fake->state.lock);
+	return n;
+}
+
+size_t fake_downloads_open(struct sangraha_client *fake)
+{
+	return count_downloads(fake, true);
+}
+
+size_t fake_downloads_waiting(struct sangraha_client *fake)
+{
+	return count_downloads(fake, false);
 }
 
 void fake_health(struct sangraha_client *fake, const struct sangraha_health *health)
@@ -290,6 +375,8 @@ static int submit(struct sangraha_client *fake, const char *verb, const char *ty
 	pthread_mutex_lock(&fake->state.lock);
 	see_locked(fake, verb, type, id, options->request_id, options->traceparent,
 		   options->timeout_ms);
+	fake->state.seen.redirect = options->redirect;
+	fake->state.seen.download = options->download;
 	status = submit_locked(fake, id, done, arg, err);
 	pthread_mutex_unlock(&fake->state.lock);
 	return status;
@@ -469,6 +556,80 @@ int sangraha_upload_submit(struct sangraha_upload *upload, sangraha_done_fn *don
 	return status;
 }
 
+int sangraha_download_new(struct sangraha_client *fake,
+			  const struct sangraha_result *result, uint64_t offset,
+			  uint64_t length, void (*ready)(void *arg), void *ready_arg,
+			  struct sangraha_download **ret, struct sangraha_error *err)
+{
+	struct sangraha_download *download = calloc(1, sizeof(*download));
+
+	download->fake = fake;
+	download->ready = ready;
+	download->ready_arg = ready_arg;
+	download->length = (size_t)length;
+	download->data = malloc((size_t)length + 1);
+	memcpy(download->data, result->data + offset, (size_t)length);
+	download->call.ready = download;
+	LOCKED(fake, sgh_list_append(&fake->state.downloads, &download->link);
+	       fake->state.part_offset = offset; fake->state.part_length = length);
+	*ret = download;
+	return 0;
+}
+
+int sangraha_download_read(struct sangraha_download *download, void *data, size_t size,
+			   size_t *ret_got, struct sangraha_error *err)
+{
+	struct sangraha_client *fake = download->fake;
+	int status = 0;
+	size_t there;
+
+	pthread_mutex_lock(&fake->state.lock);
+	there = sgh_min(fake->state.brought, download->length) - download->given;
+	*ret_got = sgh_min(there, size);
+	memcpy(data, download->data + download->given, *ret_got);
+	download->given += *ret_got;
+	download->wanted = !*ret_got && download->given < download->length;
+	if (download->wanted && fake->state.broken)
+		status = sgh_fail(err, fake->state.broken, 0, "Broken off");
+	pthread_mutex_unlock(&fake->state.lock);
+	return status;
+}
+
+int sangraha_download_poll(struct sangraha_download *download, struct sangraha_error *err)
+{
+	struct sangraha_client *fake = download->fake;
+	int status;
+
+	pthread_mutex_lock(&fake->state.lock);
+	status = has_news_locked(download);
+	download->wanted = !status;
+	if (fake->state.broken && fake->state.brought <= download->given)
+		status = sgh_fail(err, fake->state.broken, 0, "Broken off");
+	pthread_mutex_unlock(&fake->state.lock);
+	return status;
+}
+
+void sangraha_download_free(struct sangraha_download *download)
+{
+	struct sangraha_client *fake;
+
+	if (!download)
+		return;
+	fake = download->fake;
+	pthread_mutex_lock(&fake->state.lock);
+	if (download->called)
+		sgh_list_remove(&download->call.link);
+	sgh_list_remove(&download->link);
+	pthread_mutex_unlock(&fake->state.lock);
+	free(download->data);
+	free(download);
+}
+
+const char *sangraha_result_url(const struct sangraha_result *result)
+{
+	return result->answer.large ? result->answer.url : NULL;
+}
+
 const char *sangraha_client_extension(const struct sangraha_client *fake,
 				      const struct sangraha_object *object)
 {
@@ -509,8 +670,11 @@ struct sangraha_object *sangraha_result_object(const struct sangraha_result *res
 
 const void *sangraha_result_data(const struct sangraha_result *result, size_t *ret_length)
 {
-	*ret_length = result->data ? result->answer.length : 0;
-	return result->data;
+	const char *data = result->answer.large ? NULL : result->data;
+
+	if (ret_length)
+		*ret_length = data ? result->answer.length : 0;
+	return data;
 }
 
 struct sangraha_object *sangraha_result_at(const struct sangraha_result *result, size_t i)

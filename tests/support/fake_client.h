@@ -24,6 +24,8 @@ struct fake_answer {
 	const char *next_cursor;
 	const char *data;
 	size_t length;
+	bool large;      /* the data comes by a download alone */
+	const char *url; /* ... or from there */
 	bool replayed;
 	bool recorded;
 	const char *declared;
@@ -51,6 +53,8 @@ struct fake_seen {
 	char sha256[80];
 	char meta[1024]; /* "name=value;…" */
 	int async;
+	int redirect;
+	int download;
 	int64_t announced; /* the length given to sangraha_upload_new() */
 	char *body;
 	size_t body_length;
@@ -65,6 +69,16 @@ void fake_release(struct sangraha_client *fake);
 /* Take at most so many bytes of a body, then pause until the fake's thread wakes it. */
 void fake_pause_after(struct sangraha_client *fake, size_t bytes);
 void fake_inline_limit(struct sangraha_client *fake, size_t bytes);
+/*
+ * Downloads get so many of their bytes, until more are brought; all by default. With a
+ * status they fail after those.
+ */
+void fake_bring(struct sangraha_client *fake, size_t bytes, int status);
+/* The part that was asked for last; how many are open, and wait for bytes. */
+void fake_download_part(struct sangraha_client *fake, uint64_t *ret_offset,
+			uint64_t *ret_length);
+size_t fake_downloads_open(struct sangraha_client *fake);
+size_t fake_downloads_waiting(struct sangraha_client *fake);
 void fake_health(struct sangraha_client *fake, const struct sangraha_health *health);
 /* A copy, but for `body`, which is valid until the next request. */
 struct fake_seen fake_seen(struct sangraha_client *fake);
