@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "wire/s3xml.h"
+#include "wire/sha256.h"
 
 #define KEY_MAX  1024
 #define LIST_MAX 1000
@@ -273,12 +274,10 @@ int sgh_store_check_op(const struct sangraha_store *store, const struct sgh_stor
 static int check_put_grant(const struct sgh_store_grant *grant,
 			   struct sangraha_error *err)
 {
-	const char *sha256 = grant->sha256;
-
 	if (grant->size > SGH_PART_MAX)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"more than one request can put");
-	if (sha256 && (strlen(sha256) != 64 || strspn(sha256, "0123456789abcdef") != 64))
+	if (grant->sha256 && !sgh_sha256_hex_valid(grant->sha256))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"the digest is not 64 hexadecimal digits");
 	return check_meta(grant->content_type, grant->meta, grant->meta_count, err);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "wire/sha256.h"
 
 /*
  * Tickets: requests that are signed in their URL, for the address at which those who get
@@ -122,6 +123,24 @@ static int add_url(struct issue *issue, struct sangraha_error *err)
 	return 0;
 }
 
+/*
+ * The digest as a checksum, which servers compare with the bytes. As x-amz-content-sha256
+ * not all of them take it in a URL: to some the payload of such a request is never signed.
+ */
+static bool add_digest(struct issue *issue)
+{
+	unsigned char digest[32];
+	char text[48] = { 0 };
+
+	if (!issue->grant->sha256)
+		return true;
+	if (!sgh_hex_decode(issue->grant->sha256, digest, sizeof(digest)))
+		return false;
+	sgh_base64_write(text, digest, sizeof(digest));
+	return add_header(issue, "x-amz-checksum-sha256",
+			  sgh_arena_strdup(issue->arena, text));
+}
+
 static bool put_headers(struct issue *issue)
 {
 	const struct sgh_store_grant *grant = issue->grant;
@@ -142,16 +161,12 @@ static bool put_headers(struct issue *issue)
 				sgh_arena_strdup(issue->arena, pair->value)))
 			return false;
 	}
-	return !grant->sha256 ||
-	       add_header(issue, "x-amz-content-sha256",
-			  sgh_arena_strdup(issue->arena, grant->sha256));
+	return add_digest(issue);
 }
 
 static int issue_put(struct issue *issue, struct sangraha_error *err)
 {
 	issue->request.method = "PUT";
-	if (issue->grant->sha256)
-		issue->request.payload = issue->grant->sha256;
 	if (!put_headers(issue))
 		return sgh_fail_memory(err);
 	return add_url(issue, err);

@@ -147,7 +147,7 @@ struct sgh_store_grant {
 	int64_t expires_ms; /* Unix; at most 7 days from now */
 	/* put, with everything signed: size, content type, metadata, If-None-Match: * */
 	uint64_t size;
-	const char *sha256; /* in hex: signed as the payload's; NULL: any bytes */
+	const char *sha256; /* in hex: pins the bytes; NULL: any */
 	const char *content_type;
 	const struct sgh_pair *meta;
 	size_t meta_count;

@@ -100,13 +100,14 @@ static void a_put_signs_all_that_it_carries(void **state)
 	assert_int_equal(f.ticket->url_count, 1);
 	url_begins(0, "http://inside:9000/sangraha-image/a%20b?");
 	url_holds(0, "X-Amz-SignedHeaders=content-length%3Bcontent-type%3Bhost%3B"
-		     "if-none-match%3Bx-amz-content-sha256%3Bx-amz-meta-sangraha");
+		     "if-none-match%3Bx-amz-checksum-sha256%3Bx-amz-meta-sangraha&");
 	assert_null(strstr(f.ticket->urls[0], "the-secret"));
 	assert_int_equal(f.ticket->header_count, 4);
 	header_is(0, "Content-Type", "image/png");
 	header_is(1, "If-None-Match", "*");
 	header_is(2, "x-amz-meta-sangraha", "1");
-	header_is(3, "x-amz-content-sha256", SHA256);
+	header_is(3, "x-amz-checksum-sha256",
+		  "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=");
 }
 
 static void each_part_has_a_url(void **state)
