@@ -93,7 +93,8 @@ struct sgh_http_request {
 	bool want_data;
 	/*
 	 * May be NULL. Each header of the final response, on the thread, not terminated;
-	 * `code` is set by then.
+	 * `code` is set by then. It may lower `max_data` when it sees that no body is
+	 * wanted: that ends the request at the first byte, before memory is asked for.
 	 */
 	void (*on_header)(struct sgh_http_request *request, const char *name,
 			  size_t name_length, const char *value, size_t value_length);
