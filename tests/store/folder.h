@@ -3,11 +3,13 @@
 #define STORE_FOLDER_H
 
 #include <dirent.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <sangraha/store.h>
 
+#include "base/clock.h"
 #include "base/context.h"
 #include "store/file.h"
 #include "support/sql.h"
@@ -143,17 +145,157 @@ static inline int folder_files(struct folder *f, int64_t *ret_bytes)
 	return count;
 }
 
-/* Each body file has its row, each row its file, and the trash is empty. */
+/*
+ * Each body file has its row, each row its file, each piece and part its object or upload,
+ * and the trash is empty.
+ */
 static inline bool folder_is_tidy(struct folder *f)
 {
 	int64_t bytes;
 	int files = folder_files(f, &bytes);
 
 	return !folder_sql(f, "SELECT count(*) FROM trash") &&
-	       folder_sql(f, "SELECT count(*) FROM object WHERE file IS NOT NULL") ==
-		       files &&
-	       folder_sql(f, "SELECT coalesce(sum(size), 0) FROM object"
-			     " WHERE file IS NOT NULL") == bytes;
+	       folder_sql(f, "SELECT (SELECT count(*) FROM object WHERE file >= 0)"
+			     " + (SELECT count(*) FROM part)"
+			     " + (SELECT count(*) FROM piece)") == files &&
+	       folder_sql(f, "SELECT (SELECT coalesce(sum(size), 0) FROM object"
+			     "  WHERE file IS NOT NULL)"
+			     " + (SELECT coalesce(sum(size), 0) FROM part)") == bytes &&
+	       !folder_sql(f, "SELECT count(*) FROM part"
+			      " WHERE upload NOT IN (SELECT id FROM upload)") &&
+	       !folder_sql(f, "SELECT count(*) FROM piece WHERE -1 - body NOT IN"
+			      " (SELECT file FROM object WHERE file < 0)");
+}
+
+/* ---- uploads ---- */
+
+struct folder_wait {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+};
+
+static inline void folder_op_done(struct sgh_store_op *op)
+{
+	struct folder_wait *wait = op->arg;
+
+	pthread_mutex_lock(&wait->lock);
+	wait->done = true;
+	pthread_cond_signal(&wait->cond);
+	pthread_mutex_unlock(&wait->lock);
+}
+
+/* Run an operation on the bucket "image"; its result is in `op`. */
+static inline int folder_run(struct folder *f, struct sgh_store_op *op)
+{
+	struct folder_wait wait = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
+	int rc;
+
+	op->bucket = "image";
+	op->done = folder_op_done;
+	op->arg = &wait;
+	if (!op->deadline_ms)
+		op->deadline_ms = sgh_now_ms() + 30000;
+	rc = sgh_store_submit(f->store, op, &t_err);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&wait.lock);
+	while (!wait.done)
+		pthread_cond_wait(&wait.cond, &wait.lock);
+	pthread_mutex_unlock(&wait.lock);
+	t_err = op->err;
+	return op->status;
+}
+
+/* The upload id, yours to free; NULL when it could not be begun. */
+static inline char *folder_begin(struct folder *f, const char *key)
+{
+	struct sgh_store_op op = { .verb = SGH_STORE_UPLOAD_BEGIN, .key = key };
+	char *upload = folder_run(f, &op) ? NULL : strdup(op.begun_upload);
+
+	sgh_store_op_fini(&op);
+	return upload;
+}
+
+/* A part of `size` bytes, all of them `byte`, and what its completion is told of it. */
+struct folder_part {
+	struct sgh_part part;
+	char etag[SGH_PART_ETAG_MAX + 1];
+};
+
+static inline int folder_part(struct folder *f, const char *key, const char *upload,
+			      unsigned number, char byte, size_t size,
+			      struct folder_part *ret)
+{
+	struct sgh_store_op op = {
+		.verb = SGH_STORE_UPLOAD_PART,
+		.key = key,
+		.upload = upload,
+		.part = number,
+		.body = sgh_bytes_new(NULL, size),
+	};
+	int rc;
+
+	memset(op.body->data, byte, size);
+	op.body->length = size;
+	rc = folder_run(f, &op);
+	if (!rc && ret) {
+		snprintf(ret->etag, sizeof(ret->etag), "%s", op.etag);
+		ret->part = (struct sgh_part){ number, size, ret->etag };
+	}
+	sgh_bytes_unref(op.body);
+	sgh_store_op_fini(&op);
+	return rc;
+}
+
+static inline int folder_complete(struct folder *f, const char *key, const char *upload,
+				  const struct folder_part *parts, size_t count)
+{
+	struct sgh_part named[16];
+	struct sgh_store_op op = {
+		.verb = SGH_STORE_UPLOAD_COMPLETE,
+		.key = key,
+		.upload = upload,
+		.parts = named,
+		.part_count = count,
+	};
+	int rc;
+
+	for (size_t i = 0; i < count; i++)
+		named[i] = parts[i].part;
+	rc = folder_run(f, &op);
+	sgh_store_op_fini(&op);
+	return rc;
+}
+
+static inline int folder_abort(struct folder *f, const char *key, const char *upload)
+{
+	struct sgh_store_op op = {
+		.verb = SGH_STORE_UPLOAD_ABORT,
+		.key = key,
+		.upload = upload,
+	};
+	int rc = folder_run(f, &op);
+
+	sgh_store_op_fini(&op);
+	return rc;
+}
+
+/* The byte at `offset` of an object; '\0' when it cannot be read. */
+static inline char folder_byte(struct folder *f, const char *key, uint64_t offset)
+{
+	struct sgh_store_op op = {
+		.verb = SGH_STORE_GET,
+		.key = key,
+		.offset = offset,
+		.max_length = 1,
+	};
+	char byte = '\0';
+
+	if (!folder_run(f, &op) && op.data->length)
+		byte = (char)op.data->data[0];
+	sgh_store_op_fini(&op);
+	return byte;
 }
 
 /* "folder/objects/<number / 1000>/<number>"; yours to free. */
