@@ -1,222 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/store.h"
+#include "conformance/stores.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
-#include "base/thread.h"
-#include "support/memory_store.h"
-#include "support/t.h"
-
-/*
- * What every back end of the store seam does. A row of `backends` is run over all cases;
- * without its server they are skipped.
- */
-struct backend {
-	const char *name;
-	const char *url_variable; /* NULL: it needs no server */
-	bool in_folder;           /* else, without a URL, in memory */
-};
-
-static const struct backend backends[] = {
-	{ "minio", "SANGRAHA_TEST_MINIO_URL" },
-	{ "versitygw", "SANGRAHA_TEST_VERSITY_URL" },
-	{ "memory", NULL },
-#ifdef SGH_WITH_EMBEDDED
-	{ "file", NULL, true },
-#endif
-};
-
-/* One store with buckets of its own, and one operation at a time in it. */
-struct fixture {
-	const struct backend *backend;
-	struct sangraha_context *context;
-	struct sangraha_store *store;
-	struct script *script; /* of a store in memory */
-	char *folder;          /* of one in a folder */
-	struct sgh_store_op op;
-	struct sgh_bytes *body;
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool done;
-};
-
-static void on_done(struct sgh_store_op *op)
-{
-	struct fixture *f = sgh_container_of(op, struct fixture, op);
-
-	pthread_mutex_lock(&f->lock);
-	f->done = true;
-	pthread_cond_signal(&f->cond);
-	pthread_mutex_unlock(&f->lock);
-}
-
-/* Run the operation that was described in f->op; its result stays there. */
-static int run(struct fixture *f)
-{
-	int rc;
-
-	f->op.done = on_done;
-	if (!f->op.deadline_ms)
-		f->op.deadline_ms = sgh_now_ms() + 30000;
-	f->done = false;
-	rc = sgh_store_submit(f->store, &f->op, &t_err);
-	if (rc)
-		return rc;
-	pthread_mutex_lock(&f->lock);
-	while (!f->done)
-		pthread_cond_wait(&f->cond, &f->lock);
-	pthread_mutex_unlock(&f->lock);
-	t_err = f->op.err;
-	return f->op.status;
-}
-
-static struct sgh_store_op *fresh(struct fixture *f, enum sgh_store_verb verb,
-				  const char *key)
-{
-	sgh_store_op_fini(&f->op);
-	f->op = (struct sgh_store_op){ .verb = verb, .bucket = "image", .key = key };
-	return &f->op;
-}
-
-static int put(struct fixture *f, const char *key, const char *text)
-{
-	struct sgh_store_op *op = fresh(f, SGH_STORE_PUT, key);
-
-	sgh_bytes_unref(f->body);
-	f->body = t_bytes(text);
-	op->body = f->body;
-	return run(f);
-}
-
-static int put_new(struct fixture *f, const char *key, const char *text)
-{
-	struct sgh_store_op *op = fresh(f, SGH_STORE_PUT, key);
-
-	sgh_bytes_unref(f->body);
-	f->body = t_bytes(text);
-	op->body = f->body;
-	op->if_none_match = true;
-	return run(f);
-}
-
-static int get(struct fixture *f, const char *key, uint64_t offset, size_t max_length)
-{
-	struct sgh_store_op *op = fresh(f, SGH_STORE_GET, key);
-
-	op->offset = offset;
-	op->max_length = max_length;
-	return run(f);
-}
-
-static int head(struct fixture *f, const char *key)
-{
-	fresh(f, SGH_STORE_HEAD, key);
-	return run(f);
-}
-
-static int erase(struct fixture *f, const char *key)
-{
-	fresh(f, SGH_STORE_DELETE, key);
-	return run(f);
-}
-
-static int list(struct fixture *f, const char *prefix, const char *after, unsigned limit)
-{
-	struct sgh_store_op *op = fresh(f, SGH_STORE_LIST, NULL);
-
-	op->prefix = prefix;
-	op->after = after;
-	op->limit = limit;
-	return run(f);
-}
-
-static int make_bucket(struct fixture *f, const char *bucket)
-{
-	fresh(f, SGH_STORE_MAKE_BUCKET, NULL)->bucket = bucket;
-	return run(f);
-}
-
-static void holds(struct fixture *f, const char *key, const char *text)
-{
-	t_ok(get(f, key, 0, 1 << 20));
-	t_same_bytes(f->op.data, text);
-}
-
-static int open_store(struct fixture *f, const struct backend *backend,
-		      const char *secret)
-{
-	char prefix[40];
-	struct sangraha_store_options options = {
-		.size = sizeof(options),
-		.access_key = t_need("SANGRAHA_TEST_S3_ACCESS_KEY"),
-		.secret_key = secret ? secret : t_need("SANGRAHA_TEST_S3_SECRET_KEY"),
-		.bucket_prefix = prefix,
-	};
-
-	snprintf(prefix, sizeof(prefix), "t%d-%llx-", getpid(),
-		 (unsigned long long)sgh_now_us());
-	return sangraha_store_open(f->context, t_need(backend->url_variable), &options,
-				   &f->store, &t_err);
-}
-
-static int open_folder(struct fixture *f)
-{
-	sgh_autofree char *url = NULL;
-
-	f->folder = t_folder_new();
-	assert_true(asprintf(&url, "file:%s/data", f->folder) > 0);
-	return sangraha_store_open(f->context, url, NULL, &f->store, &t_err);
-}
-
-static int set_up(void **state)
-{
-	const struct backend *backend = *state;
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	*state = f;
-	f->backend = backend;
-	pthread_mutex_init(&f->lock, NULL);
-	sgh_cond_init(&f->cond);
-	if (backend->url_variable && !getenv(backend->url_variable))
-		return 0;
-	f->context = t_context();
-	f->script = script_new();
-	if (backend->url_variable)
-		t_ok(open_store(f, backend, NULL));
-	else if (backend->in_folder)
-		t_ok(open_folder(f));
-	else
-		f->store = memory_store_new(f->context, f->script);
-	t_ok(make_bucket(f, "image"));
-	t_ok(make_bucket(f, "meta"));
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	sgh_store_op_fini(&f->op);
-	sangraha_store_unref(f->store);
-	sangraha_context_unref(f->context);
-	script_free(f->script);
-	t_folder_remove(f->folder);
-	sgh_bytes_unref(f->body);
-	pthread_cond_destroy(&f->cond);
-	pthread_mutex_destroy(&f->lock);
-	free(f);
-	return 0;
-}
-
-static struct fixture *needed(void **state)
-{
-	struct fixture *f = *state;
-
-	if (!f->store)
-		t_skip("this back end's server is not there");
-	return f;
-}
+/* What every back end of the store seam does with objects. */
 
 static void what_is_put_is_read(void **state)
 {
@@ -573,41 +358,31 @@ static void many_at_once(void **state)
 	free(many);
 }
 
-#define CASES                                                                           \
-	CASE(what_is_put_is_read), CASE(a_put_replaces), CASE(an_empty_object_is_read), \
-		CASE(a_part_is_read), CASE(behind_the_end_is_nothing),                  \
-		CASE(a_large_object_survives), CASE(a_key_that_is_not_there),           \
-		CASE(a_bucket_that_is_not_there), CASE(deleted_is_gone),                \
-		CASE(a_condition_holds_once), CASE(the_probe_cleans_up),                \
-		CASE(description_comes_back), CASE(a_digest_is_checked),                \
-		CASE(odd_keys_are_keys), CASE(a_list_has_pages),                        \
-		CASE(a_list_may_be_empty), CASE(a_bucket_may_be_made_again),            \
-		CASE(a_check_succeeds), CASE(wrong_credentials_are_refused),            \
-		CASE(impossible_arguments_are_refused), CASE(metadata_has_a_bound),     \
-		CASE(a_deadline_that_passed_is_a_timeout),                              \
-		CASE(reading_is_accounted_for), CASE(many_at_once)
+static const struct CMUnitTest cases[] = {
+	CASE(what_is_put_is_read),
+	CASE(a_put_replaces),
+	CASE(an_empty_object_is_read),
+	CASE(a_part_is_read),
+	CASE(behind_the_end_is_nothing),
+	CASE(a_large_object_survives),
+	CASE(a_key_that_is_not_there),
+	CASE(a_bucket_that_is_not_there),
+	CASE(deleted_is_gone),
+	CASE(a_condition_holds_once),
+	CASE(the_probe_cleans_up),
+	CASE(description_comes_back),
+	CASE(a_digest_is_checked),
+	CASE(odd_keys_are_keys),
+	CASE(a_list_has_pages),
+	CASE(a_list_may_be_empty),
+	CASE(a_bucket_may_be_made_again),
+	CASE(a_check_succeeds),
+	CASE(wrong_credentials_are_refused),
+	CASE(impossible_arguments_are_refused),
+	CASE(metadata_has_a_bound),
+	CASE(a_deadline_that_passed_is_a_timeout),
+	CASE(reading_is_accounted_for),
+	CASE(many_at_once),
+};
 
-#define CASE(function)                                       \
-	{                                                    \
-#function, function, set_up, tear_down, NULL \
-	}
-
-int main(void)
-{
-	struct CMUnitTest cases[] = { CASES };
-	int failed = 0;
-
-	for (size_t i = 0; i < SGH_COUNT(backends); i++) {
-		char names[SGH_COUNT(cases)][64];
-
-		for (size_t j = 0; j < SGH_COUNT(cases); j++) {
-			snprintf(names[j], sizeof(names[j]), "%s.%s", backends[i].name,
-				 ((const struct CMUnitTest[]){ CASES })[j].name);
-			cases[j].name = names[j];
-			cases[j].initial_state = (void *)&backends[i];
-		}
-		failed +=
-			cmocka_run_group_tests_name(backends[i].name, cases, NULL, NULL);
-	}
-	return failed;
-}
+CONFORMANCE_MAIN(cases)
