@@ -81,6 +81,20 @@ int sgh_shared_get(struct sangraha_context *context, const char *name,
 	return rc;
 }
 
+struct sgh_shared *sgh_shared_find(struct sangraha_context *context, const char *name)
+{
+	struct sgh_shared *shared;
+
+	pthread_mutex_lock(&context->shared.lock);
+	shared = find_locked(&context->shared, name);
+	if (shared && shared->closing)
+		shared = NULL;
+	if (shared)
+		shared->refs++;
+	pthread_mutex_unlock(&context->shared.lock);
+	return shared;
+}
+
 void sgh_shared_ref(struct sgh_shared *shared)
 {
 	struct sgh_shared_list *list = &shared->context->shared;

@@ -33,6 +33,9 @@ int sgh_shared_get(struct sangraha_context *context, const char *name,
 			       struct sangraha_error *err),
 		   void *arg, struct sgh_shared **ret, struct sangraha_error *err);
 
+/* A reference to the thing called `name`; NULL where there is none, or it is being closed. */
+struct sgh_shared *sgh_shared_find(struct sangraha_context *context, const char *name);
+
 /* One more reference of who has one already. */
 void sgh_shared_ref(struct sgh_shared *shared);
 

@@ -11,6 +11,7 @@
 
 static const struct sgh_mover_kind *const kinds[] = {
 	&sgh_mover_http,
+	&sgh_mover_local,
 };
 
 /* How a mover gets to addresses of one kind. */

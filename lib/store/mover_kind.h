@@ -44,6 +44,6 @@ struct sgh_mover_kind {
 void sgh_mover_end(struct sgh_move *move);
 
 extern const struct sgh_mover_kind sgh_mover_http;
-extern const struct sgh_mover_kind sgh_mover_local; /* with SGH_WITH_EMBEDDED */
+extern const struct sgh_mover_kind sgh_mover_local;
 
 #endif
