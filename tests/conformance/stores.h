@@ -44,7 +44,7 @@ struct fixture {
 	/* an upload */
 	char *upload;
 	struct sgh_part parts[8];
-	char etags[8][SGH_PART_ETAG_MAX + 1];
+	char etags[8][SGH_PART_ETAG_MAX + 4];
 	size_t part_count;
 };
 
