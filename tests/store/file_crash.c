@@ -30,13 +30,45 @@ static int erase(struct folder *f, const char *key, char byte, size_t size)
 	return folder_delete(f, key);
 }
 
-static const struct step steps[] = {
+/* In two parts, of which one comes twice. */
+static int put_parts(struct folder *f, const char *key, char byte, size_t size)
+{
+	sgh_autofree char *upload = folder_begin(f, key);
+	struct folder_part parts[2];
+
+	return !upload || folder_part(f, key, upload, 2, '-', 3, NULL) ||
+	       folder_part(f, key, upload, 1, byte, SGH_PART_MIN, &parts[0]) ||
+	       folder_part(f, key, upload, 2, byte, size - SGH_PART_MIN, &parts[1]) ||
+	       folder_complete(f, key, upload, parts, 2);
+}
+
+static int give_up(struct folder *f, const char *key, char byte, size_t size)
+{
+	sgh_autofree char *upload = folder_begin(f, key);
+
+	return !upload || folder_part(f, key, upload, 1, '-', 10, NULL) ||
+	       folder_abort(f, key, upload);
+}
+
+#define PARTS (SGH_PART_MIN + 10)
+
+static const struct step objects[] = {
 	{ make_bucket, "-", '\0', 0 },           { folder_put, "a", 'a', 100 },
 	{ folder_put, "b", 'b', LARGE },         { folder_put, "a", 'A', LARGE + 5 },
 	{ folder_put, "b", 'B', LARGE + 6 },     { folder_put, "b", 'c', 7 },
 	{ folder_put_new, "c", 'd', LARGE + 8 }, { erase, "a", '\0', 0 },
 	{ folder_put_new, "a", 'e', 9 },         { erase, "c", '\0', 0 },
 };
+
+static const struct step uploads[] = {
+	{ make_bucket, "-", '\0', 0 },  { give_up, "-", '\0', 0 },
+	{ put_parts, "a", 'a', PARTS }, { put_parts, "a", 'b', PARTS + 1 },
+	{ erase, "a", '\0', 0 },
+};
+
+/* The steps of the case. */
+static const struct step *steps;
+static size_t step_count;
 
 /* What the process that dies leaves to the one that looks. */
 struct report {
@@ -47,7 +79,7 @@ static void run_steps(struct folder *f, struct report *report)
 {
 	if (folder_try(f))
 		_exit(2);
-	for (unsigned i = 0; i < SGH_COUNT(steps); i++) {
+	for (unsigned i = 0; i < step_count; i++) {
 		const struct step *step = &steps[i];
 
 		if (step->run(f, step->key, step->byte, step->size))
@@ -96,7 +128,7 @@ static bool is_as_after(struct folder *f, const char *key, unsigned count)
 static void check_objects(struct folder *f, unsigned done)
 {
 	static const char *const keys[] = { "a", "b", "c" };
-	const struct step *doing = done < SGH_COUNT(steps) ? &steps[done] : NULL;
+	const struct step *doing = done < step_count ? &steps[done] : NULL;
 
 	for (size_t i = 0; i < SGH_COUNT(keys); i++)
 		assert_true(is_as_after(f, keys[i], done) ||
@@ -123,7 +155,7 @@ static void check_service(struct folder *f)
 	folder_holds(f, "next", 'n', LARGE);
 }
 
-static void killed_at_any_call(void **state)
+static void kill_at_any_call(void)
 {
 	struct report *report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -143,6 +175,20 @@ static void killed_at_any_call(void **state)
 		assert_in_range(n, 0, 1000);
 	}
 	munmap(report, sizeof(*report));
+}
+
+static void killed_at_any_call(void **state)
+{
+	steps = objects;
+	step_count = SGH_COUNT(objects);
+	kill_at_any_call();
+}
+
+static void killed_at_any_call_of_an_upload(void **state)
+{
+	steps = uploads;
+	step_count = SGH_COUNT(uploads);
+	kill_at_any_call();
 }
 
 /* ---- the order of calls ---- */
@@ -257,6 +303,32 @@ static void a_folder_that_is_there_is_made_durable(void **state)
 	t_disk_watch(NULL);
 }
 
+/* A part as a large body; the whole needs one more sync. */
+static void a_part_is_on_disk_before_its_row(void **state)
+{
+	struct folder *f = *state;
+	sgh_autofree char *upload = folder_begin(f, "a");
+	struct folder_part part;
+	size_t row;
+
+	write_down();
+	t_ok(folder_part(f, "a", upload, 1, 'a', 10, &part));
+	note("answer", "");
+	row = call_behind(0, "pwrite", "store.db-wal");
+	assert_true(call_behind(call_behind(0, "write", "objects/0/0"), "fdatasync",
+				"objects/0/0") < row);
+	assert_true(call_behind(call_behind(0, "fdatasync", "objects/0/0"), "fsync",
+				"objects/0") < row);
+	call_behind(call_behind(row, "fdatasync", "store.db-wal"), "answer", "");
+	write_down();
+	t_ok(folder_complete(f, "a", upload, &part, 1));
+	note("answer", "");
+	call_behind(call_behind(call_behind(0, "pwrite", "store.db-wal"), "fdatasync",
+				"store.db-wal"),
+		    "answer", "");
+	t_disk_watch(NULL);
+}
+
 /* What fails with the answer already given is worse than what is slow. */
 static void a_small_body_is_synced_before_the_answer(void **state)
 {
@@ -273,9 +345,11 @@ static void a_small_body_is_synced_before_the_answer(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(killed_at_any_call),
+	cmocka_unit_test(killed_at_any_call_of_an_upload),
 	FOLDER_CASE(a_body_is_on_disk_before_its_row),
 	FOLDER_CASE(a_row_goes_before_its_file),
 	FOLDER_CASE(a_folder_that_is_there_is_made_durable),
+	FOLDER_CASE(a_part_is_on_disk_before_its_row),
 	FOLDER_CASE(a_small_body_is_synced_before_the_answer),
 };
 
