@@ -68,8 +68,72 @@ static void the_same_delete_again_is_ok_again(void **state)
 	erase(f, FIRST, t_id(1));
 	t_journal(f->script, "head json: not_found\n"
 			     "get meta/deleted: ok\n"
-			     "delete json: ok\n" DELETED T_SAID);
+			     "delete json: ok\n"
+			     "list meta: ok\n" DELETED T_SAID);
 	t_answers(f, 0);
+}
+
+static void its_record_goes_with_the_object(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_pins(f, t_id(1), BODY, true);
+	t_pins(f, t_id(2), BODY, true);
+	erase(f, FIRST, t_id(1));
+	t_journal(f->script, "head json: ok\n"
+			     "get meta/deleted: not_found\n"
+			     "get meta/object: ok\n"
+			     "put-new meta/deleted: ok\n"
+			     "delete json: ok\n"
+			     "delete meta/object: ok\n" DELETED T_SAID);
+	t_answers(f, 0);
+	assert_false(t_has_record(f, t_id(1)));
+	assert_true(t_has_record(f, t_id(2)));
+}
+
+/* The power goes after the object was removed, and nobody knows its record any more. */
+static void a_repeat_removes_what_is_left(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_pins(f, t_id(1), BODY, true);
+	t_pins(f, t_id(2), BODY, true);
+	erase(f, FIRST, t_id(1));
+	t_done(f, 0);
+	t_pins(f, t_id(1), BODY, true);
+	memory_store_remove(f->store, "json", t_id(1));
+	erase(f, FIRST, t_id(1));
+	t_journal(f->script, "head json: not_found\n"
+			     "get meta/deleted: ok\n"
+			     "delete json: ok\n"
+			     "list meta: ok\n"
+			     "delete meta/object: ok\n"
+			     "list meta: ok\n" DELETED T_SAID);
+	t_answers(f, 0);
+	assert_false(t_has_record(f, t_id(1)));
+	assert_true(t_has_record(f, t_id(2)));
+}
+
+static void an_object_without_its_record_is_absent(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_pins(f, t_id(1), BODY, false);
+	erase(f, FIRST, t_id(1));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	assert_true(memory_store_has(f->store, "json", t_id(1)));
+	assert_false(is_buried(f, t_id(1)));
+}
+
+static void a_record_that_stays_is_tried_again(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_pins(f, t_id(1), BODY, true);
+	script_fail(f->script, "delete meta/object", 1, SANGRAHA_E_UNAVAILABLE);
+	erase(f, FIRST, t_id(1));
+	t_answers(f, 0);
+	assert_false(t_has_record(f, t_id(1)));
 }
 
 static void another_delete_finds_nothing(void **state)
@@ -197,6 +261,10 @@ static const struct CMUnitTest tests[] = {
 	CASE(the_tombstone_comes_first),
 	CASE(the_event_names_the_object),
 	CASE(the_same_delete_again_is_ok_again),
+	CASE(its_record_goes_with_the_object),
+	CASE(a_repeat_removes_what_is_left),
+	CASE(an_object_without_its_record_is_absent),
+	CASE(a_record_that_stays_is_tried_again),
 	CASE(another_delete_finds_nothing),
 	CASE(what_never_was_is_not_buried),
 	CASE(no_such_type_is_invalid),

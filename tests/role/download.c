@@ -2,7 +2,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "base/thread.h"
+#include "base/error.h"
 #include "role/download.h"
 #include "store/mover.h"
 #include "support/roles.h"

@@ -154,6 +154,36 @@ static void deleted_in_between_is_left_out(void **state)
 	sgh_reply_free(reply);
 }
 
+static void large_ones_have_their_records(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_reply *reply;
+
+	store_many(f, "json", 1, 1);
+	for (unsigned n = 2; n <= 41; n++)
+		t_pins(f, t_id(n), "[1]", n % 2);
+	pages(f, "json", 4,
+	      "json/1 json/3 | json/5 json/7 | json/9 json/11 | "
+	      "json/13 json/15 | json/17 json/19 | json/21 json/23 | "
+	      "json/25 json/27 | json/29 json/31 | json/33 json/35 | "
+	      "json/37 json/39 | json/41");
+	reply = page(f, "json", 1000, NULL);
+	assert_int_equal(reply->object_count, 21);
+	for (size_t i = 0; i < reply->object_count; i++)
+		assert_int_equal(strlen(sangraha_object_sha256(reply->objects[i])), 64);
+	sgh_reply_free(reply);
+}
+
+static void a_record_that_cannot_be_read_is_told(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_pins(f, t_id(1), "[1]", true);
+	script_fail(f->script, "get meta/object", 1, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_request(SGH_LIST, "json", NULL));
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+}
+
 static void a_cursor_outlives_its_object(void **state)
 {
 	struct t_roles *f = *state;
@@ -321,6 +351,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(ids_of_one_type_do_not_order_another),
 	CASE(without_a_limit_there_are_a_hundred),
 	CASE(deleted_in_between_is_left_out),
+	CASE(large_ones_have_their_records),
+	CASE(a_record_that_cannot_be_read_is_told),
 	CASE(a_cursor_outlives_its_object),
 	CASE(foreign_keys_are_passed),
 	CASE(foreign_keys_make_no_empty_page),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/roles.h"
 #include "wire/record.h"
+#include "wire/sha256.h"
 
 /* What a getter answers. */
 
@@ -102,20 +103,134 @@ static void replies_to_reads_are_transient(void **state)
 	sgh_message_free(message);
 }
 
-static void larger_than_a_message_is_refused(void **state)
+/* ---- objects over the inline limit ---- */
+
+static int begin_small(void **state)
 {
 	struct sangraha_getter_options options = {
 		.size = sizeof(options),
 		.inline_limit = 6,
+		.ticket_timeout_ms = 60000,
 	};
-	struct t_roles *f = *state;
 
-	t_start_receiver(f, NULL);
-	t_start_getter(f, &options);
+	t_roles_begin(state);
+	t_start_receiver(*state, NULL);
+	t_start_getter(*state, &options);
+	return 0;
+}
+
+static void larger_than_a_message_is_a_ticket(void **state)
+{
+	struct t_roles *f = *state;
+	int64_t now = sgh_time_ms();
+	struct sgh_reply *reply;
+
 	t_puts(f, 0, t_id(1), BODY);
 	t_send(f, get(1));
-	t_answers(f, SANGRAHA_E_TOO_LARGE);
+	t_journal(f->script, "get json: ok\n" READ_SAID);
+	reply = t_answer(f, 0);
+	assert_null(reply->body);
+	assert_int_equal(sangraha_object_size(reply->object), strlen(BODY));
+	assert_int_equal(reply->ticket->kind, SGH_TICKET_GET);
+	assert_int_equal(reply->ticket->url_count, 1);
+	assert_in_range(reply->ticket->expires_ms, now + 60000, sgh_time_ms() + 60000);
+	sgh_reply_free(reply);
 }
+
+static void exactly_a_message_is_none(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_reply *reply;
+
+	t_puts(f, 0, t_id(1), "[1,22]");
+	t_send(f, get(1));
+	reply = t_answer(f, 0);
+	assert_null(reply->ticket);
+	t_same_bytes(reply->body, "[1,22]");
+	sgh_reply_free(reply);
+}
+
+static void a_ticket_for_a_browser_may_be_asked_for(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = get(1);
+	struct sgh_reply *reply;
+
+	t_puts(f, 0, t_id(1), BODY);
+	request->redirect = true;
+	request->download = true;
+	t_send(f, request);
+	reply = t_answer(f, 0);
+	assert_non_null(reply->ticket);
+	sgh_reply_free(reply);
+}
+
+/* ---- objects that pin a record ---- */
+
+#define PINNED_SAID(verb) verb " json: ok\nget meta/object: ok\n" READ_SAID
+
+static void assert_described(const struct sangraha_object *object)
+{
+	char sha256[SANGRAHA_SHA256_SIZE];
+
+	t_ok(sgh_sha256_hex(BODY, strlen(BODY), sha256, &t_err));
+	assert_string_equal(sangraha_object_sha256(object), sha256);
+	assert_string_equal(sangraha_object_facts(object), "{\"depth\":1}");
+	assert_string_equal(sangraha_object_filename(object), "large.json");
+}
+
+static void its_record_completes_an_object(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_reply *reply;
+
+	t_pins(f, t_id(1), BODY, true);
+	t_send(f, get(1));
+	t_journal(f->script, PINNED_SAID("get"));
+	reply = t_answer(f, 0);
+	assert_described(reply->object);
+	t_same_bytes(reply->body, BODY);
+	sgh_reply_free(reply);
+	script_forget(f->script);
+	t_send(f, t_request(SGH_STAT, "json", t_id(1)));
+	t_journal(f->script, PINNED_SAID("head"));
+	reply = t_answer(f, 0);
+	assert_described(reply->object);
+	sgh_reply_free(reply);
+	t_send(f, t_request(SGH_STAT, NULL, t_id(1)));
+	reply = t_answer(f, 0);
+	assert_described(reply->object);
+	sgh_reply_free(reply);
+}
+
+static void without_its_record_it_is_absent(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_pins(f, t_id(1), BODY, false);
+	t_send(f, get(1));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	t_send(f, t_request(SGH_STAT, "json", t_id(1)));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	t_send(f, t_request(SGH_STAT, NULL, t_id(1)));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+}
+
+static void a_record_that_cannot_be_read_is_no_absence(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_pins(f, t_id(1), BODY, true);
+	script_fail(f->script, "get meta/object", 0, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, get(1));
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_request(SGH_STAT, "json", t_id(1)));
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_request(SGH_STAT, NULL, t_id(1)));
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+}
+
+/* ---- */
 
 static void a_late_read_is_a_timeout(void **state)
 {
@@ -278,6 +393,9 @@ static void one_type_that_fails_is_no_outcome(void **state)
 #define CASE(function) \
 	cmocka_unit_test_setup_teardown(function, t_getter_begin, t_roles_end)
 
+#define SMALL(function) \
+	cmocka_unit_test_setup_teardown(function, begin_small, t_roles_end)
+
 static const struct CMUnitTest tests[] = {
 	CASE(an_object_comes_back),
 	CASE(what_is_not_there_is_not_found),
@@ -286,8 +404,12 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_read_is_not_retried),
 	CASE(refused_credentials_are_our_trouble),
 	CASE(replies_to_reads_are_transient),
-	cmocka_unit_test_setup_teardown(larger_than_a_message_is_refused, t_roles_begin,
-					t_roles_end),
+	SMALL(larger_than_a_message_is_a_ticket),
+	SMALL(exactly_a_message_is_none),
+	SMALL(a_ticket_for_a_browser_may_be_asked_for),
+	CASE(its_record_completes_an_object),
+	CASE(without_its_record_it_is_absent),
+	CASE(a_record_that_cannot_be_read_is_no_absence),
 	CASE(a_late_read_is_a_timeout),
 	CASE(the_store_has_until_the_deadline),
 	CASE(writes_are_not_for_getters),

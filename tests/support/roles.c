@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "role/client.h"
+#include "wire/record.h"
+#include "wire/sha256.h"
 
 /* ---- set-up and tear-down ---- */
 
@@ -224,4 +226,71 @@ char *t_text(const struct sgh_message *message)
 
 	assert_non_null(text);
 	return text;
+}
+
+static void set_record(struct t_roles *f, const char *id, const char *body)
+{
+	char sha256[SANGRAHA_SHA256_SIZE];
+	struct sgh_record record = {
+		.type = "json",
+		.record = T_RECORD,
+		.sha256 = sha256,
+		.size = (int64_t)strlen(body),
+		.facts = "{\"depth\":1}",
+		.rules = "1",
+		.content_type = "application/json",
+		.created_ms = 1,
+		.offset = -1,
+	};
+	char key[SGH_RECORD_KEY_SIZE];
+	struct sgh_bytes *bytes = NULL;
+	sgh_autofree char *text = NULL;
+
+	t_ok(sgh_sha256_hex(body, strlen(body), sha256, &t_err));
+	t_ok(sgh_record_write(&record, &bytes, &t_err));
+	text = strndup((const char *)bytes->data, bytes->length);
+	sgh_record_key_object(key, "json", id, T_RECORD);
+	memory_store_set(f->store, "meta", key, text);
+	sgh_bytes_unref(bytes);
+}
+
+void t_pins(struct t_roles *f, const char *id, const char *body, bool complete)
+{
+	const struct sgh_object_parts parts = {
+		.id = id,
+		.type = "json",
+		.filename = "large.json",
+		.content_type = "application/json",
+		.created_ms = 1767323045678,
+		.size = strlen(body),
+		.record = T_RECORD,
+	};
+	struct sgh_store_op op = {
+		.verb = SGH_STORE_PUT,
+		.bucket = "json",
+		.key = id,
+		.body = t_bytes(body),
+		.content_type = "application/json",
+	};
+	struct sgh_pair meta[SGH_STORE_META_MAX];
+	struct sangraha_object *object = NULL;
+	struct sgh_arena arena = { 0 };
+
+	t_ok(sgh_object_new(&parts, &object, &t_err));
+	t_ok(sgh_object_to_meta(object, &arena, meta, &op.meta_count, &t_err));
+	op.meta = meta;
+	memory_store_put(f->store, &op);
+	if (complete)
+		set_record(f, id, body);
+	sangraha_object_unref(object);
+	sgh_bytes_unref(op.body);
+	sgh_arena_fini(&arena);
+}
+
+bool t_has_record(struct t_roles *f, const char *id)
+{
+	char key[SGH_RECORD_KEY_SIZE];
+
+	sgh_record_key_object(key, "json", id, T_RECORD);
+	return memory_store_has(f->store, "meta", key);
 }

@@ -82,6 +82,12 @@ struct sgh_reply *t_answer_(struct t_roles *f, int status, const char *file, int
 #define t_done(f, status) t_done_((f), (status), __FILE__, __LINE__)
 void t_done_(struct t_roles *f, int status, const char *file, int line);
 
+/* Where a large object's record lies that t_pins() makes. */
+#define T_RECORD "6e0a3c56-1f0e-4c0a-8f5e-00000000abcd"
+/* Store json that pins a record, as an upload in parts leaves it; `complete`: the record too. */
+void t_pins(struct t_roles *f, const char *id, const char *body, bool complete);
+bool t_has_record(struct t_roles *f, const char *id);
+
 /* The text of a message's body; yours to free. */
 char *t_text(const struct sgh_message *message);
 
