@@ -231,8 +231,13 @@ static void answer_object(struct sgh_web_request *request, struct sangraha_resul
 
 void sgh_get_finish(struct sgh_web_request *request, struct sangraha_result *result)
 {
-	struct sangraha_object *object = sgh_result_object(request, result);
+	struct sangraha_object *object;
 
+	/* A request is never too large here: a getter sends more than it should in a message. */
+	if (sangraha_result_status(result) == SANGRAHA_E_TOO_LARGE)
+		sgh_problem_set(&request->problem, SANGRAHA_E_INTERNAL,
+				"The object came in a message that is too large");
+	object = sgh_result_object(request, result);
 	if (!object)
 		return;
 	/* The response takes the result, and with it what the object is borrowed from. */

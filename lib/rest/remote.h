@@ -64,6 +64,7 @@ int sgh_remote_url_parse(const char *url, char **ret, struct sangraha_error *err
 /* One exchange, made and waited for on the caller's thread. */
 struct sgh_remote_call {
 	struct sangraha_rest_client *client;
+	const char *peer; /* who is asked, for messages: a URL without secrets */
 	struct sgh_http_request request;
 	struct sgh_arena arena; /* for the lines */
 	const char *lines[SGH_HTTP_HEADERS_MAX];
@@ -80,6 +81,13 @@ struct sgh_remote_call {
 int sgh_remote_call_init(struct sgh_remote_call *call,
 			 struct sangraha_rest_client *client, const char *method,
 			 const char *path, size_t pipe, struct sangraha_error *err);
+/*
+ * The same with an absolute URL that the server has named, and without the token, which is
+ * for the server alone. SANGRAHA_E_INTERNAL for what is no such URL.
+ */
+int sgh_remote_call_init_at(struct sgh_remote_call *call,
+			    struct sangraha_rest_client *client, const char *method,
+			    const char *url, size_t pipe, struct sangraha_error *err);
 /* "?name=value", percent-encoded; NULL adds nothing. */
 void sgh_remote_call_query(struct sgh_remote_call *call, const char *name,
 			   const char *value);
@@ -113,6 +121,8 @@ bool sgh_remote_is_ours(const struct sangraha_rest_result *result);
 int sgh_remote_no_answer(struct sgh_remote_call *call, struct sangraha_error *err);
 /* The answer does not look like one of ours. */
 int sgh_remote_not_ours(struct sgh_remote_call *call, struct sangraha_error *err);
+/* The store, where the server sent us, did not send the bytes. */
+int sgh_remote_store_failed(struct sgh_remote_call *call, struct sangraha_error *err);
 /* Read the text as a description, or as a page of them. */
 int sgh_remote_read_object(struct sgh_remote_call *call, struct sangraha_error *err);
 int sgh_remote_read_page(struct sgh_remote_call *call, struct sangraha_error *err);

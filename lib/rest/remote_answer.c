@@ -49,18 +49,17 @@ int sgh_remote_not_ours(struct sgh_remote_call *call, struct sangraha_error *err
 	if (result->code / 100 == 3 && result->location)
 		return sgh_fail(err, status, result->code,
 				"%s answered %d and points to %.200s: is it there?",
-				call->client->url, result->code, result->location);
+				call->peer, result->code, result->location);
 	return sgh_fail(err, status, result->code,
 			"%s answered %d with %.*s: is this a Sangraha server?",
-			call->client->url, result->code,
-			type ? (int)strcspn(type, "; ") : 15,
+			call->peer, result->code, type ? (int)strcspn(type, "; ") : 15,
 			type ? type : "no content type");
 }
 
 int sgh_remote_no_answer(struct sgh_remote_call *call, struct sangraha_error *err)
 {
 	const struct sgh_http_request *request = &call->request;
-	const char *url = call->client->url;
+	const char *url = call->peer;
 	char reason[128];
 
 	if (request->refused)
@@ -73,6 +72,18 @@ int sgh_remote_no_answer(struct sgh_remote_call *call, struct sangraha_error *er
 	return sgh_fail(err, request->status, request->err.native, "%s%s: %s",
 			request->unsent && !request->ours ? "cannot connect to " : "",
 			url, request->err.message);
+}
+
+int sgh_remote_store_failed(struct sgh_remote_call *call, struct sangraha_error *err)
+{
+	int code = call->result->code;
+	int status = code / 100 == 5 ? SANGRAHA_E_UNAVAILABLE : meaning(code, true);
+
+	/* Its address has ended: the server gives a new one. */
+	if (status == SANGRAHA_E_UNAUTHORIZED)
+		status = SANGRAHA_E_UNAVAILABLE;
+	return sgh_fail(err, status, code, "the store at %s answered %d", call->peer,
+			code);
 }
 
 static bool is_json(const struct sangraha_rest_result *result)

@@ -39,11 +39,11 @@ static void add_line(struct sgh_remote_call *call, const char *line)
 		call->failed = true;
 }
 
-int sgh_remote_call_init(struct sgh_remote_call *call,
-			 struct sangraha_rest_client *client, const char *method,
-			 const char *path, size_t pipe, struct sangraha_error *err)
+static int init(struct sgh_remote_call *call, struct sangraha_rest_client *client,
+		const char *method, size_t pipe, struct sangraha_error *err)
 {
 	call->client = client;
+	call->peer = client->url;
 	call->request.method = method;
 	call->request.headers = call->lines;
 	call->request.deadline_ms = SGH_NEVER;
@@ -55,11 +55,56 @@ int sgh_remote_call_init(struct sgh_remote_call *call,
 	call->result = sgh_remote_result_new();
 	if (!sgh_pipe_init(&call->pipe, pipe) || !call->result)
 		return sgh_fail_memory(err);
+	return 0;
+}
+
+int sgh_remote_call_init(struct sgh_remote_call *call,
+			 struct sangraha_rest_client *client, const char *method,
+			 const char *path, size_t pipe, struct sangraha_error *err)
+{
+	int status = init(call, client, method, pipe, err);
+
+	if (status)
+		return status;
 	sgh_buf_puts(&call->url, client->url);
 	sgh_buf_puts(&call->url, path);
 	if (client->authorization)
 		add_line(call, client->authorization);
 	return 0;
+}
+
+/* The length of "http://host:port" in front of a URL; 0 for what is none. */
+static size_t origin_length(const char *url)
+{
+	size_t scheme = strncmp(url, "http://", 7) == 0    ? 7
+			: strncmp(url, "https://", 8) == 0 ? 8
+							   : 0;
+	size_t host = scheme ? strcspn(url + scheme, "/?#") : 0;
+
+	/* A name before "@" would be one for the host, and a secret. */
+	if (!host || memchr(url + scheme, '@', host) || strlen(url) >= URL_MAX)
+		return 0;
+	for (const char *at = url; *at; at++)
+		if (*at <= ' ' || *at > '~')
+			return 0;
+	return scheme + host;
+}
+
+int sgh_remote_call_init_at(struct sgh_remote_call *call,
+			    struct sangraha_rest_client *client, const char *method,
+			    const char *url, size_t pipe, struct sangraha_error *err)
+{
+	size_t origin = origin_length(url);
+	int status = init(call, client, method, pipe, err);
+
+	if (status)
+		return status;
+	if (!origin)
+		return sgh_fail(err, SANGRAHA_E_INTERNAL, 0,
+				"%s points to something that is no address", client->url);
+	call->peer = sgh_arena_text(&call->arena, url, origin);
+	sgh_buf_puts(&call->url, url);
+	return call->peer ? 0 : sgh_fail_memory(err);
 }
 
 void sgh_remote_call_query(struct sgh_remote_call *call, const char *name,

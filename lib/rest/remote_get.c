@@ -14,6 +14,7 @@
 /* Where a body goes to. */
 struct sink {
 	struct sgh_remote_call *call;
+	struct sangraha_rest_result *sent; /* what sent us to the store; NULL: nothing */
 	sangraha_rest_write_fn *write;
 	void *arg;
 	void (*begin)(void *arg, const struct sangraha_rest_result *result);
@@ -60,7 +61,7 @@ static int fail_another_part(const struct sink *sink, struct sangraha_error *err
 {
 	return sgh_fail(err, SANGRAHA_E_INTERNAL, sink->call->result->code,
 			"%s sent another part of the object than was asked for",
-			sink->call->client->url);
+			sink->call->peer);
 }
 
 /* Whether the header promises what was asked for. */
@@ -69,7 +70,8 @@ static int check_header(struct sink *sink, struct sangraha_error *err)
 	const struct sangraha_rest_result *result = sink->call->result;
 
 	/* Many a web server answers whatever is asked with its front page. */
-	if (!sgh_remote_is_ours(result) || (result->code != 200 && result->code != 206))
+	if ((!sink->sent && !sgh_remote_is_ours(result)) ||
+	    (result->code != 200 && result->code != 206))
 		return sgh_remote_not_ours(sink->call, err);
 	if (result->code == 206 && (!ranged(sink) || result->first < 0 ||
 				    (uint64_t)result->first != sink->offset))
@@ -90,11 +92,29 @@ static const char *whole_digest(const struct sink *sink, char hex[SANGRAHA_SHA25
 	return sgh_sha256_hex_valid(hex) ? hex : NULL;
 }
 
+/*
+ * What the server said of the object counts, not what the store says: its tag is another,
+ * and it knows no correlation id.
+ */
+static void adopt(struct sink *sink)
+{
+	struct sangraha_rest_result *result = sink->call->result;
+	const struct sangraha_rest_result *sent = sink->sent;
+
+	if (!sent)
+		return;
+	result->etag = sgh_remote_result_keep(result, sent->etag);
+	result->filename = sgh_remote_result_keep(result, sent->filename);
+	result->correlation_id = sgh_remote_result_keep(result, sent->correlation_id);
+}
+
 static int begin(struct sink *sink, struct sangraha_error *err)
 {
 	const struct sangraha_rest_result *result = sink->call->result;
 	char hex[SANGRAHA_SHA256_SIZE];
 	int status = check_header(sink, err);
+
+	adopt(sink);
 
 	if (status == 0 && whole_digest(sink, hex))
 		status = sgh_sha256_new(&sink->hash, err);
@@ -177,6 +197,15 @@ static int drain(struct sink *sink, struct sangraha_error *err)
 	return 0;
 }
 
+/* Whether the server has none of the bytes itself, and says where they are. */
+static bool is_sent_away(const struct sink *sink)
+{
+	const struct sgh_remote_call *call = sink->call;
+
+	return !sink->sent && call->request.status == 0 && call->request.code == 307 &&
+	       sgh_remote_is_ours(call->result) && call->result->location;
+}
+
 static int receive(struct sink *sink, struct sangraha_error *err)
 {
 	struct sgh_remote_call *call = sink->call;
@@ -194,11 +223,58 @@ static int receive(struct sink *sink, struct sangraha_error *err)
 		sgh_remote_call_cancel(call, SANGRAHA_E_PRECONDITION);
 		return 0;
 	}
+	if (is_sent_away(sink))
+		return 0;
+	if (sink->sent && call->request.status == 0 && call->request.code / 100 != 2)
+		return sgh_remote_store_failed(call, err);
 	status = sgh_remote_call_wait(call, 200, 206, err);
 	/* Of an empty object nothing came. */
 	if (status == 0 && !sink->begun)
 		status = begin(sink, err);
 	return status ? status : check_digest(sink, err);
+}
+
+static int exchange(struct sink *sink, struct sgh_remote_call *call,
+		    struct sangraha_error *err)
+{
+	sink->call = call;
+	call->request.push = on_push;
+	add_range(call, sink);
+	return receive(sink, err);
+}
+
+/* The same from the store, once. */
+static int follow(struct sink *sink, struct sangraha_rest_client *client,
+		  struct sangraha_rest_result **ret, struct sangraha_error *err)
+{
+	struct sgh_remote_call call = { 0 };
+	int status = sgh_remote_call_init_at(&call, client, "GET", sink->sent->location,
+					     PIPE_SIZE, err);
+
+	if (status == 0)
+		status = exchange(sink, &call, err);
+	if (status == 0 || call.request.code)
+		adopt(sink);
+	return sgh_remote_call_end(&call, status, ret);
+}
+
+static int fetch(struct sink *sink, struct sangraha_rest_client *client, const char *path,
+		 struct sangraha_rest_result **ret, struct sangraha_error *err)
+{
+	struct sgh_remote_call call = { 0 };
+	int status = sgh_remote_call_init(&call, client, "GET", path, PIPE_SIZE, err);
+
+	if (status == 0)
+		status = exchange(sink, &call, err);
+	if (status || !is_sent_away(sink))
+		return sgh_remote_call_end(&call, status, ret);
+	sgh_remote_call_end(&call, 0, &sink->sent);
+	status = follow(sink, client, ret, err);
+	/* The store may not have answered at all: the server has. */
+	if (ret && !*ret)
+		*ret = sgh_take(sink->sent);
+	sangraha_rest_result_free(sink->sent);
+	return status;
 }
 
 int sangraha_rest_client_get(struct sangraha_rest_client *client, const char *type,
@@ -207,9 +283,7 @@ int sangraha_rest_client_get(struct sangraha_rest_client *client, const char *ty
 			     struct sangraha_rest_result **ret,
 			     struct sangraha_error *err)
 {
-	struct sgh_remote_call call = { 0 };
 	struct sink sink = {
-		.call = &call,
 		.write = write,
 		.arg = arg,
 		.begin = sgh_option(options, begin, NULL),
@@ -230,11 +304,7 @@ int sangraha_rest_client_get(struct sangraha_rest_client *client, const char *ty
 	if (status)
 		return status;
 	snprintf(path, sizeof(path), "/v1/objects/%s/%s", type, id);
-	status = sgh_remote_call_init(&call, client, "GET", path, PIPE_SIZE, err);
-	call.request.push = on_push;
-	add_range(&call, &sink);
-	if (status == 0)
-		status = receive(&sink, err);
+	status = fetch(&sink, client, path, ret, err);
 	sgh_sha256_free(sink.hash);
-	return sgh_remote_call_end(&call, status, ret);
+	return status;
 }

@@ -182,7 +182,7 @@ static int check_stored(struct sgh_remote_call *call, struct source *source,
 	return sgh_fail(err, SANGRAHA_E_INTERNAL, call->result->code,
 			"%s stored something else than was sent: it describes %" PRIu64
 			" bytes with the SHA-256 %s",
-			call->client->url, sangraha_object_size(object),
+			call->peer, sangraha_object_size(object),
 			sangraha_object_sha256(object));
 }
 

@@ -261,7 +261,7 @@ static void each_error_has_its_status(void **state)
 		{ SANGRAHA_E_CONFLICT, 409, "conflict" },
 		{ SANGRAHA_E_GONE, 410, "gone" },
 		{ SANGRAHA_E_PRECONDITION, 412, "precondition" },
-		{ SANGRAHA_E_TOO_LARGE, 501, "too_large" },
+		{ SANGRAHA_E_TOO_LARGE, 500, "internal" },
 		{ SANGRAHA_E_UNSUPPORTED, 415, "unsupported" },
 		{ SANGRAHA_E_REJECTED, 422, "rejected" },
 		{ SANGRAHA_E_INTERNAL, 500, "internal" },
