@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Administration, straight at the queues: dead letters. */
+/* Administration, straight at queues and store: dead letters, sweeping. */
 #ifndef SANGRAHA_ADMIN_H
 #define SANGRAHA_ADMIN_H
 
@@ -8,6 +8,8 @@
 #include <sangraha/context.h>
 #include <sangraha/error.h>
 #include <sangraha/queue.h>
+#include <sangraha/store.h>
+#include <sangraha/validate.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,6 +26,21 @@ extern "C" {
 int sangraha_admin_dead_letters(struct sangraha_queue *queue, const char *queue_name,
 				unsigned timeout_ms, uint64_t *ret_count,
 				struct sangraha_error *err);
+
+/*
+ * Take away what uploads of large objects left that have ended without being finished, as
+ * receivers do by themselves every minute: parts in the store, and records. Never touches
+ * an object that is complete, nor an upload whose time is not over. `types` are those of
+ * the receivers; NULL: json, image, pdf. *ret_count, which may be NULL, is how many uploads
+ * there were, also after a failure. Goes on after a failure, and returns the first:
+ * SANGRAHA_E_TIMEOUT when `timeout_ms`, 0 for 30 s, were not enough, and those of a store.
+ * Blocks. From any thread; may run at once with others and with receivers.
+ *
+ * Since: 0.1
+ */
+int sangraha_admin_sweep(struct sangraha_store *store, struct sangraha_types *types,
+			 unsigned timeout_ms, uint64_t *ret_count,
+			 struct sangraha_error *err);
 
 #ifdef __cplusplus
 }

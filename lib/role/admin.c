@@ -9,6 +9,9 @@
 #include "base/thread.h"
 #include "base/util.h"
 #include "queue/queue.h"
+#include "role/sweep.h"
+
+#define SWEEP_MS 30000
 
 struct count {
 	struct sgh_queue_probe probe;
@@ -65,5 +68,67 @@ int sangraha_admin_dead_letters(struct sangraha_queue *queue, const char *queue_
 	}
 	pthread_cond_destroy(&count.changed);
 	pthread_mutex_destroy(&count.lock);
+	return status;
+}
+
+/* ---- sweeping ---- */
+
+struct sweeping {
+	struct sgh_sweep sweep;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool done;
+};
+
+static void swept(struct sgh_sweep *sweep)
+{
+	struct sweeping *sweeping = sgh_container_of(sweep, struct sweeping, sweep);
+
+	pthread_mutex_lock(&sweeping->lock);
+	sweeping->done = true;
+	pthread_cond_signal(&sweeping->changed);
+	pthread_mutex_unlock(&sweeping->lock);
+}
+
+static void wait_for(struct sweeping *sweeping)
+{
+	pthread_mutex_lock(&sweeping->lock);
+	while (!sweeping->done)
+		sgh_cond_wait_until(&sweeping->changed, &sweeping->lock, SGH_NEVER);
+	pthread_mutex_unlock(&sweeping->lock);
+}
+
+int sangraha_admin_sweep(struct sangraha_store *store, struct sangraha_types *types,
+			 unsigned timeout_ms, uint64_t *ret_count,
+			 struct sangraha_error *err)
+{
+	struct sweeping sweeping = {
+		.sweep = { .store = store, .role = "admin", .done = swept }
+	};
+	int status = 0;
+
+	if (!store)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "a sweep needs a store");
+	sweeping.sweep.context = store->context;
+	if (types)
+		sweeping.sweep.types = sangraha_types_ref(types);
+	else
+		status = sangraha_types_new(NULL, &sweeping.sweep.types, err);
+	if (status)
+		return status;
+	sweeping.sweep.until_ms = sgh_now_ms() + (timeout_ms ? timeout_ms : SWEEP_MS);
+	pthread_mutex_init(&sweeping.lock, NULL);
+	sgh_cond_init(&sweeping.changed);
+	sgh_sweep_run(&sweeping.sweep);
+	wait_for(&sweeping);
+	if (ret_count)
+		*ret_count = sweeping.sweep.cleared;
+	status = sweeping.sweep.status;
+	if (status)
+		sgh_fail_with(err, status, &sweeping.sweep.err);
+	pthread_cond_destroy(&sweeping.changed);
+	pthread_mutex_destroy(&sweeping.lock);
+	sgh_sweep_fini(&sweeping.sweep);
+	sangraha_types_unref(sweeping.sweep.types);
 	return status;
 }

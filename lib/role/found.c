@@ -52,6 +52,9 @@ static void complete(struct sgh_found *found, const struct sgh_store_op *read)
 		found->status =
 			sgh_record_parse(data ? data->data : NULL,
 					 data ? data->length : 0, &record, &found->err);
+	if (!found->status && !record.sha256)
+		/* It holds the upload's place, and the upload goes on. */
+		fail(found, SANGRAHA_E_NOT_FOUND, "is not complete");
 	if (!found->status)
 		found->status = sgh_record_describe(&record, found->object, &found->err);
 	if (found->status)

@@ -4,7 +4,11 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "role/sweep.h"
 #include "role/task.h"
+
+#define TICKET_MS 3600000
+#define SWEEP_MS  60000
 
 static void begin(struct sgh_task *task)
 {
@@ -15,6 +19,18 @@ static void begin(struct sgh_task *task)
 	case SGH_DELETE:
 		sgh_delete_begin(task);
 		break;
+	case SGH_PUT_BEGIN:
+		sgh_large_begin(task);
+		break;
+	case SGH_PUT_EXTEND:
+		sgh_large_extend(task);
+		break;
+	case SGH_PUT_COMMIT:
+		sgh_large_commit(task);
+		break;
+	case SGH_PUT_ABORT:
+		sgh_large_abort(task);
+		break;
 	default:
 		sgh_task_fail(task, SANGRAHA_E_UNSUPPORTED,
 			      "a receiver of this version does not do \"%s\"",
@@ -24,8 +40,11 @@ static void begin(struct sgh_task *task)
 
 static void buried(struct sgh_task *task)
 {
-	if (task->request->verb == SGH_PUT && task->request->object_id)
-		sgh_put_buried(task);
+	enum sgh_verb verb = task->request->verb;
+	bool writes = verb == SGH_PUT || verb == SGH_PUT_BEGIN || verb == SGH_PUT_COMMIT;
+
+	if (writes && task->request->object_id)
+		sgh_write_buried(task);
 	else
 		sgh_task_finish(task);
 }
@@ -39,6 +58,14 @@ static const struct sgh_service_kind receiver_kind = {
 	.on_worker = true,
 	.buried = buried,
 };
+
+static int start_sweeper(struct sangraha_receiver *receiver, struct sangraha_error *err)
+{
+	int64_t every = receiver->ticket_ms / 2 + 1;
+
+	return sgh_sweeper_new(&receiver->service, every < SWEEP_MS ? every : SWEEP_MS,
+			       &receiver->sweeper, err);
+}
 
 int sangraha_receiver_start(struct sangraha_context *context,
 			    struct sangraha_queue *queue, struct sangraha_store *store,
@@ -64,10 +91,18 @@ int sangraha_receiver_start(struct sangraha_context *context,
 	if (!receiver)
 		return sgh_fail_memory(err);
 	receiver->service.role = receiver;
+	pthread_mutex_init(&receiver->verifying.lock, NULL);
+	sgh_list_init(&receiver->verifying.waiting);
 	receiver->veto = sgh_option(options, veto, NULL);
 	receiver->veto_arg = sgh_option(options, veto_arg, NULL);
+	receiver->max_object_size = sgh_option(options, max_object_size, SGH_OBJECT_MAX);
+	receiver->large_writes = !sgh_option(options, no_large_writes, 0);
+	receiver->verify_large = sgh_option(options, verify_large, 0);
+	receiver->ticket_ms = sgh_option(options, ticket_timeout_ms, TICKET_MS);
 	status = sgh_service_start(&receiver->service, &receiver_kind, context, queue,
 				   store, &common, err);
+	if (!status)
+		status = start_sweeper(receiver, err);
 	if (status) {
 		sangraha_receiver_free(receiver);
 		return status;
@@ -94,6 +129,9 @@ void sangraha_receiver_free(struct sangraha_receiver *receiver)
 {
 	if (!receiver)
 		return;
+	sgh_sweeper_stop(receiver->sweeper);
 	sgh_service_fini(&receiver->service);
+	sgh_sweeper_free(receiver->sweeper);
+	pthread_mutex_destroy(&receiver->verifying.lock);
 	free(receiver);
 }

@@ -6,18 +6,36 @@
 
 #include "role/service.h"
 
+struct sgh_sweeper;
+
 struct sangraha_receiver {
 	struct sgh_service service;
 	int (*veto)(void *arg, const struct sangraha_object *object, const void *data,
 		    size_t length, struct sangraha_error *err);
 	void *veto_arg;
+	uint64_t max_object_size;
+	bool large_writes;
+	bool verify_large;
+	int64_t ticket_ms; /* how long a ticket is good */
+	struct sgh_sweeper *sweeper;
+	struct {
+		pthread_mutex_t lock;
+		unsigned count;          /* objects that are read back */
+		struct sgh_list waiting; /* for their turn: struct sgh_verify */
+	} verifying;
 };
 
 /* Begin a put: validate, then store. README.md tells the steps. */
 void sgh_put_begin(struct sgh_task *task);
 
-/* A put is in the dead-letter queue: record that, then finish. */
-void sgh_put_buried(struct sgh_task *task);
+/* A large object: a ticket, an extension of it, the end of it. README.md likewise. */
+void sgh_large_begin(struct sgh_task *task);
+void sgh_large_extend(struct sgh_task *task);
+void sgh_large_commit(struct sgh_task *task);
+void sgh_large_abort(struct sgh_task *task);
+
+/* A write of an object is in the dead-letter queue: record that, then finish. */
+void sgh_write_buried(struct sgh_task *task);
 
 /* Begin a delete: tombstone, then remove. */
 void sgh_delete_begin(struct sgh_task *task);

@@ -17,22 +17,34 @@
 /* After so long without the store, deliveries are left to those that have one. */
 #define DOWN_MS          5000
 #define PREFETCH_DEFAULT 64
+#define PARTS_BODY       ((size_t)1 << 20)   /* holds the document of 10,000 parts */
 #define BUCKETS_MAX      (SGH_MAX_TYPES + 1) /* the last is meta */
 
 static void tick(struct sgh_timer *timer);
 
 /* ---- deliveries ---- */
 
+/*
+ * The longest body of a message, in bytes. JSON mode: base64 and the document around it. Who
+ * has workers takes objects, and the list of an upload's parts even if they are smaller.
+ */
+static size_t longest_body(const struct sgh_service *service)
+{
+	size_t most = sgh_budget_limit(service->context->budget) / 8;
+	size_t parts = sgh_min(PARTS_BODY, most);
+	size_t body = service->inline_limit > parts ? service->inline_limit : parts;
+
+	return (service->kind->on_worker ? body / 3 * 4 : 0) + (64 << 10);
+}
+
 /* Consume. Nobody else does so meanwhile: at the start, or while preparing. */
 static int open_consumer(struct sgh_service *service, struct sangraha_error *err)
 {
-	bool bodies = service->kind->on_worker;
 	struct sgh_consumer_options options = {
 		.queue = service->kind->queue,
 		.prefetch = service->prefetch,
 		.max_bytes = sgh_budget_limit(service->context->budget) / 4,
-		/* JSON mode: base64 and the document around it; without workers only that. */
-		.max_body = (bodies ? service->inline_limit / 3 * 4 : 0) + (64 << 10),
+		.max_body = longest_body(service),
 		.deliver = sgh_task_deliver,
 		.arg = service,
 	};

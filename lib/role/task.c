@@ -249,7 +249,9 @@ static void op_done(struct sgh_store_op *op)
 
 static bool changes(const struct sgh_store_op *op)
 {
-	return op->verb == SGH_STORE_PUT || op->verb == SGH_STORE_DELETE;
+	return op->verb == SGH_STORE_PUT ||
+	       (op->verb >= SGH_STORE_DELETE && op->verb <= SGH_STORE_UPLOAD_FIND &&
+		op->verb != SGH_STORE_UPLOAD_PARTS && op->verb != SGH_STORE_UPLOAD_FIND);
 }
 
 void sgh_task_run(struct sgh_task *task, struct sgh_store_op *ops, size_t count,

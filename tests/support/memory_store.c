@@ -360,11 +360,19 @@ static void drop_taken(struct sgh_store_op *op)
 	taken_free(sgh_take(op->taken));
 }
 
+/* What follows clocks has no place in the journal. */
+static bool is_told(const struct sgh_store_op *op)
+{
+	bool sweeps = op->verb == SGH_STORE_LIST && sgh_streq(op->prefix, "upload/");
+
+	return op->verb < SGH_STORE_MAKE_BUCKET && !sweeps;
+}
+
 static void perform(struct memory_store *store, struct pending *pending)
 {
 	struct sgh_store_op *op = pending->op;
 	const struct script_step *step = &pending->step;
-	bool told = op->verb < SGH_STORE_MAKE_BUCKET;
+	bool told = is_told(op);
 	int status = 0;
 
 	pthread_mutex_lock(&store->state.lock);

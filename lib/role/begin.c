@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "role/large.h"
+
+/*
+ * A put-begin: the requester has a large body, or one that it does not know the length of,
+ * and shows its first 64 KiB.
+ *
+ *   check   limits, validation as far as the prefix goes, veto      refused: as a put
+ *   looks   as of a put                                             not when certainly new
+ *   there   the same digest: done; another one: conflict            likewise
+ *   put     a ticket for one PUT; nothing is recorded
+ *   parts   upload/<id> if absent -> begin the upload -> its place in object/…/<record>
+ *           if absent -> upload/<id> with the upload's id -> a ticket for the first parts
+ *
+ * The record comes before the upload, so that no upload is without one for longer than the
+ * sweeper needs. Two receivers may find a record without an upload and begin one each: who
+ * takes the place first has the upload, and the other one aborts its own.
+ */
+
+#define TICKET_MOST_MS (7 * 86400 * 1000LL) /* stores sign for no longer */
+
+static const char *const passing_parts = "its upload is beginning or ending just now";
+
+/* ---- the ticket ---- */
+
+static void answer_put(struct sgh_task *task)
+{
+	const struct sangraha_receiver *receiver = task->service->role;
+	const struct sgh_request *request = task->request;
+	struct sgh_write *write = task->state;
+	struct sgh_reply *reply = sgh_task_reply(task);
+	int64_t most = sgh_time_ms() + TICKET_MOST_MS;
+	int64_t expires = request->deadline ? request->deadline
+					    : sgh_time_ms() + receiver->ticket_ms;
+	struct sgh_store_grant grant = {
+		.kind = SGH_TICKET_PUT,
+		.bucket = write->type.bucket,
+		.key = request->object_id,
+		.expires_ms = expires < most ? expires : most,
+		.size = (uint64_t)request->size,
+		.sha256 = request->sha256,
+		.content_type = sangraha_object_content_type(write->object),
+		.meta = write->meta,
+		.meta_count = write->meta_count,
+	};
+	struct sangraha_error err;
+
+	if (!reply) {
+		sgh_task_abandon(task);
+		return;
+	}
+	reply->arena.max = SGH_TICKET_TEXT_MAX;
+	if (sgh_store_ticket(task->service->store, &grant, &reply->arena, &reply->ticket,
+			     &err))
+		sgh_write_end(task, &err);
+	else
+		sgh_task_finish(task);
+}
+
+static void answer_parts(struct sgh_task *task)
+{
+	sgh_large_answer_parts(task, 1);
+}
+
+/* ---- parts ---- */
+
+static void try_later(struct sgh_task *task, const char *why)
+{
+	struct sangraha_error err;
+
+	sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0, "%.36s cannot be begun now: %s",
+		 task->request->object_id, why);
+	sgh_task_retry(task, &err);
+}
+
+/* The upload's id is known for good: into the record, and out to the requester. */
+static void settle_upload(struct sgh_task *task, const char *upload)
+{
+	struct sgh_large *large = sgh_large_of(task);
+
+	large->upload.upload = sgh_arena_strdup(&large->kept, upload);
+	if (large->upload.upload)
+		sgh_large_write_upload(task, false, answer_parts);
+	else
+		sgh_task_abandon(task);
+}
+
+/* Another run has the place: its upload is the one. */
+static void place_read(struct sgh_task *task)
+{
+	const struct sgh_bytes *data = task->op.data;
+	struct sgh_record place = { .offset = -1 };
+	struct sangraha_error err;
+
+	if (task->op.status == SANGRAHA_E_NOT_FOUND) {
+		try_later(task, passing_parts);
+	} else if (task->op.status) {
+		sgh_task_retry(task, &task->op.err);
+	} else if (sgh_record_parse(data ? data->data : NULL, data ? data->length : 0,
+				    &place, &err)) {
+		sgh_task_retry(task, &err);
+	} else if (!place.upload) {
+		try_later(task, passing_parts);
+	} else {
+		settle_upload(task, place.upload);
+	}
+	sgh_record_fini(&place);
+}
+
+static void other_aborted(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_store_op *op;
+
+	if (task->op.status) {
+		sgh_task_retry(task, &task->op.err);
+		return;
+	}
+	op = sgh_task_op(task, SGH_STORE_GET, "meta", large->object_key);
+	op->max_length = SGH_RECORD_MAX;
+	sgh_task_run_one(task, place_read);
+}
+
+static void place_taken(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_store_op *op;
+
+	if (!task->op.status) {
+		settle_upload(task, large->upload.upload);
+		return;
+	}
+	op = sgh_task_op(task, SGH_STORE_UPLOAD_ABORT, large->write.type.bucket,
+			 task->request->object_id);
+	op->upload = large->upload.upload;
+	sgh_task_run_one(task, other_aborted);
+}
+
+static void upload_begun(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_record place = {
+		.record = large->upload.record,
+		.type = large->write.type.name,
+		.created_ms = sgh_time_ms(),
+		.offset = -1,
+	};
+
+	if (task->op.status) {
+		sgh_task_retry(task, &task->op.err);
+		return;
+	}
+	place.upload = sgh_arena_strdup(&large->kept, task->op.begun_upload);
+	large->upload.upload = place.upload;
+	if (place.upload)
+		sgh_large_put_record(task, large->object_key, &place, true, place_taken);
+	else
+		sgh_task_abandon(task);
+}
+
+/* Describe the object once more: it pins the record that was found. */
+static int pin(struct sgh_task *task, struct sangraha_error *err)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_write *write = &large->write;
+	struct sgh_write_parts parts = {
+		.size = task->request->size > 0 ? (uint64_t)task->request->size : 0,
+		.record = large->upload.record,
+		.rules = sangraha_verdict_rules(write->verdict),
+	};
+
+	sangraha_object_unref(sgh_take(write->object));
+	return sgh_write_describe(task, &parts, err);
+}
+
+static void begin_upload(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_write *write = &large->write;
+	struct sangraha_error err;
+	struct sgh_store_op *op;
+
+	if (pin(task, &err)) {
+		sgh_write_end(task, &err);
+		return;
+	}
+	sgh_record_key_object(large->object_key, write->type.name,
+			      task->request->object_id, large->upload.record);
+	op = sgh_task_op(task, SGH_STORE_UPLOAD_BEGIN, write->type.bucket,
+			 task->request->object_id);
+	op->content_type = sangraha_object_content_type(write->object);
+	op->meta = write->meta;
+	op->meta_count = write->meta_count;
+	sgh_task_run_one(task, upload_begun);
+}
+
+/* Whether the upload that is under way can become what this request wants. */
+static bool same_upload(const struct sgh_task *task)
+{
+	const struct sgh_record *upload = &sgh_large_of(task)->upload;
+	const struct sgh_write *write = task->state;
+	const struct sgh_request *request = task->request;
+
+	return sgh_streq(upload->type, write->type.name) &&
+	       sgh_streq(upload->content_type,
+			 sangraha_object_content_type(write->object)) &&
+	       (!upload->size || request->size <= 0 || upload->size == request->size) &&
+	       (!upload->sha256 || !request->sha256 ||
+		sgh_streq(upload->sha256, request->sha256));
+}
+
+static void upload_found(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	const struct sgh_record *upload = &large->upload;
+
+	if (task->op.status)
+		/* It was there a moment ago. */
+		try_later(task, passing_parts);
+	else if (!upload->record || !sangraha_id_valid(upload->record) ||
+		 !same_upload(task))
+		sgh_write_fail(task, SANGRAHA_E_CONFLICT,
+			       "another object is being uploaded under this id");
+	else if (upload->upload)
+		sgh_large_write_upload(task, false, answer_parts);
+	else
+		begin_upload(task);
+}
+
+static void recorded(struct sgh_task *task)
+{
+	if (task->op.status)
+		sgh_large_read_upload(task, upload_found);
+	else
+		begin_upload(task);
+}
+
+static void record_upload(struct sgh_task *task)
+{
+	const struct sgh_request *request = task->request;
+	struct sgh_large *large = sgh_large_of(task);
+
+	large->upload.record = large->record_id;
+	large->upload.operation_id = request->operation_id;
+	large->upload.type = large->write.type.name;
+	large->upload.content_type = sangraha_object_content_type(large->write.object);
+	large->upload.content_type =
+		sgh_arena_strdup(&large->kept, large->upload.content_type);
+	large->upload.sha256 = request->sha256;
+	large->upload.size = request->size > 0 ? request->size : 0;
+	large->upload.created_ms = sgh_time_ms();
+	if (large->upload.content_type)
+		sgh_large_write_upload(task, true, recorded);
+	else
+		sgh_task_abandon(task);
+}
+
+/* ---- what is there already ---- */
+
+static void give_ticket(struct sgh_task *task)
+{
+	if (task->request->transfer == SGH_TICKET_PUT)
+		answer_put(task);
+	else
+		record_upload(task);
+}
+
+/* An earlier run of this very request, whose digest is not known yet, was committed. */
+static bool same_request(const struct sgh_request *request,
+			 const struct sangraha_object *there)
+{
+	return !request->sha256 && request->created_ms &&
+	       request->created_ms == there->created_ms;
+}
+
+static void compared(struct sgh_task *task)
+{
+	struct sgh_write *write = task->state;
+	const struct sgh_request *request = task->request;
+	struct sgh_found *there = &write->there;
+
+	if (there->status == SANGRAHA_E_NOT_FOUND)
+		give_ticket(task);
+	else if (there->status && there->status != SANGRAHA_E_INTERNAL)
+		sgh_task_retry(task, &there->err);
+	else if (!there->status && (sgh_streq(there->object->sha256, request->sha256) ||
+				    same_request(request, there->object)))
+		sgh_write_stored(task, there->object, true);
+	else if (there->status || request->sha256)
+		sgh_write_fail(task, SANGRAHA_E_CONFLICT,
+			       "another object is stored under this id");
+	else
+		/* Its end will tell. */
+		give_ticket(task);
+}
+
+static void seen(struct sgh_task *task)
+{
+	struct sgh_write *write = task->state;
+
+	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND) {
+		sgh_task_retry(task, &task->op.err);
+		return;
+	}
+	write->there = (struct sgh_found){
+		.type = write->type.name,
+		.id = task->request->object_id,
+		.op = &task->op,
+	};
+	sgh_found_describe(task, &write->there, 1, compared);
+}
+
+static void look_at_object(struct sgh_task *task)
+{
+	struct sgh_write *write = task->state;
+
+	sgh_task_op(task, SGH_STORE_HEAD, write->type.bucket, task->request->object_id);
+	sgh_task_run_one(task, seen);
+}
+
+/* ---- check ---- */
+
+static int check(const struct sgh_task *task, struct sangraha_error *err)
+{
+	const struct sangraha_receiver *receiver = task->service->role;
+	const struct sgh_request *request = task->request;
+
+	if (!receiver->large_writes)
+		return sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0,
+				"an object has at most %zu bytes here, which come in one "
+				"message",
+				task->service->inline_limit);
+	if (request->transfer == SGH_TICKET_PUT && (uint64_t)request->size > SGH_PART_MAX)
+		return sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0,
+				"by one PUT at most %llu bytes are transferred",
+				(unsigned long long)SGH_PART_MAX);
+	return sgh_write_check_size(task, request->size, err);
+}
+
+/* As far as the first bytes tell: the type, and whether they can be of it. */
+static int validate(struct sgh_task *task, struct sangraha_error *err)
+{
+	const struct sgh_request *request = task->request;
+	struct sgh_write *write = task->state;
+	struct sangraha_validator *validator = NULL;
+	struct sangraha_validate_options options = {
+		.size = sizeof(options),
+		.declared = request->content_type,
+		.asserted = request->object_type,
+		/* Of one that is not known there is more than this. */
+		.length =
+			request->size < 0 ? SGH_PREFIX_SIZE + 1 : (uint64_t)request->size,
+	};
+	size_t length;
+	const void *data = sgh_write_body(task, &length);
+	int status =
+		sangraha_validator_new(task->service->types, &options, &validator, err);
+
+	if (status)
+		return status;
+	status = sangraha_validator_feed(validator, data, length, err);
+	if (!status && options.length == length)
+		status = sangraha_validator_finish(validator, err);
+	write->verdict = sgh_verdict_copy(sangraha_validator_verdict(validator));
+	sangraha_validator_free(validator);
+	return write->verdict ? status : sgh_fail_memory(err);
+}
+
+/* The object as it would be stored, as far as it is known. */
+static int describe(struct sgh_task *task, struct sangraha_error *err)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	const struct sgh_request *request = task->request;
+	bool whole = request->transfer == SGH_TICKET_PUT;
+	struct sgh_write_parts parts = {
+		.size = request->size > 0 ? (uint64_t)request->size : 0,
+		.sha256 = whole ? request->sha256 : NULL,
+		.record = whole ? NULL : large->record_id,
+		.facts = whole ? request->facts : NULL,
+		.rules = whole ? request->rules
+			       : sangraha_verdict_rules(large->write.verdict),
+	};
+
+	sgh_id_random(large->record_id);
+	return sgh_write_describe(task, &parts, err);
+}
+
+void sgh_large_begin(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_new(task);
+	struct sangraha_error err = { 0 };
+	int status;
+
+	if (!large)
+		return;
+	status = check(task, &err);
+	if (!status)
+		status = validate(task, &err);
+	if (!status)
+		status = sgh_write_find_type(task, &err);
+	if (!status)
+		status = sgh_write_check_size(task, task->request->size, &err);
+	if (!status)
+		status = describe(task, &err);
+	if (!status)
+		status = sgh_write_veto(task, &err);
+	large->write.sure = !sgh_write_certainly_new(task);
+	if (status)
+		sgh_write_end(task, &err);
+	else if (large->write.sure)
+		sgh_write_look(task, look_at_object);
+	else
+		give_ticket(task);
+}

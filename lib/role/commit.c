@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+#include "base/error.h"
+#include "role/large.h"
+
+/*
+ * A put-commit: the requester's validator accepted the whole, and all of it is in the store.
+ *
+ *   put     HEAD: digest and size -> read back -> tombstone -> event, reply
+ *   parts   upload/<id>, renewed when it ends soon         another record: see what is there
+ *           -> the parts are those of the document -> object/…/<record> -> complete the
+ *           upload if the key is free -> HEAD and compare -> read back -> tombstone
+ *           -> abort what else is open of the key -> remove upload/<id> -> event, reply
+ *
+ * What is read back has its record written after that, not before the upload is completed:
+ * until then it is no object. Whatever is found in a state that a later step leaves behind
+ * - the upload gone, the key taken - is compared as after a completion whose answer was lost.
+ */
+
+#define RENEW_MS      60000  /* an upload that ends sooner is renewed first */
+#define COMPLETE_MS   120000 /* a store may have to look at ten thousand parts */
+#define PARTS_AT_ONCE 1000
+
+static void look(struct sgh_task *task);
+
+static void clash(struct sgh_task *task)
+{
+	sgh_write_fail(task, SANGRAHA_E_CONFLICT,
+		       "another object is stored under this id");
+}
+
+static void ended(struct sgh_task *task)
+{
+	sgh_task_fail(task, SANGRAHA_E_NOT_FOUND, "the upload of %s has ended",
+		      task->request->object_id);
+}
+
+static void stored(struct sgh_task *task)
+{
+	struct sgh_write *write = task->state;
+
+	sgh_write_stored(task, write->there.object, true);
+}
+
+/* Describe what the task's own HEAD found. */
+static void describe(struct sgh_task *task, void (*then)(struct sgh_task *task))
+{
+	struct sgh_write *write = task->state;
+
+	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND) {
+		sgh_task_retry(task, &task->op.err);
+		return;
+	}
+	sgh_found_fini(&write->there);
+	write->there = (struct sgh_found){
+		.type = write->type.name,
+		.id = task->request->object_id,
+		.op = &task->op,
+	};
+	sgh_found_describe(task, &write->there, 1, then);
+}
+
+static void head(struct sgh_task *task, void (*then)(struct sgh_task *task))
+{
+	struct sgh_write *write = task->state;
+
+	sgh_task_op(task, SGH_STORE_HEAD, write->type.bucket, task->request->object_id);
+	sgh_task_run_one(task, then);
+}
+
+/* ---- put: the whole is there, or it is not ---- */
+
+static void whole_verified(struct sgh_task *task)
+{
+	sgh_write_look_after(task, stored);
+}
+
+static void whole_described(struct sgh_task *task)
+{
+	const struct sangraha_receiver *receiver = task->service->role;
+	const struct sgh_request *request = task->request;
+	struct sgh_write *write = task->state;
+	const struct sgh_found *there = &write->there;
+
+	if (there->status == SANGRAHA_E_NOT_FOUND)
+		sgh_task_fail(task, SANGRAHA_E_NOT_FOUND, "%s is not in the store",
+			      request->object_id);
+	else if (there->status && there->status != SANGRAHA_E_INTERNAL)
+		sgh_task_retry(task, &there->err);
+	else if (there->status || !sgh_streq(there->object->sha256, request->sha256) ||
+		 there->object->size != (uint64_t)request->size)
+		clash(task);
+	else if (receiver->verify_large)
+		sgh_large_verify(task, true, whole_verified);
+	else
+		whole_verified(task);
+}
+
+static void whole_seen(struct sgh_task *task)
+{
+	describe(task, whole_described);
+}
+
+/* ---- parts: the object is there, and is ours ---- */
+
+static void gone_clear(struct sgh_task *task)
+{
+	sgh_large_clear(task, false, sgh_write_gone);
+}
+
+static void keep(struct sgh_task *task)
+{
+	sgh_large_clear(task, true, stored);
+}
+
+static void look_after(struct sgh_task *task, void (*clear)(struct sgh_task *task))
+{
+	struct sgh_write *write = task->state;
+
+	write->taken_back = gone_clear;
+	sgh_write_look_after(task, clear);
+}
+
+/* ---- parts: what does the key hold ---- */
+
+static void write_record(struct sgh_task *task, void (*then)(struct sgh_task *task))
+{
+	struct sgh_large *large = sgh_large_of(task);
+	const struct sgh_request *request = task->request;
+	bool read_back = large->verify != NULL;
+	struct sgh_record record = {
+		.record = request->record,
+		.operation_id = request->operation_id,
+		.type = large->write.type.name,
+		.sha256 = request->sha256,
+		.size = request->size,
+		.facts = read_back ? sgh_verify_facts(large->verify) : request->facts,
+		.rules = read_back ? sgh_verify_rules(large->verify) : request->rules,
+		.content_type = large->upload.content_type,
+		.created_ms = request->created_ms ? request->created_ms : sgh_time_ms(),
+		.offset = -1,
+	};
+
+	large->recorded = true;
+	sgh_record_key_object(large->object_key, large->write.type.name,
+			      request->object_id, request->record);
+	sgh_large_put_record(task, large->object_key, &record, false, then);
+}
+
+static void verified(struct sgh_task *task)
+{
+	write_record(task, look);
+}
+
+/* It pins our record, which is not there: it is no object yet. */
+static void make_object(struct sgh_task *task)
+{
+	const struct sangraha_receiver *receiver = task->service->role;
+	struct sgh_large *large = sgh_large_of(task);
+	struct sangraha_error err;
+
+	if (large->recorded) {
+		sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0,
+			 "the record of %.36s was removed", task->request->object_id);
+		sgh_task_retry(task, &err);
+	} else if (task->op.head.size != (uint64_t)task->request->size) {
+		clash(task);
+	} else if (receiver->verify_large) {
+		sgh_large_verify(task, false, verified);
+	} else {
+		verified(task);
+	}
+}
+
+static void not_there(struct sgh_task *task)
+{
+	sgh_large_clear(task, false, ended);
+}
+
+static void taken_by_others(struct sgh_task *task)
+{
+	const struct sgh_found *there = &sgh_large_of(task)->write.there;
+	bool same =
+		!there->status && sgh_streq(there->object->sha256, task->request->sha256);
+
+	sgh_large_clear(task, false, same ? stored : clash);
+}
+
+static void described(struct sgh_task *task)
+{
+	const struct sgh_found *there = &sgh_large_of(task)->write.there;
+	const char *record = task->request->record;
+	struct sangraha_error err;
+
+	if (!there->status && sgh_streq(there->object->record, record)) {
+		look_after(task, keep);
+	} else if (!there->status || there->status == SANGRAHA_E_INTERNAL) {
+		taken_by_others(task);
+	} else if (there->status != SANGRAHA_E_NOT_FOUND) {
+		sgh_task_retry(task, &there->err);
+	} else if (task->op.status) {
+		look_after(task, not_there);
+	} else if (sgh_streq(sgh_remains_pinned(&task->op), record)) {
+		make_object(task);
+	} else {
+		/* Of another upload, which is at this very step or was broken off there. */
+		sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0,
+			 "another upload of %.36s is being completed",
+			 task->request->object_id);
+		sgh_task_retry(task, &err);
+	}
+}
+
+static void looked(struct sgh_task *task)
+{
+	describe(task, described);
+}
+
+static void look(struct sgh_task *task)
+{
+	head(task, looked);
+}
+
+/* ---- parts: complete the upload ---- */
+
+static void completed(struct sgh_task *task)
+{
+	int status = task->op.status;
+
+	if (status == SANGRAHA_E_INVALID)
+		sgh_write_fail_with(task, &task->op.err);
+	else if (status && status != SANGRAHA_E_PRECONDITION &&
+		 status != SANGRAHA_E_NOT_FOUND)
+		sgh_task_retry(task, &task->op.err);
+	else
+		look(task);
+}
+
+static void complete(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_store_op *op =
+		sgh_task_op(task, SGH_STORE_UPLOAD_COMPLETE, large->write.type.bucket,
+			    task->request->object_id);
+
+	op->upload = large->upload.upload;
+	op->parts = task->request->parts;
+	op->part_count = task->request->part_count;
+	op->if_none_match = true;
+	op->deadline_ms = sgh_now_ms() + COMPLETE_MS;
+	sgh_task_run_one(task, completed);
+}
+
+/* ---- parts: are they the ones ---- */
+
+static void list_parts(struct sgh_task *task);
+
+/* Go on in the document as far as the page does; false at a part that is not as it says. */
+static bool compare_page(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	const struct sgh_request *request = task->request;
+
+	for (size_t i = 0; i < task->op.found_part_count; i++) {
+		const struct sgh_part *there = &task->op.found_parts[i];
+		const struct sgh_part *wanted = &request->parts[large->parts_seen];
+
+		/* Parts of a try that was given up are no part of the whole. */
+		if (large->parts_seen == request->part_count ||
+		    there->number < wanted->number)
+			continue;
+		if (there->number != wanted->number || there->size != wanted->size ||
+		    !sgh_streq(there->etag, wanted->etag))
+			return false;
+		large->parts_seen++;
+	}
+	return true;
+}
+
+static void parts_listed(struct sgh_task *task)
+{
+	const struct sangraha_receiver *receiver = task->service->role;
+	struct sgh_large *large = sgh_large_of(task);
+	bool fit;
+
+	if (task->op.status == SANGRAHA_E_NOT_FOUND) {
+		look(task);
+		return;
+	}
+	if (task->op.status) {
+		sgh_task_retry(task, &task->op.err);
+		return;
+	}
+	fit = compare_page(task);
+	if (fit && large->parts_seen == task->request->part_count) {
+		if (receiver->verify_large)
+			complete(task);
+		else
+			write_record(task, complete);
+	} else if (fit && task->op.more && task->op.found_part_count) {
+		large->parts_after =
+			task->op.found_parts[task->op.found_part_count - 1].number;
+		list_parts(task);
+	} else {
+		sgh_write_fail(task, SANGRAHA_E_INVALID,
+			       "the parts in the store are not those of the document");
+	}
+}
+
+static void list_parts(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_store_op *op =
+		sgh_task_op(task, SGH_STORE_UPLOAD_PARTS, large->write.type.bucket,
+			    task->request->object_id);
+
+	op->upload = large->upload.upload;
+	op->part = large->parts_after;
+	op->limit = PARTS_AT_ONCE;
+	sgh_task_run_one(task, parts_listed);
+}
+
+/* ---- parts: the upload's record ---- */
+
+static void ended_described(struct sgh_task *task)
+{
+	const struct sgh_found *there = &sgh_large_of(task)->write.there;
+	const struct sgh_request *request = task->request;
+
+	if (there->status && there->status != SANGRAHA_E_NOT_FOUND &&
+	    there->status != SANGRAHA_E_INTERNAL)
+		sgh_task_retry(task, &there->err);
+	else if (!there->status && (sgh_streq(there->object->record, request->record) ||
+				    sgh_streq(there->object->sha256, request->sha256)))
+		stored(task);
+	else
+		ended(task);
+}
+
+static void ended_seen(struct sgh_task *task)
+{
+	describe(task, ended_described);
+}
+
+/* What was announced when it was begun is still true. */
+static bool as_begun(const struct sgh_task *task)
+{
+	const struct sgh_record *upload = &sgh_large_of(task)->upload;
+	const struct sgh_request *request = task->request;
+
+	return (!upload->size || upload->size == request->size) &&
+	       (!upload->sha256 || sgh_streq(upload->sha256, request->sha256));
+}
+
+static void upload_read(struct sgh_task *task)
+{
+	const struct sgh_record *upload = &sgh_large_of(task)->upload;
+
+	if (!sgh_large_is_ours(task) || !upload->upload)
+		head(task, ended_seen);
+	else if (!as_begun(task))
+		sgh_write_fail(task, SANGRAHA_E_INVALID,
+			       "size or digest are not those that the upload was begun "
+			       "with");
+	else if (upload->expires_ms - sgh_time_ms() < RENEW_MS)
+		sgh_large_write_upload(task, false, list_parts);
+	else
+		list_parts(task);
+}
+
+static int check(const struct sgh_task *task, struct sangraha_error *err)
+{
+	const struct sgh_request *request = task->request;
+
+	if (request->transfer == SGH_TICKET_PARTS && !request->part_count)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"a commit of parts names at least one");
+	return sgh_write_check_size(task, request->size, err);
+}
+
+void sgh_large_commit(struct sgh_task *task)
+{
+	struct sangraha_error err;
+
+	if (!sgh_large_new(task) || !sgh_large_find_type(task))
+		return;
+	if (check(task, &err))
+		sgh_write_end(task, &err);
+	else if (task->request->transfer == SGH_TICKET_PUT)
+		head(task, whole_seen);
+	else
+		sgh_large_read_upload(task, upload_read);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+#include "role/remains.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "role/task.h"
+
+#define STORE_MS 30000
+#define FIND_MAX 1000 /* uploads that an answer of the store holds */
+
+void sgh_remains_fini(struct sgh_remains *remains)
+{
+	sgh_store_op_fini(&remains->op);
+	sgh_store_op_fini(&remains->find);
+}
+
+const char *sgh_remains_pinned(const struct sgh_store_op *op)
+{
+	for (size_t i = 0; i < op->head.meta_count; i++)
+		if (sgh_streq(op->head.meta[i].name, "sangraha-record"))
+			return op->head.meta[i].value;
+	return NULL;
+}
+
+static void end(struct sgh_remains *remains, int status, const struct sangraha_error *err)
+{
+	remains->status = status;
+	if (status)
+		sgh_fail_with(&remains->err, status, err);
+	remains->done(remains);
+}
+
+static void op_done(struct sgh_store_op *op)
+{
+	struct sgh_remains *remains = op->arg;
+
+	remains->then(remains);
+}
+
+static void submit(struct sgh_remains *remains, struct sgh_store_op *op,
+		   void (*then)(struct sgh_remains *remains))
+{
+	struct sangraha_error err;
+	int status;
+
+	op->deadline_ms = sgh_now_ms() + STORE_MS;
+	if (remains->until_ms && remains->until_ms < op->deadline_ms)
+		op->deadline_ms = remains->until_ms;
+	op->done = op_done;
+	op->arg = remains;
+	remains->then = then;
+	status = sgh_store_submit(remains->store, op, &err);
+	if (status)
+		end(remains, status, &err);
+}
+
+static struct sgh_store_op *prepare(struct sgh_store_op *op, enum sgh_store_verb verb,
+				    const char *bucket, const char *key)
+{
+	sgh_store_op_fini(op);
+	*op = (struct sgh_store_op){ .verb = verb, .bucket = bucket, .key = key };
+	return op;
+}
+
+/* ---- the records ---- */
+
+static void upload_removed(struct sgh_remains *remains)
+{
+	end(remains, remains->op.status, &remains->op.err);
+}
+
+static void remove_upload(struct sgh_remains *remains)
+{
+	prepare(&remains->op, SGH_STORE_DELETE, "meta", remains->upload_key);
+	submit(remains, &remains->op, upload_removed);
+}
+
+static void record_removed(struct sgh_remains *remains)
+{
+	if (remains->op.status)
+		end(remains, remains->op.status, &remains->op.err);
+	else
+		remove_upload(remains);
+}
+
+static void remove_record(struct sgh_remains *remains)
+{
+	prepare(&remains->op, SGH_STORE_DELETE, "meta", remains->object_key);
+	submit(remains, &remains->op, record_removed);
+}
+
+/* ---- the object ---- */
+
+static void object_removed(struct sgh_remains *remains)
+{
+	if (remains->op.status)
+		end(remains, remains->op.status, &remains->op.err);
+	else
+		remove_record(remains);
+}
+
+/* Whether the record that was read makes an object of what pins it. */
+static int read_record(struct sgh_remains *remains, bool *ret_complete)
+{
+	const struct sgh_bytes *data = remains->op.data;
+	struct sgh_record record = { .offset = -1 };
+	int status = remains->op.status;
+
+	*ret_complete = false;
+	if (status == SANGRAHA_E_NOT_FOUND)
+		return 0;
+	if (!status)
+		status = sgh_record_parse(data ? data->data : NULL,
+					  data ? data->length : 0, &record,
+					  &remains->op.err);
+	*ret_complete = !status && record.sha256;
+	sgh_record_fini(&record);
+	return status;
+}
+
+static void record_read(struct sgh_remains *remains)
+{
+	int status = read_record(remains, &remains->kept);
+
+	if (status) {
+		end(remains, status, &remains->op.err);
+	} else if (remains->kept) {
+		remove_upload(remains);
+	} else {
+		prepare(&remains->op, SGH_STORE_DELETE, remains->bucket, remains->id);
+		submit(remains, &remains->op, object_removed);
+	}
+}
+
+static void object_seen(struct sgh_remains *remains)
+{
+	struct sgh_store_op *op = &remains->op;
+
+	if (op->status && op->status != SANGRAHA_E_NOT_FOUND) {
+		end(remains, op->status, &op->err);
+	} else if (op->status || !sgh_streq(sgh_remains_pinned(op), remains->record)) {
+		remove_record(remains);
+	} else {
+		prepare(op, SGH_STORE_GET, "meta", remains->object_key);
+		op->max_length = SGH_RECORD_MAX;
+		submit(remains, op, record_read);
+	}
+}
+
+/* ---- open uploads ---- */
+
+static void abort_next(struct sgh_remains *remains)
+{
+	struct sgh_store_op *op = &remains->op;
+
+	if (op->status) {
+		end(remains, op->status, &op->err);
+	} else if (remains->next < remains->find.upload_count) {
+		prepare(op, SGH_STORE_UPLOAD_ABORT, remains->bucket, remains->id);
+		op->upload = remains->find.uploads[remains->next++];
+		submit(remains, op, abort_next);
+	} else if (remains->next >= FIND_MAX) {
+		sgh_fail(&op->err, SANGRAHA_E_UNAVAILABLE, 0,
+			 "more uploads of one key are open than are found at once");
+		end(remains, SANGRAHA_E_UNAVAILABLE, &op->err);
+	} else if (remains->complete) {
+		remains->kept = true;
+		remove_upload(remains);
+	} else {
+		prepare(op, SGH_STORE_HEAD, remains->bucket, remains->id);
+		submit(remains, op, object_seen);
+	}
+}
+
+static void uploads_found(struct sgh_remains *remains)
+{
+	if (remains->find.status == SANGRAHA_E_NOT_FOUND)
+		remains->find.upload_count = 0;
+	else if (remains->find.status) {
+		end(remains, remains->find.status, &remains->find.err);
+		return;
+	}
+	remains->next = 0;
+	abort_next(remains);
+}
+
+static void find(struct sgh_remains *remains)
+{
+	prepare(&remains->find, SGH_STORE_UPLOAD_FIND, remains->bucket, remains->id);
+	submit(remains, &remains->find, uploads_found);
+}
+
+static void upload_aborted(struct sgh_remains *remains)
+{
+	if (remains->op.status && remains->op.status != SANGRAHA_E_NOT_FOUND)
+		end(remains, remains->op.status, &remains->op.err);
+	else
+		find(remains);
+}
+
+void sgh_remains_clear(struct sgh_remains *remains)
+{
+	sgh_remains_fini(remains);
+	remains->op = (struct sgh_store_op){ 0 };
+	remains->kept = false;
+	sgh_record_key_object(remains->object_key, remains->type, remains->id,
+			      remains->record);
+	sgh_record_key_upload(remains->upload_key, remains->id);
+	if (remains->upload && !remains->complete) {
+		prepare(&remains->op, SGH_STORE_UPLOAD_ABORT, remains->bucket,
+			remains->id);
+		remains->op.upload = remains->upload;
+		submit(remains, &remains->op, upload_aborted);
+	} else {
+		find(remains);
+	}
+}

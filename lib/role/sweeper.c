@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/thread.h"
+#include "role/sweep.h"
+
+#define FIRST_MS 3000
+
+struct sgh_sweeper {
+	struct sgh_service *service;
+	int64_t every_ms;
+	struct sgh_timer timer;
+	struct sgh_sweep sweep;
+	bool stop; /* atomic, written under the lock */
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t changed;
+		bool running;
+	} state;
+};
+
+/* Until it has said that it is no longer running the sweeper is there. */
+static void swept(struct sgh_sweep *sweep)
+{
+	struct sgh_sweeper *sweeper = sweep->arg;
+	struct sgh_service *service = sweeper->service;
+
+	if (sweep->status && !__atomic_load_n(&sweeper->stop, __ATOMIC_RELAXED))
+		sgh_log(service->context, SANGRAHA_LOG_WARN, service->kind->role, "sweep",
+			"not everything could be swept: %s", sweep->err.message);
+	sgh_sweep_fini(sweep);
+	pthread_mutex_lock(&sweeper->state.lock);
+	sweeper->state.running = false;
+	/* Room for the timer was made when it was armed for the first time. */
+	if (!sweeper->stop)
+		sgh_timer_arm(service->timers, &sweeper->timer,
+			      sgh_now_ms() + sweeper->every_ms);
+	pthread_cond_broadcast(&sweeper->state.changed);
+	pthread_mutex_unlock(&sweeper->state.lock);
+}
+
+static void fire(struct sgh_timer *timer)
+{
+	struct sgh_sweeper *sweeper = sgh_container_of(timer, struct sgh_sweeper, timer);
+	struct sgh_service *service = sweeper->service;
+
+	bool go;
+
+	pthread_mutex_lock(&sweeper->state.lock);
+	go = !sweeper->stop;
+	sweeper->state.running = go;
+	pthread_mutex_unlock(&sweeper->state.lock);
+	if (!go)
+		return;
+	sweeper->sweep = (struct sgh_sweep){
+		.context = service->context,
+		.store = service->store,
+		.types = service->types,
+		.role = service->kind->role,
+		.stop = &sweeper->stop,
+		.done = swept,
+		.arg = sweeper,
+	};
+	sgh_sweep_run(&sweeper->sweep);
+}
+
+int sgh_sweeper_new(struct sgh_service *service, int64_t every_ms,
+		    struct sgh_sweeper **ret, struct sangraha_error *err)
+{
+	struct sgh_sweeper *sweeper = calloc(1, sizeof(*sweeper));
+	int64_t first = every_ms < FIRST_MS ? every_ms : FIRST_MS;
+
+	if (!sweeper)
+		return sgh_fail_memory(err);
+	sweeper->service = service;
+	sweeper->every_ms = every_ms;
+	sweeper->timer.fire = fire;
+	pthread_mutex_init(&sweeper->state.lock, NULL);
+	sgh_cond_init(&sweeper->state.changed);
+	if (!sgh_timer_arm(service->timers, &sweeper->timer, sgh_now_ms() + first)) {
+		sgh_sweeper_free(sweeper);
+		return sgh_fail_memory(err);
+	}
+	*ret = sweeper;
+	return 0;
+}
+
+void sgh_sweeper_stop(struct sgh_sweeper *sweeper)
+{
+	if (!sweeper)
+		return;
+	pthread_mutex_lock(&sweeper->state.lock);
+	__atomic_store_n(&sweeper->stop, true, __ATOMIC_RELAXED);
+	sgh_timer_cancel(sweeper->service->timers, &sweeper->timer);
+	while (sweeper->state.running)
+		sgh_cond_wait_until(&sweeper->state.changed, &sweeper->state.lock,
+				    SGH_NEVER);
+	pthread_mutex_unlock(&sweeper->state.lock);
+}
+
+void sgh_sweeper_free(struct sgh_sweeper *sweeper)
+{
+	if (!sweeper)
+		return;
+	pthread_cond_destroy(&sweeper->state.changed);
+	pthread_mutex_destroy(&sweeper->state.lock);
+	free(sweeper);
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+#include "base/error.h"
+#include "role/large.h"
+#include "wire/sha256.h"
+
+/*
+ * Reading a large object back through a validator of our own, for requesters that are not
+ * trusted to have run theirs: a piece from the store, a worker that looks at it, the next
+ * piece. Few objects at once, the others wait for their turn. It takes the time it takes:
+ * the requester may have given up long before, and the object is completed or removed all
+ * the same.
+ */
+
+#define AT_ONCE     4
+#define PIECE_MOST  ((size_t)1 << 20)
+#define PIECE_LEAST ((size_t)64 << 10)
+#define TRIES       3
+#define AGAIN_MS    500
+#define RENEW_MS    60000
+
+struct sgh_verify {
+	struct sgh_list link; /* in receiver->verifying.waiting */
+	struct sgh_task *task;
+	struct sangraha_validator *validator;
+	struct sgh_sha256 *hash;
+	uint64_t size;
+	uint64_t offset;
+	unsigned tries;
+	bool whole; /* it came by one PUT: no record of an upload is there */
+	void (*then)(struct sgh_task *task);
+};
+
+static void next_piece(struct sgh_task *task);
+
+void sgh_verify_free(struct sgh_verify *verify)
+{
+	if (!verify)
+		return;
+	sangraha_validator_free(verify->validator);
+	sgh_sha256_free(verify->hash);
+	free(verify);
+}
+
+static const struct sangraha_verdict *verdict_of(const struct sgh_verify *verify)
+{
+	return sangraha_validator_verdict(verify->validator);
+}
+
+const char *sgh_verify_facts(const struct sgh_verify *verify)
+{
+	return sangraha_verdict_facts(verdict_of(verify));
+}
+
+const char *sgh_verify_rules(const struct sgh_verify *verify)
+{
+	return sangraha_verdict_rules(verdict_of(verify));
+}
+
+/* ---- turns ---- */
+
+static void take_turn(struct sgh_task *task)
+{
+	struct sangraha_receiver *receiver = task->service->role;
+	bool turn;
+
+	pthread_mutex_lock(&receiver->verifying.lock);
+	turn = receiver->verifying.count < AT_ONCE;
+	if (turn)
+		receiver->verifying.count++;
+	else
+		sgh_list_append(&receiver->verifying.waiting,
+				&sgh_large_of(task)->verify->link);
+	pthread_mutex_unlock(&receiver->verifying.lock);
+	if (turn)
+		next_piece(task);
+}
+
+static void turn_came(struct sgh_job *job)
+{
+	next_piece(sgh_container_of(job, struct sgh_task, job));
+}
+
+/* The next one goes on by way of the workers. */
+static void leave_turn(struct sgh_task *task)
+{
+	struct sangraha_receiver *receiver = task->service->role;
+	struct sgh_list *link;
+
+	sgh_large_of(task)->failed = NULL;
+	pthread_mutex_lock(&receiver->verifying.lock);
+	link = sgh_list_pop(&receiver->verifying.waiting);
+	if (!link)
+		receiver->verifying.count--;
+	pthread_mutex_unlock(&receiver->verifying.lock);
+	if (link) {
+		struct sgh_task *next =
+			sgh_list_entry(link, struct sgh_verify, link)->task;
+
+		next->job.run = turn_came;
+		sgh_pool_submit(next->service->pool, &next->job);
+	}
+}
+
+/* ---- ends ---- */
+
+static void retry(struct sgh_task *task, const struct sangraha_error *err)
+{
+	struct sangraha_error why = *err;
+
+	leave_turn(task);
+	sgh_task_retry(task, &why);
+}
+
+static void refused(struct sgh_task *task)
+{
+	sgh_write_end(task, &sgh_large_of(task)->why);
+}
+
+static void whole_removed(struct sgh_task *task)
+{
+	if (task->op.status)
+		sgh_task_retry(task, &task->op.err);
+	else
+		refused(task);
+}
+
+/* It must not stay: remove it, then say why. */
+static void refuse(struct sgh_task *task, const struct sangraha_error *err)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_write *write = &large->write;
+
+	if (sgh_status_passing(err->status)) {
+		retry(task, err);
+		return;
+	}
+	large->why = *err;
+	sangraha_verdict_free(write->verdict);
+	write->verdict = sgh_verdict_copy(verdict_of(large->verify));
+	leave_turn(task);
+	if (large->verify->whole) {
+		sgh_task_op(task, SGH_STORE_DELETE, write->type.bucket,
+			    task->request->object_id);
+		sgh_task_run_one(task, whole_removed);
+	} else {
+		sgh_large_clear(task, false, refused);
+	}
+}
+
+/* All was seen: is it what was announced? */
+static int judge(struct sgh_task *task, struct sangraha_error *err)
+{
+	const struct sgh_large *large = sgh_large_of(task);
+	const struct sgh_verify *verify = large->verify;
+	unsigned char digest[32];
+	char hex[SANGRAHA_SHA256_SIZE];
+	int status = sangraha_validator_finish(verify->validator, err);
+
+	if (!status)
+		status = sgh_sha256_final(verify->hash, digest, err);
+	if (status)
+		return status;
+	sgh_hex(digest, sizeof(digest), hex);
+	if (!sgh_streq(hex, task->request->sha256))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"the object's SHA-256 is %s, not the one that was "
+				"announced",
+				hex);
+	/* In parts the record is still to be written, with the facts that we found. */
+	if (verify->whole &&
+	    !sgh_streq(large->write.there.object->facts, sgh_verify_facts(verify)))
+		return sgh_fail(
+			err, SANGRAHA_E_INVALID, 0,
+			"the object's facts are %s, not those that were announced",
+			sgh_verify_facts(verify));
+	return 0;
+}
+
+static void finish(struct sgh_task *task)
+{
+	struct sgh_verify *verify = sgh_large_of(task)->verify;
+	struct sangraha_error err;
+
+	if (judge(task, &err)) {
+		refuse(task, &err);
+	} else {
+		leave_turn(task);
+		verify->then(task);
+	}
+}
+
+/* ---- pieces ---- */
+
+static void looked_at(struct sgh_job *job)
+{
+	struct sgh_task *task = sgh_container_of(job, struct sgh_task, job);
+	struct sgh_verify *verify = sgh_large_of(task)->verify;
+	const struct sgh_bytes *data = task->op.data;
+	struct sangraha_error err;
+	int status = sgh_sha256_update(verify->hash, data->data, data->length, &err);
+
+	if (!status)
+		status = sangraha_validator_feed(verify->validator, data->data,
+						 data->length, &err);
+	verify->offset += data->length;
+	sgh_store_op_fini(&task->op);
+	if (status)
+		refuse(task, &err);
+	else
+		next_piece(task);
+}
+
+static void ask_again(struct sgh_timer *timer)
+{
+	next_piece(sgh_container_of(timer, struct sgh_task, again));
+}
+
+static void piece_read(struct sgh_task *task)
+{
+	struct sgh_verify *verify = sgh_large_of(task)->verify;
+	const struct sgh_store_op *op = &task->op;
+	struct sangraha_error err = op->err;
+
+	if (!op->status && op->data && op->data->length) {
+		verify->tries = 0;
+		task->job.run = looked_at;
+		sgh_pool_submit(task->service->pool, &task->job);
+		return;
+	}
+	if (!op->status || op->status == SANGRAHA_E_NOT_FOUND)
+		sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0,
+			 "%.36s went away while it was read back",
+			 task->request->object_id);
+	task->again.fire = ask_again;
+	if (!sgh_status_passing(op->status) || ++verify->tries >= TRIES ||
+	    !sgh_service_wait(task->service, task, AGAIN_MS))
+		retry(task, &err);
+}
+
+static bool ends_soon(const struct sgh_large *large)
+{
+	return !large->verify->whole &&
+	       large->upload.expires_ms - sgh_time_ms() < RENEW_MS;
+}
+
+static size_t piece_size(const struct sgh_task *task)
+{
+	size_t share = sgh_budget_limit(task->service->context->budget) / 32;
+
+	if (share < PIECE_LEAST)
+		return PIECE_LEAST;
+	return sgh_min(share, PIECE_MOST);
+}
+
+static void next_piece(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_verify *verify = large->verify;
+	uint64_t left = verify->size - verify->offset;
+	struct sgh_store_op *op;
+
+	if (sgh_service_stopping(task->service)) {
+		leave_turn(task);
+		sgh_task_abandon(task);
+	} else if (!left) {
+		finish(task);
+	} else if (ends_soon(large)) {
+		sgh_large_write_upload(task, false, next_piece);
+	} else {
+		op = sgh_task_op(task, SGH_STORE_GET, large->write.type.bucket,
+				 task->request->object_id);
+		op->offset = verify->offset;
+		op->max_length = piece_size(task);
+		sgh_task_run_one(task, piece_read);
+	}
+}
+
+static int begin(struct sgh_verify *verify, struct sgh_task *task,
+		 struct sangraha_error *err)
+{
+	struct sangraha_validate_options options = {
+		.size = sizeof(options),
+		.declared = task->op.head.content_type,
+		.asserted = task->request->object_type,
+		.length = verify->size,
+	};
+	int status = sangraha_validator_new(task->service->types, &options,
+					    &verify->validator, err);
+
+	return status ? status : sgh_sha256_new(&verify->hash, err);
+}
+
+void sgh_large_verify(struct sgh_task *task, bool whole,
+		      void (*then)(struct sgh_task *task))
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_verify *verify = calloc(1, sizeof(*verify));
+	struct sangraha_error err;
+
+	if (!verify) {
+		sgh_task_abandon(task);
+		return;
+	}
+	sgh_verify_free(large->verify);
+	large->verify = verify;
+	sgh_list_init(&verify->link);
+	verify->task = task;
+	verify->whole = whole;
+	verify->size = (uint64_t)task->request->size;
+	verify->then = then;
+	if (begin(verify, task, &err)) {
+		sgh_task_retry(task, &err);
+		return;
+	}
+	/* Nobody ends the task for us while others wait for its turn to be over. */
+	task->begun = true;
+	large->failed = retry;
+	take_turn(task);
+}
