@@ -21,11 +21,38 @@ extern "C" {
  */
 struct sangraha_types;
 
-/* What validators refuse beyond what the format's own rules say. Zero means default. */
+/* Whether to let in what some programs take and others do not. */
+enum sangraha_choice {
+	SANGRAHA_CHOICE_DEFAULT = 0, /* what the comment at the member says */
+	SANGRAHA_CHOICE_ACCEPT = 1,
+	SANGRAHA_CHOICE_REFUSE = 2,
+};
+
+/*
+ * What validators refuse beyond what the format's own rules say. Zero means default.
+ * Names that an object has twice are always accepted: to know them all would take memory
+ * that grows with the text.
+ */
 struct sangraha_policy {
 	size_t size;               /* sizeof(struct sangraha_policy) */
 	unsigned json_max_depth;   /* arrays and objects in each other, to 2^20; 0: 512 */
 	uint64_t image_max_pixels; /* width times height; 0: 2^28 */
+	uint64_t image_max_total;  /* width times height times frames; 0: 2^32 */
+	/* Each of these is an enum sangraha_choice; the default is in brackets. */
+	int json_bom;       /* a UTF-8 byte order mark before the text [refuse] */
+	int json_scalars;   /* a text that is no object and no array [accept] */
+	int image_trailing; /* bytes after the image's end [accept]; a fact */
+	int pdf_encryption; /* [accept]; a fact, as are the next three */
+	int pdf_javascript; /* [accept] */
+	int pdf_launch;     /* actions that start a program [accept] */
+	int pdf_files;      /* embedded files [accept] */
+	/* Bytes that may stand before a PDF's header, to 1024; 0: none. */
+	unsigned pdf_max_leading;
+	/*
+	 * Bytes that may stand after a PDF's last %%EOF, the line's end too; 0: 1024. As
+	 * few as 2 leave room for the line's end alone.
+	 */
+	unsigned pdf_max_trailing;
 };
 
 /*
@@ -102,8 +129,9 @@ struct sangraha_type {
 
 /*
  * Make a registry of json, image and pdf. `policy` may be NULL and is copied. On success
- * *ret is a new reference: release it with sangraha_types_unref(). Reads libmagic's
- * database, and fails with SANGRAHA_E_INTERNAL without it. Since: 0.1
+ * *ret is a new reference: release it with sangraha_types_unref(). SANGRAHA_E_INVALID for
+ * a policy that cannot be. Reads libmagic's database, and fails with
+ * SANGRAHA_E_INTERNAL without it. Since: 0.1
  */
 int sangraha_types_new(const struct sangraha_policy *policy, struct sangraha_types **ret,
 		       struct sangraha_error *err);
@@ -224,7 +252,7 @@ const char *sangraha_verdict_rule(const struct sangraha_verdict *verdict);
 int64_t sangraha_verdict_offset(const struct sangraha_verdict *verdict);
 /* What was learnt, compact JSON of at most 256 bytes; "{}" when nothing. Since: 0.1 */
 const char *sangraha_verdict_facts(const struct sangraha_verdict *verdict);
-/* The version of the rule set, stored with the object: "1". Since: 0.1 */
+/* The version of the rule set, stored with the object: "2". Since: 0.1 */
 const char *sangraha_verdict_rules(const struct sangraha_verdict *verdict);
 
 #ifdef __cplusplus

@@ -25,13 +25,46 @@ static void set_type(struct sangraha_validator *v, const struct sgh_type *type,
 	snprintf(v->verdict.detected, sizeof(v->verdict.detected), "%s", detected);
 }
 
+/* Answers that mean: some text, some bytes. */
+static bool undecided(const char *looks_like)
+{
+	return sgh_streq(looks_like, "text/plain") ||
+	       sgh_streq(looks_like, "application/octet-stream");
+}
+
+static const struct sgh_type *expected(const struct sangraha_validator *v)
+{
+	return v->asserted_type ? v->asserted_type : v->declared_type;
+}
+
+/*
+ * Where the policy lets something stand before a PDF's header libmagic often knows no
+ * better than to call it data.
+ */
+static bool is_late_pdf(const struct sangraha_validator *v)
+{
+	size_t most = v->types->limits.pdf_max_leading;
+	const struct sgh_format *format;
+	bool open = undecided(v->looks_like) ||
+		    (expected(v) == sgh_types_by_name(v->types, "pdf") &&
+		     !sgh_types_by_mime(v->types, v->looks_like, &format));
+
+	return most && open &&
+	       memmem(v->look, sgh_min(v->look_length, most + 5), "%PDF-", 5);
+}
+
 /* libmagic's answer, asked for once and only when the decision hangs on it. */
 static int sniff(struct sangraha_validator *v, struct sangraha_error *err)
 {
+	int status;
+
 	if (*v->looks_like)
 		return 0;
-	return sgh_magic_ask(v->types->magic, v->look, v->look_length, v->looks_like,
-			     err);
+	status = sgh_magic_ask(v->types->magic, v->look, v->look_length, v->looks_like,
+			       err);
+	if (!status && is_late_pdf(v))
+		strcpy(v->looks_like, "application/pdf");
+	return status;
 }
 
 /* 415: the content is taken for what libmagic says, and that was not wanted. */
@@ -90,21 +123,9 @@ static int not_allowed(struct sangraha_validator *v, int64_t offset,
 	return unsupported(v, "type.not-allowed", offset, err, message);
 }
 
-/* Answers that mean: some text, some bytes. */
-static bool undecided(const char *looks_like)
-{
-	return sgh_streq(looks_like, "text/plain") ||
-	       sgh_streq(looks_like, "application/octet-stream");
-}
-
 static bool is_json(const struct sangraha_validator *v)
 {
 	return v->run.format == &sgh_format_json;
-}
-
-static const struct sgh_type *expected(const struct sangraha_validator *v)
-{
-	return v->asserted_type ? v->asserted_type : v->declared_type;
 }
 
 static int rejected(struct sangraha_validator *v, const struct sgh_refusal *refusal,
@@ -213,12 +234,21 @@ static int whole_json(struct sangraha_validator *v, struct sangraha_error *err)
 			   v->look_length, err);
 }
 
+/* Behind a byte order mark that the policy lets in. */
+static size_t begin_of_text(const struct sangraha_validator *v)
+{
+	bool mark = v->types->limits.json_bom && v->look_length >= 3 &&
+		    memcmp(v->look, "\xef\xbb\xbf", 3) == 0;
+
+	return mark ? 3 : 0;
+}
+
 static int start_undeclared(struct sangraha_validator *v, bool whole,
 			    struct sangraha_error *err)
 {
 	const struct sgh_format *format = NULL;
 	const struct sgh_type *type;
-	size_t first = 0;
+	size_t first = begin_of_text(v);
 	int status;
 
 	while (first < v->look_length && sgh_json_space(v->look[first]))

@@ -35,25 +35,35 @@ int sgh_image_size(const struct sgh_limits *limits, uint64_t width, uint64_t hei
 				  "%" PRIu64 " x %" PRIu64
 				  " pixels are more than %" PRIu64,
 				  width, height, limits->image_max_pixels);
-	if (__builtin_mul_overflow(pixels, frames, &pixels) || pixels > UINT64_C(1) << 32)
+	if (__builtin_mul_overflow(pixels, frames, &pixels) ||
+	    pixels > limits->image_max_total)
 		return sgh_refuse(ret, "image.frames", offset,
 				  "%" PRIu64 " frames of %" PRIu64 " x %" PRIu64
-				  " pixels are more than 2^32 pixels",
-				  frames, width, height);
+				  " pixels are more than %" PRIu64 " pixels",
+				  frames, width, height, limits->image_max_total);
 	return 0;
 }
 
-void sgh_image_facts(char facts[SGH_FACTS_SIZE], uint64_t width, uint64_t height,
-		     uint64_t frames, uint64_t trailing)
+void sgh_image_facts(char facts[SGH_FACTS_SIZE], const struct sgh_image *image)
 {
-	int length = snprintf(facts, SGH_FACTS_SIZE,
-			      "{\"width\":%" PRIu64 ",\"height\":%" PRIu64
-			      ",\"frames\":%" PRIu64,
-			      width, height, frames);
+	char trailing[40] = "";
 
-	if (trailing)
-		snprintf(facts + length, SGH_FACTS_SIZE - (size_t)length,
-			 ",\"trailing\":%" PRIu64 "}", trailing);
-	else
-		snprintf(facts + length, SGH_FACTS_SIZE - (size_t)length, "}");
+	if (image->trailing)
+		snprintf(trailing, sizeof(trailing), ",\"trailing\":%" PRIu64,
+			 image->trailing);
+	snprintf(facts, SGH_FACTS_SIZE,
+		 "{\"width\":%" PRIu64 ",\"height\":%" PRIu64 ",\"frames\":%" PRIu64
+		 ",\"color\":\"%s\"%s}",
+		 image->width, image->height, image->frames, image->color, trailing);
+}
+
+int sgh_image_trailing(const struct sgh_limits *limits, struct sgh_reader *reader,
+		       uint64_t *trailing, struct sgh_refusal *ret)
+{
+	if (!limits->image_trailing)
+		return sgh_refuse(ret, "image.trailing", reader->offset,
+				  "something follows the end of the image");
+	*trailing += sgh_reader_left(reader);
+	sgh_reader_advance(reader, sgh_reader_left(reader));
+	return 0;
 }

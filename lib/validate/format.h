@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "validate/crc32.h"
+#include "validate/reader.h"
 
 #define SGH_FACTS_SIZE 257 /* 256 bytes of compact JSON and the NUL */
 
@@ -24,7 +25,14 @@ int sgh_refuse(struct sgh_refusal *ret, const char *rule, uint64_t offset,
 /* What checks go by; belongs to the registry and never changes. */
 struct sgh_limits {
 	unsigned json_max_depth;
+	bool json_bom; /* accepted, as of the others below */
+	bool json_scalars;
 	uint64_t image_max_pixels;
+	uint64_t image_max_total; /* times frames */
+	bool image_trailing;
+	unsigned pdf_refused; /* enum sgh_pdf_fact, as bits */
+	unsigned pdf_max_leading;
+	unsigned pdf_max_trailing;
 	struct sgh_crc32 crc32;
 };
 
@@ -59,12 +67,23 @@ extern const struct sgh_format sgh_format_pdf;
 
 /*
  * The rule that all images share: width and height are not 0, width times height is
- * within the policy, times frames at most 2^32. `offset` is where the numbers stand.
+ * within the policy, times frames too. `offset` is where the numbers stand.
  */
 int sgh_image_size(const struct sgh_limits *limits, uint64_t width, uint64_t height,
 		   uint64_t frames, uint64_t offset, struct sgh_refusal *ret);
-/* {"width":…,"height":…,"frames":…}, and "trailing" when bytes follow the image. */
-void sgh_image_facts(char facts[SGH_FACTS_SIZE], uint64_t width, uint64_t height,
-		     uint64_t frames, uint64_t trailing);
+/* What there is to know of an image. */
+struct sgh_image {
+	uint64_t width;
+	uint64_t height;
+	uint64_t frames;
+	const char *color; /* "rgb" */
+	uint64_t trailing; /* bytes after its end */
+};
+
+/* {"width":…,"height":…,"frames":…,"color":…}, and "trailing" when bytes follow. */
+void sgh_image_facts(char facts[SGH_FACTS_SIZE], const struct sgh_image *image);
+/* Bytes follow the image, from `offset` on: count them, or refuse them by policy. */
+int sgh_image_trailing(const struct sgh_limits *limits, struct sgh_reader *reader,
+		       uint64_t *trailing, struct sgh_refusal *ret);
 
 #endif

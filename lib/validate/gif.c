@@ -21,6 +21,13 @@ enum {
 	TRAILER = 0x3b,
 };
 
+/* Labels of extensions. */
+enum {
+	PLAIN_TEXT = 0x01,
+	GRAPHIC_CONTROL = 0xf9,
+	APPLICATION = 0xff,
+};
+
 enum state {
 	BEGIN,
 	TABLE, /* a colour table; then `after` */
@@ -28,9 +35,11 @@ enum state {
 	LABEL, /* of an extension */
 	DESCRIPTOR,
 	CODE_SIZE,
+	FIRST_LENGTH, /* of an extension or an image: some are fixed */
 	SUB_LENGTH,
 	SUB_BLOCK,
-	TAIL, /* after the trailer */
+	CONTROL_END, /* a graphic control extension is one sub-block */
+	TAIL,        /* after the trailer */
 };
 
 struct gif {
@@ -38,11 +47,9 @@ struct gif {
 	struct sgh_reader reader;
 	enum state state;
 	enum state after;
+	int label;     /* of the extension; -1: this is an image */
 	uint64_t left; /* of a table or a sub-block */
-	uint64_t width;
-	uint64_t height;
-	uint64_t frames;
-	uint64_t trailing;
+	struct sgh_image image;
 };
 
 static void skip_table(struct gif *gif, unsigned char flags, enum state after)
@@ -64,10 +71,11 @@ static int read_header(struct gif *gif, struct sgh_refusal *ret)
 			return sgh_refuse(ret, "gif.signature", i,
 					  "this is no GIF signature");
 	}
-	gif->width = sgh_le16(field + 6);
-	gif->height = sgh_le16(field + 8);
+	gif->image.width = sgh_le16(field + 6);
+	gif->image.height = sgh_le16(field + 8);
 	skip_table(gif, field[10], BLOCK);
-	return sgh_image_size(gif->limits, gif->width, gif->height, 1, 6, ret);
+	return sgh_image_size(gif->limits, gif->image.width, gif->image.height, 1, 6,
+			      ret);
 }
 
 static int read_block(struct gif *gif, struct sgh_refusal *ret)
@@ -83,7 +91,7 @@ static int read_block(struct gif *gif, struct sgh_refusal *ret)
 		gif->state = DESCRIPTOR;
 		return 0;
 	case TRAILER:
-		if (gif->frames == 0)
+		if (gif->image.frames == 0)
 			return sgh_refuse(ret, "gif.order", offset,
 					  "the trailer comes before any image");
 		gif->state = TAIL;
@@ -107,20 +115,63 @@ static int read_descriptor(struct gif *gif, struct sgh_refusal *ret)
 				start + 4, ret);
 	if (status)
 		return status;
-	gif->frames++;
+	gif->image.frames++;
 	skip_table(gif, field[8], CODE_SIZE);
-	return sgh_image_size(gif->limits, gif->width, gif->height, gif->frames, start,
-			      ret);
+	return sgh_image_size(gif->limits, gif->image.width, gif->image.height,
+			      gif->image.frames, start, ret);
 }
 
 static int read_code_size(struct gif *gif, struct sgh_refusal *ret)
 {
 	const unsigned char *field = sgh_reader_take(&gif->reader, 1);
 
-	if (*field < 1 || *field > 11)
+	/* The standard begins at 2, but two colours were written with 1 at times. */
+	if (*field < 1 || *field > 8)
 		return sgh_refuse(ret, "gif.image", gif->reader.offset - 1,
 				  "LZW codes of %u bits", *field);
-	gif->state = SUB_LENGTH;
+	gif->label = -1;
+	gif->state = FIRST_LENGTH;
+	return 0;
+}
+
+/* How long the first sub-block of an extension is; 0 where anything goes. */
+static unsigned fixed_length(int label)
+{
+	switch (label) {
+	case PLAIN_TEXT:
+		return 12;
+	case GRAPHIC_CONTROL:
+		return 4;
+	case APPLICATION:
+		return 11;
+	default:
+		return 0;
+	}
+}
+
+static int read_first_length(struct gif *gif, struct sgh_refusal *ret)
+{
+	unsigned length = *sgh_reader_take(&gif->reader, 1);
+	unsigned fixed = fixed_length(gif->label);
+
+	if (gif->label < 0 && length == 0)
+		return sgh_refuse(ret, "gif.image", gif->reader.offset - 1,
+				  "an image without data");
+	if (fixed && length != fixed)
+		return sgh_refuse(ret, "gif.block", gif->reader.offset - 1,
+				  "extension 0x%02x begins with %u bytes, not %u",
+				  (unsigned)gif->label, length, fixed);
+	gif->left = length;
+	gif->state = length ? SUB_BLOCK : BLOCK;
+	return 0;
+}
+
+static int read_control_end(struct gif *gif, struct sgh_refusal *ret)
+{
+	if (*sgh_reader_take(&gif->reader, 1) != 0)
+		return sgh_refuse(ret, "gif.block", gif->reader.offset - 1,
+				  "a graphic control extension of several blocks");
+	gif->state = BLOCK;
 	return 0;
 }
 
@@ -148,23 +199,26 @@ static int step(struct gif *gif, struct sgh_refusal *ret)
 	case BLOCK:
 		return read_block(gif, ret);
 	case LABEL:
-		sgh_reader_advance(&gif->reader, 1);
-		gif->state = SUB_LENGTH;
+		gif->label = *sgh_reader_take(&gif->reader, 1);
+		gif->state = FIRST_LENGTH;
 		return 0;
 	case DESCRIPTOR:
 		return read_descriptor(gif, ret);
 	case CODE_SIZE:
 		return read_code_size(gif, ret);
+	case FIRST_LENGTH:
+		return read_first_length(gif, ret);
 	case SUB_LENGTH:
 		read_sub_length(gif);
 		return 0;
 	case SUB_BLOCK:
-		skip(gif, SUB_LENGTH);
+		skip(gif, gif->label == GRAPHIC_CONTROL ? CONTROL_END : SUB_LENGTH);
 		return 0;
+	case CONTROL_END:
+		return read_control_end(gif, ret);
 	default:
-		gif->trailing += sgh_reader_left(&gif->reader);
-		sgh_reader_advance(&gif->reader, sgh_reader_left(&gif->reader));
-		return 0;
+		return sgh_image_trailing(gif->limits, &gif->reader, &gif->image.trailing,
+					  ret);
 	}
 }
 
@@ -187,7 +241,7 @@ static int finish(void *state, char facts[SGH_FACTS_SIZE], struct sgh_refusal *r
 	if (gif->state != TAIL)
 		return sgh_refuse(ret, "gif.end", gif->reader.offset,
 				  "the image ends without a trailer");
-	sgh_image_facts(facts, gif->width, gif->height, gif->frames, gif->trailing);
+	sgh_image_facts(facts, &gif->image);
 	return 0;
 }
 
@@ -195,8 +249,10 @@ static void *begin(const struct sgh_limits *limits)
 {
 	struct gif *gif = calloc(1, sizeof(*gif));
 
-	if (gif)
-		gif->limits = limits;
+	if (!gif)
+		return NULL;
+	gif->limits = limits;
+	gif->image.color = "palette";
 	return gif;
 }
 

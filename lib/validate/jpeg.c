@@ -1,79 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-#include "validate/format.h"
-
-#include <inttypes.h>
+#include "validate/jpeg.h"
 
 #include <sangraha/error.h>
 
 #include "base/util.h"
-#include "validate/reader.h"
 
 /*
  * JPEG (ITU-T T.81, annex B): marker segments from SOI to EOI; after each SOS segment come
- * entropy-coded bytes up to the next marker. Nothing is decoded.
+ * entropy-coded bytes up to the next marker. Nothing is decoded. Restart markers are not
+ * counted: cameras get them wrong.
  */
-enum {
-	M_TEM = 0x01,
-	M_SOF0 = 0xc0,
-	M_DHT = 0xc4,
-	M_JPG = 0xc8,
-	M_DAC = 0xcc,
-	M_SOF15 = 0xcf,
-	M_RST0 = 0xd0,
-	M_RST7 = 0xd7,
-	M_SOI = 0xd8,
-	M_EOI = 0xd9,
-	M_SOS = 0xda,
-};
-
-/* Precision, height, width, number of components; then three bytes a component. */
-#define SOF_LENGTH 6
+#define RESERVED_FIRST 0x02
+#define RESERVED_LAST  0xbf
 
 enum state {
 	BEGIN,
 	MARKER, /* 0xff */
 	CODE,   /* after it: fill bytes and the marker's code */
 	LENGTH,
-	FRAME, /* of an SOF segment */
 	SEGMENT,
+	FIRST_ENTROPY, /* the first byte of a scan */
 	ENTROPY,
 	ENTROPY_CODE, /* after 0xff in entropy-coded bytes */
 	TAIL,         /* after EOI */
 };
 
-struct jpeg {
-	const struct sgh_limits *limits;
-	struct sgh_reader reader;
-	enum state state;
-	unsigned char code; /* the segment's */
-	bool has_frame;
-	bool has_scan;
-	uint64_t left; /* of the segment */
-	uint64_t width;
-	uint64_t height;
-	uint64_t trailing;
-};
-
-static bool is_sof(unsigned char code)
-{
-	return code >= M_SOF0 && code <= M_SOF15 && code != M_DHT && code != M_JPG &&
-	       code != M_DAC;
-}
-
-static int read_signature(struct jpeg *jpeg, struct sgh_refusal *ret)
+static int read_signature(struct sgh_jpeg *jpeg, struct sgh_refusal *ret)
 {
 	const unsigned char *field = sgh_reader_take(&jpeg->reader, 2);
 
 	if (!field)
 		return 0;
-	if (field[0] != 0xff || field[1] != M_SOI)
+	if (field[0] != 0xff || field[1] != SGH_JPEG_SOI)
 		return sgh_refuse(ret, "jpeg.signature", field[0] == 0xff,
 				  "this is no JPEG signature");
 	jpeg->state = MARKER;
 	return 0;
 }
 
-static int read_marker(struct jpeg *jpeg, struct sgh_refusal *ret)
+static int read_marker(struct sgh_jpeg *jpeg, struct sgh_refusal *ret)
 {
 	const unsigned char *field = sgh_reader_take(&jpeg->reader, 1);
 
@@ -84,100 +49,109 @@ static int read_marker(struct jpeg *jpeg, struct sgh_refusal *ret)
 	return 0;
 }
 
-static int refuse_code(const struct jpeg *jpeg, const char *rule, const char *why,
+static int refuse_code(const struct sgh_jpeg *jpeg, const char *rule, const char *why,
 		       struct sgh_refusal *ret)
 {
 	return sgh_refuse(ret, rule, jpeg->reader.offset - 1, "marker 0x%02x %s",
 			  jpeg->code, why);
 }
 
+static bool is_restart(unsigned char code)
+{
+	return code >= SGH_JPEG_RST0 && code <= SGH_JPEG_RST7;
+}
+
+static int end_image(struct sgh_jpeg *jpeg, struct sgh_refusal *ret)
+{
+	if (!jpeg->has_scan)
+		return refuse_code(jpeg, "jpeg.order",
+				   "ends the image before any image data", ret);
+	jpeg->state = TAIL;
+	/* Nothing told the number of lines after all. */
+	return sgh_image_size(jpeg->limits, jpeg->image.width, jpeg->image.height, 1,
+			      jpeg->size_at, ret);
+}
+
+static int check_order(const struct sgh_jpeg *jpeg, struct sgh_refusal *ret)
+{
+	if (sgh_jpeg_is_sof(jpeg->code) && jpeg->has_frame && !jpeg->hierarchical)
+		return refuse_code(jpeg, "jpeg.order", "begins a second frame", ret);
+	if (jpeg->code == SGH_JPEG_DHP && (jpeg->has_frame || jpeg->hierarchical))
+		return refuse_code(jpeg, "jpeg.order", "comes after a frame", ret);
+	if (jpeg->code == SGH_JPEG_SOS && !jpeg->has_frame)
+		return refuse_code(jpeg, "jpeg.order", "begins a scan before a frame",
+				   ret);
+	return 0;
+}
+
 /* The code of a marker, in the header, between scans or at the end of one. */
-static int read_code(struct jpeg *jpeg, struct sgh_refusal *ret)
+static int read_code(struct sgh_jpeg *jpeg, struct sgh_refusal *ret)
 {
 	unsigned char code = *sgh_reader_take(&jpeg->reader, 1);
 
 	if (code == 0xff) /* fill bytes may stand before a code */
 		return 0;
 	jpeg->code = code;
-	if (code == 0x00 || code == M_SOI)
+	if (code == 0x00 || code == SGH_JPEG_SOI ||
+	    (code >= RESERVED_FIRST && code <= RESERVED_LAST))
 		return refuse_code(jpeg, "jpeg.marker", "has no place here", ret);
-	if (code == M_TEM || (code >= M_RST0 && code <= M_RST7)) {
+	if (code == SGH_JPEG_TEM || is_restart(code)) {
 		jpeg->state = MARKER;
 		return 0;
 	}
-	if (code == M_EOI) {
-		if (!jpeg->has_scan)
-			return refuse_code(jpeg, "jpeg.order",
-					   "ends the image before any image data", ret);
-		jpeg->state = TAIL;
-		return 0;
-	}
-	if (is_sof(code) && jpeg->has_frame)
-		return refuse_code(jpeg, "jpeg.order", "begins a second frame", ret);
-	if (code == M_SOS && !jpeg->has_frame)
-		return refuse_code(jpeg, "jpeg.order", "begins a scan before a frame",
-				   ret);
+	if (code == SGH_JPEG_EOI)
+		return end_image(jpeg, ret);
 	jpeg->state = LENGTH;
-	return 0;
+	return check_order(jpeg, ret);
 }
 
-static int read_length(struct jpeg *jpeg, struct sgh_refusal *ret)
+static void end_segment(struct sgh_jpeg *jpeg)
+{
+	if (jpeg->left == 0)
+		jpeg->state = jpeg->code == SGH_JPEG_SOS ? FIRST_ENTROPY : MARKER;
+}
+
+static int read_length(struct sgh_jpeg *jpeg, struct sgh_refusal *ret)
 {
 	const unsigned char *field = sgh_reader_take(&jpeg->reader, 2);
 	uint32_t length;
-	uint32_t least = 2;
 
 	if (!field)
 		return 0;
 	length = sgh_be16(field);
-	if (is_sof(jpeg->code))
-		least = 2 + SOF_LENGTH + 3;
-	else if (jpeg->code == M_SOS)
-		least = 2 + 1 + 2 + 3;
-	if (length < least)
+	jpeg->left = length < 2 ? 0 : length - 2;
+	if (length < 2 || jpeg->left < sgh_jpeg_segment_begin(jpeg))
 		return sgh_refuse(ret, "jpeg.length", jpeg->reader.offset - 2,
 				  "a segment of marker 0x%02x cannot be %u bytes long",
 				  jpeg->code, (unsigned)length);
-	jpeg->left = length - 2;
-	if (jpeg->left == 0)
-		jpeg->state = MARKER;
-	else
-		jpeg->state = is_sof(jpeg->code) ? FRAME : SEGMENT;
+	jpeg->state = SEGMENT;
+	end_segment(jpeg);
 	return 0;
 }
 
-static int read_frame(struct jpeg *jpeg, struct sgh_refusal *ret)
+static int read_segment(struct sgh_jpeg *jpeg, struct sgh_refusal *ret)
 {
-	const unsigned char *field = sgh_reader_take(&jpeg->reader, SOF_LENGTH);
-	uint64_t start = jpeg->reader.offset - SOF_LENGTH;
+	int status = sgh_jpeg_segment_read(jpeg, ret);
 
-	if (!field)
-		return 0;
-	jpeg->left -= SOF_LENGTH;
-	if (field[0] < 2 || field[0] > 16)
-		return sgh_refuse(ret, "jpeg.frame", start, "samples of %u bits",
-				  field[0]);
-	if (jpeg->left != 3 * (uint64_t)field[5])
-		return sgh_refuse(ret, "jpeg.frame", start + 5,
-				  "%u components in a frame header for %" PRIu64,
-				  field[5], jpeg->left / 3);
-	jpeg->has_frame = true;
-	jpeg->height = sgh_be16(field + 1);
-	jpeg->width = sgh_be16(field + 3);
-	jpeg->state = SEGMENT;
-	return sgh_image_size(jpeg->limits, jpeg->width, jpeg->height, 1, start + 1, ret);
+	end_segment(jpeg);
+	return status;
 }
 
-static void read_segment(struct jpeg *jpeg)
+/* Arithmetic coding leaves zeros at the end of a scan out, all of them perhaps. */
+static bool may_be_empty(const struct sgh_jpeg *jpeg)
 {
-	sgh_reader_skip(&jpeg->reader, &jpeg->left);
-	if (jpeg->left > 0)
-		return;
-	jpeg->has_scan |= jpeg->code == M_SOS;
-	jpeg->state = jpeg->code == M_SOS ? ENTROPY : MARKER;
+	return (jpeg->sof & 0x0f) > 8;
 }
 
-static void read_entropy(struct jpeg *jpeg)
+static void read_first_entropy(struct sgh_jpeg *jpeg)
+{
+	jpeg->has_scan |= may_be_empty(jpeg);
+	jpeg->state = ENTROPY;
+	if (*jpeg->reader.at != 0xff)
+		jpeg->has_scan = true;
+}
+
+static void read_entropy(struct sgh_jpeg *jpeg)
 {
 	size_t left = sgh_reader_left(&jpeg->reader);
 	const unsigned char *marker = memchr(jpeg->reader.at, 0xff, left);
@@ -191,11 +165,12 @@ static void read_entropy(struct jpeg *jpeg)
 }
 
 /* A stuffed zero and restart markers belong to the scan; other codes end it. */
-static int read_entropy_code(struct jpeg *jpeg, struct sgh_refusal *ret)
+static int read_entropy_code(struct sgh_jpeg *jpeg, struct sgh_refusal *ret)
 {
 	unsigned char code = *jpeg->reader.at;
 
-	if (code == 0x00 || (code >= M_RST0 && code <= M_RST7)) {
+	if (code == 0x00 || is_restart(code)) {
+		jpeg->has_scan |= code == 0x00;
 		sgh_reader_advance(&jpeg->reader, 1);
 		jpeg->state = ENTROPY;
 		return 0;
@@ -204,7 +179,7 @@ static int read_entropy_code(struct jpeg *jpeg, struct sgh_refusal *ret)
 	return read_code(jpeg, ret);
 }
 
-static int step(struct jpeg *jpeg, struct sgh_refusal *ret)
+static int step(struct sgh_jpeg *jpeg, struct sgh_refusal *ret)
 {
 	switch (jpeg->state) {
 	case BEGIN:
@@ -215,10 +190,10 @@ static int step(struct jpeg *jpeg, struct sgh_refusal *ret)
 		return read_code(jpeg, ret);
 	case LENGTH:
 		return read_length(jpeg, ret);
-	case FRAME:
-		return read_frame(jpeg, ret);
 	case SEGMENT:
-		read_segment(jpeg);
+		return read_segment(jpeg, ret);
+	case FIRST_ENTROPY:
+		read_first_entropy(jpeg);
 		return 0;
 	case ENTROPY:
 		read_entropy(jpeg);
@@ -226,16 +201,15 @@ static int step(struct jpeg *jpeg, struct sgh_refusal *ret)
 	case ENTROPY_CODE:
 		return read_entropy_code(jpeg, ret);
 	default:
-		jpeg->trailing += sgh_reader_left(&jpeg->reader);
-		sgh_reader_advance(&jpeg->reader, sgh_reader_left(&jpeg->reader));
-		return 0;
+		return sgh_image_trailing(jpeg->limits, &jpeg->reader,
+					  &jpeg->image.trailing, ret);
 	}
 }
 
 static int feed(void *state, const unsigned char *data, size_t length,
 		struct sgh_refusal *ret)
 {
-	struct jpeg *jpeg = state;
+	struct sgh_jpeg *jpeg = state;
 	int status = 0;
 
 	sgh_reader_set(&jpeg->reader, data, length);
@@ -246,27 +220,31 @@ static int feed(void *state, const unsigned char *data, size_t length,
 
 static int finish(void *state, char facts[SGH_FACTS_SIZE], struct sgh_refusal *ret)
 {
-	const struct jpeg *jpeg = state;
+	struct sgh_jpeg *jpeg = state;
 
 	if (jpeg->state != TAIL)
 		return sgh_refuse(ret, "jpeg.end", jpeg->reader.offset,
 				  "the image ends without an EOI marker");
-	sgh_image_facts(facts, jpeg->width, jpeg->height, 1, jpeg->trailing);
+	jpeg->image.color = sgh_jpeg_color(jpeg);
+	sgh_image_facts(facts, &jpeg->image);
 	return 0;
 }
 
 static void *begin(const struct sgh_limits *limits)
 {
-	struct jpeg *jpeg = calloc(1, sizeof(*jpeg));
+	struct sgh_jpeg *jpeg = calloc(1, sizeof(*jpeg));
 
-	if (jpeg)
-		jpeg->limits = limits;
+	if (!jpeg)
+		return NULL;
+	jpeg->limits = limits;
+	jpeg->image.frames = 1;
 	return jpeg;
 }
 
 static bool looks(const unsigned char *data, size_t length)
 {
-	return length >= 3 && data[0] == 0xff && data[1] == M_SOI && data[2] == 0xff;
+	return length >= 3 && data[0] == 0xff && data[1] == SGH_JPEG_SOI &&
+	       data[2] == 0xff;
 }
 
 const struct sgh_format sgh_format_jpeg = {

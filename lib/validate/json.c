@@ -20,6 +20,7 @@
  * possible. Failing is a state too: then the returned pointer is the bad byte.
  */
 enum state {
+	BOM,         /* in a byte order mark */
 	VALUE,       /* a value */
 	FIRST_VALUE, /* a value or ], after [ */
 	FIRST_KEY,   /* a name or }, after { */
@@ -64,6 +65,8 @@ struct json {
 	unsigned depth;
 	unsigned deepest;
 	unsigned max_depth;
+	bool bom; /* accepted, as of scalars */
+	bool scalars;
 	uint64_t values;
 	uint64_t lines;      /* ended so far */
 	uint64_t line_start; /* offset */
@@ -434,10 +437,31 @@ static const char *value_kind(unsigned char first)
 	}
 }
 
+static const unsigned char *byte_order_mark(struct json *json, const unsigned char *p,
+					    const unsigned char *end)
+{
+	for (; p < end && json->state == BOM; p++) {
+		uint64_t i = position(json, p);
+
+		if (*p != (unsigned char)"\xef\xbb\xbf"[i])
+			return failed(json, p, "json.bom", "a byte order mark");
+		if (i == 2) {
+			json->line_start = 3;
+			json->state = VALUE;
+		}
+	}
+	return p;
+}
+
 static const unsigned char *value_failed(struct json *json, const unsigned char *p)
 {
-	if (json->values == 0 && *p == 0xef && position(json, p) == 0)
-		return failed(json, p, "json.bom", "a value and no byte order mark");
+	if (json->values == 0 && *p == 0xef && position(json, p) == 0) {
+		if (!json->bom)
+			return failed(json, p, "json.bom",
+				      "a value and no byte order mark");
+		json->state = BOM;
+		return p + 1;
+	}
 	if (*p == ']' && json->state == VALUE && json->container == ARRAY)
 		return failed(json, p, "json.comma", "a value after the comma");
 	return failed(json, p, "json.value", "a value");
@@ -498,8 +522,11 @@ static const unsigned char *value(struct json *json, const unsigned char *p,
 		return close_container(json, p);
 	if (!begins_value(*p))
 		return value_failed(json, p);
-	if (json->values++ == 0)
+	if (json->values++ == 0) {
 		json->kind = value_kind(*p);
+		if (!json->scalars && *p != '{' && *p != '[')
+			return failed(json, p, "json.scalar", "an object or an array");
+	}
 	return begin_value(json, p, end);
 }
 
@@ -593,6 +620,9 @@ static int feed(void *state, const unsigned char *data, size_t length,
 	json->chunk = data;
 	while (p < end) {
 		switch (json->state) {
+		case BOM:
+			p = byte_order_mark(json, p, end);
+			break;
 		case VALUE:
 		case FIRST_VALUE:
 			p = value(json, p, end);
@@ -638,6 +668,7 @@ static const char *wanted(const struct json *json)
 	switch (json->state) {
 	case FIRST_VALUE:
 		return "a value or ]";
+	case BOM:
 	case VALUE:
 		return "a value";
 	case FIRST_KEY:
@@ -699,6 +730,8 @@ static void *begin(const struct sgh_limits *limits)
 		return NULL;
 	json->state = VALUE;
 	json->max_depth = limits->json_max_depth;
+	json->bom = limits->json_bom;
+	json->scalars = limits->json_scalars;
 	return json;
 }
 

@@ -1,227 +1,259 @@
 /* SPDX-License-Identifier: MIT */
-#include "validate/format.h"
+#include "validate/pdf.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <sangraha/error.h>
 
 #include "base/util.h"
+#include "validate/format.h"
 #include "validate/reader.h"
 
 /*
- * PDF (ISO 32000-2, section 7.5): the header at byte 0, and at the end startxref with an
- * offset inside of the file, and %%EOF. What is between them is not looked at, but for the
- * name /Encrypt of a trailer.
+ * PDF (ISO 32000-2, section 7.5): a header, objects, and at the end startxref with the
+ * offset of a cross-reference, and %%EOF. Which cross-reference that is is known only
+ * then, so words.c remembers where they stand; what objects say is told by the lexer.
  */
-#define HEADER_LENGTH 8 /* %PDF-1.7 */
-#define TAIL_SIZE     2048
-#define MAX_TRAILING  1024 /* bytes after %%EOF */
-
-#define NAME        "/Encrypt"
-#define NAME_LENGTH 8
+#define HEADER         "%PDF-"
+#define HEADER_LENGTH  5
+#define VERSION_LENGTH 3
 
 struct pdf {
+	const struct sgh_limits *limits;
 	struct sgh_reader reader;
-	bool has_header;
+	enum { HEAD, VERSION, BODY } state;
+	size_t matched; /* bytes of HEADER */
+	uint64_t start; /* offset of the header */
 	char version[4];
-	bool encrypted;
-	unsigned matched; /* bytes of NAME */
-	size_t next;      /* where the next byte goes in ring */
-	unsigned char ring[TAIL_SIZE];
+	struct sgh_pdf_words words;
+	struct sgh_pdf_lexer lexer;
 };
-
-static bool is_space(unsigned char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\0';
-}
-
-static bool is_digit(unsigned char c)
-{
-	return c >= '0' && c <= '9';
-}
 
 static int read_header(struct pdf *pdf, struct sgh_refusal *ret)
 {
-	const unsigned char *field = sgh_reader_take(&pdf->reader, HEADER_LENGTH);
+	unsigned char c = *sgh_reader_take(&pdf->reader, 1);
+	uint64_t offset = pdf->reader.offset - 1;
+
+	if (c == (unsigned char)HEADER[pdf->matched]) {
+		pdf->start = offset - pdf->matched++;
+		if (pdf->matched == HEADER_LENGTH)
+			pdf->state = VERSION;
+	} else {
+		pdf->matched = c == '%';
+		pdf->start = offset + !pdf->matched;
+	}
+	if (pdf->start <= pdf->limits->pdf_max_leading)
+		return 0;
+	if (pdf->limits->pdf_max_leading == 0)
+		return sgh_refuse(ret, "pdf.header", offset,
+				  "%%PDF- does not stand at the beginning");
+	return sgh_refuse(ret, "pdf.header", pdf->limits->pdf_max_leading,
+			  "%%PDF- does not stand within the first %u bytes",
+			  pdf->limits->pdf_max_leading + HEADER_LENGTH);
+}
+
+static int read_version(struct pdf *pdf, struct sgh_refusal *ret)
+{
+	const unsigned char *field = sgh_reader_take(&pdf->reader, VERSION_LENGTH);
+	uint64_t start = pdf->reader.offset - VERSION_LENGTH;
 
 	if (!field)
 		return 0;
-	for (size_t i = 0; i < 5; i++) {
-		if (field[i] != (unsigned char)"%PDF-"[i])
-			return sgh_refuse(ret, "pdf.header", i,
-					  "%%PDF- does not stand at the beginning");
+	if (field[0] != '1' && field[0] != '2')
+		return sgh_refuse(ret, "pdf.version", start, "PDF is of version 1 or 2");
+	for (size_t i = 1; i < VERSION_LENGTH; i++) {
+		if (i == 1 ? field[i] != '.' : !sgh_pdf_digit(field[i]))
+			return sgh_refuse(ret, "pdf.version", start + i,
+					  "expected a version as in 1.7");
 	}
-	if (field[5] != '1' && field[5] != '2')
-		return sgh_refuse(ret, "pdf.version", 5, "PDF is of version 1 or 2");
-	if (field[6] != '.')
-		return sgh_refuse(ret, "pdf.version", 6, "expected a version as in 1.7");
-	if (!is_digit(field[7]))
-		return sgh_refuse(ret, "pdf.version", 7, "expected a version as in 1.7");
-	memcpy(pdf->version, field + 5, 3);
-	pdf->has_header = true;
+	memcpy(pdf->version, field, VERSION_LENGTH);
+	pdf->state = BODY;
+	pdf->words.offset = pdf->reader.offset;
+	pdf->lexer.offset = pdf->reader.offset;
+	/* The rest of the header's line is a comment. */
+	pdf->lexer.state = SGH_PDF_REMARK;
 	return 0;
 }
 
-/* /Encrypt and then a reference or a dictionary, in any split. */
-static void find_encrypt(struct pdf *pdf, const unsigned char *p,
-			 const unsigned char *end)
+static int check_policy(const struct pdf *pdf, struct sgh_refusal *ret)
 {
-	while (p < end && !pdf->encrypted) {
-		if (pdf->matched == 0) {
-			p = memchr(p, NAME[0], (size_t)(end - p));
-			if (!p)
-				return;
-			pdf->matched = 1;
-			p++;
-		} else if (pdf->matched < NAME_LENGTH) {
-			if (*p == (unsigned char)NAME[pdf->matched]) {
-				pdf->matched++;
-				p++;
-			} else {
-				pdf->matched = 0;
-			}
-		} else if (is_space(*p)) {
-			p++;
-		} else {
-			pdf->encrypted = is_digit(*p) || *p == '<';
-			pdf->matched = 0;
-		}
+	uint64_t offset = pdf->lexer.fact_at;
+
+	switch (pdf->lexer.refusal) {
+	case 0:
+		return 0;
+	case SGH_PDF_ENCRYPTED:
+		return sgh_refuse(ret, "pdf.encryption", offset, "the PDF is encrypted");
+	case SGH_PDF_JAVASCRIPT:
+		return sgh_refuse(ret, "pdf.javascript", offset, "it has JavaScript");
+	case SGH_PDF_LAUNCH:
+		return sgh_refuse(ret, "pdf.launch", offset,
+				  "it has an action that starts a program");
+	default:
+		return sgh_refuse(ret, "pdf.files", offset, "it has files in it");
 	}
 }
 
-static void keep_tail(struct pdf *pdf, const unsigned char *data, size_t length)
+static int read_body(struct pdf *pdf, struct sgh_refusal *ret)
 {
-	size_t part;
+	const unsigned char *p = pdf->reader.at;
+	const unsigned char *end = pdf->reader.end;
 
-	if (length > TAIL_SIZE) {
-		data += length - TAIL_SIZE;
-		length = TAIL_SIZE;
+	sgh_pdf_words_begin(&pdf->words, p);
+	while (p < end && !pdf->lexer.refusal) {
+		enum sgh_pdf_word word;
+		const unsigned char *next =
+			sgh_pdf_words_next(&pdf->words, p, end, &word);
+
+		sgh_pdf_lexer_feed(&pdf->lexer, p, next);
+		sgh_pdf_lexer_word(&pdf->lexer, word);
+		p = next;
 	}
-	part = sgh_min(length, TAIL_SIZE - pdf->next);
-	memcpy(pdf->ring + pdf->next, data, part);
-	memcpy(pdf->ring, data + part, length - part);
-	pdf->next = (pdf->next + length) % TAIL_SIZE;
+	sgh_pdf_words_end(&pdf->words, p);
+	sgh_reader_advance(&pdf->reader, sgh_reader_left(&pdf->reader));
+	return check_policy(pdf, ret);
 }
 
 static int feed(void *state, const unsigned char *data, size_t length,
 		struct sgh_refusal *ret)
 {
 	struct pdf *pdf = state;
-	int status;
+	int status = 0;
 
-	keep_tail(pdf, data, length);
 	sgh_reader_set(&pdf->reader, data, length);
-	if (!pdf->has_header) {
-		status = read_header(pdf, ret);
-		if (status || !pdf->has_header)
-			return status;
+	while (!status && sgh_reader_left(&pdf->reader) > 0) {
+		if (pdf->state == HEAD)
+			status = read_header(pdf, ret);
+		else if (pdf->state == VERSION)
+			status = read_version(pdf, ret);
+		else
+			status = read_body(pdf, ret);
 	}
-	if (!pdf->encrypted)
-		find_encrypt(pdf, pdf->reader.at, pdf->reader.end);
-	sgh_reader_advance(&pdf->reader, sgh_reader_left(&pdf->reader));
-	return 0;
+	return status;
 }
 
-/* The last bytes in order; *ret_length of them. */
-static void unroll(const struct pdf *pdf, unsigned char tail[TAIL_SIZE],
-		   size_t *ret_length)
+/* Offsets count from the header, or, when something stands before it, from byte 0. */
+static bool points_well(const struct pdf *pdf, const struct sgh_pdf_startxref *s)
 {
-	size_t old = TAIL_SIZE - pdf->next;
+	uint64_t shifted = s->number + pdf->start;
 
-	if (pdf->reader.offset < TAIL_SIZE) {
-		*ret_length = pdf->next;
-		memcpy(tail, pdf->ring, pdf->next);
-		return;
-	}
-	*ret_length = TAIL_SIZE;
-	memcpy(tail, pdf->ring + pdf->next, old);
-	memcpy(tail + old, pdf->ring, pdf->next);
+	if (s->number >= HEADER_LENGTH && s->number < s->at &&
+	    sgh_pdf_words_target(&pdf->words, s->number))
+		return true;
+	return pdf->start > 0 && shifted < s->at &&
+	       sgh_pdf_words_target(&pdf->words, shifted);
 }
 
-/* Where `word` stands last in the first `length` bytes; SIZE_MAX when nowhere. */
-static size_t find_last(const unsigned char *tail, size_t length, const char *word)
+static int check_startxref(const struct pdf *pdf, struct sgh_refusal *ret)
 {
-	size_t size = strlen(word);
+	const struct sgh_pdf_startxref *s = &pdf->words.last_startxref;
 
-	for (size_t at = length; at >= size; at--) {
-		if (memcmp(tail + at - size, word, size) == 0)
-			return at - size;
-	}
-	return SIZE_MAX;
-}
-
-/* startxref, a number, white space. `at` is where the word begins, `end` is at %%EOF. */
-static int check_startxref(const unsigned char *tail, size_t at, size_t end,
-			   uint64_t base, struct sgh_refusal *ret)
-{
-	size_t number = at + strlen("startxref");
-	uint64_t offset = 0;
-	size_t p;
-
-	while (number < end && is_space(tail[number]))
-		number++;
-	for (p = number; p < end && is_digit(tail[p]); p++) {
-		if (offset < UINT64_MAX / 100)
-			offset = offset * 10 + (tail[p] - '0');
-	}
-	if (p == number)
-		return sgh_refuse(ret, "pdf.startxref", base + p,
-				  "expected a number after startxref");
-	if (offset < HEADER_LENGTH || offset >= base + at)
-		return sgh_refuse(ret, "pdf.startxref", base + number,
-				  "startxref points to %" PRIu64
-				  ", where no cross-reference can be",
-				  offset);
-	while (p < end && is_space(tail[p]))
-		p++;
-	if (p < end)
-		return sgh_refuse(ret, "pdf.startxref", base + p,
-				  "expected %%%%EOF after startxref's number");
-	return 0;
-}
-
-static int check_tail(const struct pdf *pdf, struct sgh_refusal *ret)
-{
-	uint64_t total = pdf->reader.offset;
-	unsigned char tail[TAIL_SIZE];
-	size_t length, eof, startxref;
-
-	unroll(pdf, tail, &length);
-	eof = find_last(tail, length, "%%EOF");
-	if (eof == SIZE_MAX || length - eof - 5 > MAX_TRAILING)
-		return sgh_refuse(ret, "pdf.end", total,
-				  "no %%%%EOF within the last %d bytes", MAX_TRAILING);
-	startxref = find_last(tail, eof, "startxref");
-	if (startxref == SIZE_MAX)
-		return sgh_refuse(ret, "pdf.startxref", total - length + eof,
+	switch (s->state) {
+	case SGH_PDF_IDLE:
+		return sgh_refuse(ret, "pdf.startxref", pdf->words.eof_at,
 				  "no startxref before %%%%EOF");
-	return check_startxref(tail, startxref, eof, total - length, ret);
+	case SGH_PDF_BAD:
+		return sgh_refuse(ret, "pdf.startxref", s->bad_at,
+				  "expected startxref, a number and %%%%EOF");
+	default:
+		break;
+	}
+	if (!points_well(pdf, s))
+		return sgh_refuse(ret, "pdf.startxref", s->number_at,
+				  "startxref points to %" PRIu64
+				  ", where no cross-reference stands",
+				  s->number);
+	return 0;
+}
+
+static int check_end(const struct pdf *pdf, struct sgh_refusal *ret)
+{
+	const struct sgh_pdf_words *words = &pdf->words;
+	uint64_t total = pdf->reader.offset;
+
+	if (pdf->state != BODY)
+		return sgh_refuse(ret, "pdf.header", total,
+				  "the file ends within its header");
+	if (words->object_after_eof)
+		return sgh_refuse(ret, "pdf.end", total,
+				  "the update with the object at %" PRIu64
+				  " has no %%%%EOF",
+				  words->object.at);
+	if (!words->has_eof ||
+	    total - words->eof_at - strlen("%%EOF") > pdf->limits->pdf_max_trailing)
+		return sgh_refuse(ret, "pdf.end", total,
+				  "no %%%%EOF within the last %u bytes",
+				  pdf->limits->pdf_max_trailing);
+	return check_startxref(pdf, ret);
+}
+
+/* The page tree's root says it; a linearised file says it too, until it is updated. */
+static const struct sgh_pdf_number *pages(const struct pdf *pdf)
+{
+	if (!pdf->lexer.page_count.known && pdf->words.eofs <= 2)
+		return &pdf->lexer.linearized_pages;
+	return &pdf->lexer.page_count;
+}
+
+/* A comma-separated list in `list`, which has room for all of them. */
+static void list_active(unsigned facts, char *list)
+{
+	static const struct {
+		unsigned fact;
+		const char *name;
+	} active[] = { { SGH_PDF_JAVASCRIPT, ",\"javascript\"" },
+		       { SGH_PDF_LAUNCH, ",\"launch\"" },
+		       { SGH_PDF_FILES, ",\"files\"" } };
+
+	*list = '\0';
+	for (size_t i = 0; i < SGH_COUNT(active); i++) {
+		if (facts & active[i].fact)
+			strcat(list, active[i].name + (*list == '\0'));
+	}
+}
+
+static void write_facts(const struct pdf *pdf, char facts[SGH_FACTS_SIZE])
+{
+	const struct sgh_pdf_number *count = pages(pdf);
+	unsigned found = pdf->lexer.facts;
+	char number[40] = "";
+	char list[64];
+
+	list_active(found, list);
+	if (count->known)
+		snprintf(number, sizeof(number), ",\"pages\":%" PRIu64, count->value);
+	snprintf(facts, SGH_FACTS_SIZE, "{\"version\":\"%s\",\"encrypted\":%s%s%s%s%s%s}",
+		 pdf->version, found & SGH_PDF_ENCRYPTED ? "true" : "false", number,
+		 *list ? ",\"active\":[" : "", list, *list ? "]" : "",
+		 found & SGH_PDF_COMPRESSED ? ",\"compressed\":true" : "");
 }
 
 static int finish(void *state, char facts[SGH_FACTS_SIZE], struct sgh_refusal *ret)
 {
 	const struct pdf *pdf = state;
-	int status;
+	int status = check_end(pdf, ret);
 
-	if (!pdf->has_header)
-		return sgh_refuse(ret, "pdf.header", pdf->reader.offset,
-				  "the file ends within its header");
-	status = check_tail(pdf, ret);
 	if (!status)
-		snprintf(facts, SGH_FACTS_SIZE, "{\"version\":\"%s\",\"encrypted\":%s}",
-			 pdf->version, pdf->encrypted ? "true" : "false");
+		write_facts(pdf, facts);
 	return status;
 }
 
 static void *begin(const struct sgh_limits *limits)
 {
-	return calloc(1, sizeof(struct pdf));
+	struct pdf *pdf = calloc(1, sizeof(*pdf));
+
+	if (!pdf)
+		return NULL;
+	pdf->limits = limits;
+	pdf->lexer.refused = limits->pdf_refused;
+	return pdf;
 }
 
 static bool looks(const unsigned char *data, size_t length)
 {
-	return length >= 5 && memcmp(data, "%PDF-", 5) == 0;
+	return length >= HEADER_LENGTH && memcmp(data, HEADER, HEADER_LENGTH) == 0;
 }
 
 const struct sgh_format sgh_format_pdf = {

@@ -3,11 +3,15 @@
 
 #include "base/error.h"
 #include "base/util.h"
+#include "validate/pdf.h"
 #include "validate/registry.h"
 
-#define DEFAULT_DEPTH  512
-#define MAX_DEPTH      (1u << 20) /* 128 KiB of bits for each text */
-#define DEFAULT_PIXELS (UINT64_C(1) << 28)
+#define DEFAULT_DEPTH    512
+#define MAX_DEPTH        (1u << 20) /* 128 KiB of bits for each text */
+#define DEFAULT_PIXELS   (UINT64_C(1) << 28)
+#define DEFAULT_TOTAL    (UINT64_C(1) << 32)
+#define DEFAULT_TRAILING 1024
+#define MAX_LEADING      1024
 
 /* In the order of sangraha_types_name(); each list ends with NULL. */
 static const struct sgh_format *const json_formats[] = { &sgh_format_json, NULL };
@@ -71,16 +75,67 @@ static int add_builtin(struct sangraha_types *types, const char *name,
 	return 0;
 }
 
+static int init_choices(struct sgh_limits *limits, const struct sangraha_policy *policy,
+			struct sangraha_error *err)
+{
+	bool encryption, javascript, launch, files;
+	const struct {
+		const char *name;
+		int choice;
+		bool otherwise;
+		bool *ret;
+	} choices[] = {
+		{ "json_bom", sgh_option(policy, json_bom, 0), false, &limits->json_bom },
+		{ "json_scalars", sgh_option(policy, json_scalars, 0), true,
+		  &limits->json_scalars },
+		{ "image_trailing", sgh_option(policy, image_trailing, 0), true,
+		  &limits->image_trailing },
+		{ "pdf_encryption", sgh_option(policy, pdf_encryption, 0), true,
+		  &encryption },
+		{ "pdf_javascript", sgh_option(policy, pdf_javascript, 0), true,
+		  &javascript },
+		{ "pdf_launch", sgh_option(policy, pdf_launch, 0), true, &launch },
+		{ "pdf_files", sgh_option(policy, pdf_files, 0), true, &files },
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(choices); i++) {
+		if (choices[i].choice < SANGRAHA_CHOICE_DEFAULT ||
+		    choices[i].choice > SANGRAHA_CHOICE_REFUSE)
+			return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+					"%s is no choice there is: %d", choices[i].name,
+					choices[i].choice);
+		*choices[i].ret = choices[i].choice
+					  ? choices[i].choice == SANGRAHA_CHOICE_ACCEPT
+					  : choices[i].otherwise;
+	}
+	limits->pdf_refused = (encryption ? 0 : SGH_PDF_ENCRYPTED) |
+			      (javascript ? 0 : SGH_PDF_JAVASCRIPT) |
+			      (launch ? 0 : SGH_PDF_LAUNCH) | (files ? 0 : SGH_PDF_FILES);
+	return 0;
+}
+
 static int init_limits(struct sgh_limits *limits, const struct sangraha_policy *policy,
 		       struct sangraha_error *err)
 {
+	int status;
+
 	limits->json_max_depth = sgh_option(policy, json_max_depth, DEFAULT_DEPTH);
 	limits->image_max_pixels = sgh_option(policy, image_max_pixels, DEFAULT_PIXELS);
+	limits->image_max_total = sgh_option(policy, image_max_total, DEFAULT_TOTAL);
+	limits->pdf_max_leading = sgh_option(policy, pdf_max_leading, 0);
+	limits->pdf_max_trailing = sgh_option(policy, pdf_max_trailing, DEFAULT_TRAILING);
 	sgh_crc32_init(&limits->crc32);
+	status = init_choices(limits, policy, err);
+	if (status)
+		return status;
 	if (limits->json_max_depth > MAX_DEPTH)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"a JSON depth of %u is more than %u",
 				limits->json_max_depth, MAX_DEPTH);
+	if (limits->pdf_max_leading > MAX_LEADING)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"%u bytes before a PDF's header are more than %u",
+				limits->pdf_max_leading, MAX_LEADING);
 	return 0;
 }
 

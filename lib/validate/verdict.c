@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Raised whenever an object that was refused is accepted now, or the other way. */
-#define RULES "1"
+#define RULES "2"
 
 void sgh_verdict_init(struct sangraha_verdict *verdict)
 {

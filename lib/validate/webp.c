@@ -20,6 +20,11 @@
 #define VP8X_LENGTH  10
 #define ANIM_LENGTH  6
 #define ANMF_LENGTH  16
+#define ALPH_LENGTH  1
+
+/* Flags of VP8X. */
+#define HAS_ANIMATION 0x02
+#define HAS_ALPHA     0x10
 
 enum state {
 	BEGIN,
@@ -28,6 +33,7 @@ enum state {
 	VP8L,
 	VP8X,
 	ANMF,
+	ALPH,
 	DATA, /* what is left of a chunk, and its padding */
 	TAIL, /* after what the RIFF header counts */
 };
@@ -45,12 +51,11 @@ struct webp {
 	bool animated;
 	bool has_anim;
 	bool has_image; /* of the file, or of the open ANMF */
-	uint64_t width;
-	uint64_t height;
+	bool has_alph;  /* the same */
+	bool alpha;
 	uint64_t frame_width;
 	uint64_t frame_height;
-	uint64_t frames;
-	uint64_t trailing;
+	struct sgh_image image;
 };
 
 static bool is(const struct webp *webp, const char *type)
@@ -136,8 +141,26 @@ static int open_frame(struct webp *webp, struct sgh_refusal *ret)
 	status = check_length(webp, ANMF_LENGTH, ret);
 	webp->frame_end = webp->reader.offset + webp->left;
 	webp->has_image = false;
+	webp->has_alph = false;
 	webp->state = ANMF;
 	return status;
+}
+
+/* Transparency for the VP8 image that follows. */
+static int open_alpha(struct webp *webp, struct sgh_refusal *ret)
+{
+	if (webp->has_alph || webp->has_image)
+		return refuse_order(webp, "comes twice, or after its image", ret);
+	webp->has_alph = true;
+	webp->state = ALPH;
+	return check_length(webp, ALPH_LENGTH, ret);
+}
+
+/* RFC 9649, section 2.7: what decoding needs stands before the image, or the frames. */
+static bool is_late(const struct webp *webp)
+{
+	return (is(webp, "ICCP") || is(webp, "ANIM")) &&
+	       (webp->has_image || webp->image.frames > 0);
 }
 
 static int open_chunk(struct webp *webp, struct sgh_refusal *ret)
@@ -152,6 +175,10 @@ static int open_chunk(struct webp *webp, struct sgh_refusal *ret)
 		return refuse_order(webp, "cannot be the first chunk", ret);
 	if (is(webp, "ANMF"))
 		return open_frame(webp, ret);
+	if (is(webp, "ALPH"))
+		return open_alpha(webp, ret);
+	if (is_late(webp))
+		return refuse_order(webp, "comes after image data", ret);
 	if (is(webp, "ANIM"))
 		webp->has_anim = true;
 	webp->state = DATA;
@@ -170,7 +197,7 @@ static int end_chunk(struct webp *webp, struct sgh_refusal *ret)
 	}
 	if (webp->reader.offset < webp->riff_end)
 		return 0;
-	if (webp->animated ? webp->frames == 0 : !webp->has_image)
+	if (webp->animated ? webp->image.frames == 0 : !webp->has_image)
 		return sgh_refuse(ret, "webp.order", webp->riff_end,
 				  "a file without an image");
 	webp->state = TAIL;
@@ -213,8 +240,9 @@ static int read_chunk(struct webp *webp, struct sgh_refusal *ret)
 static int check_image(struct webp *webp, uint64_t width, uint64_t height,
 		       uint64_t offset, struct sgh_refusal *ret)
 {
-	uint64_t wanted_width = webp->frame_end ? webp->frame_width : webp->width;
-	uint64_t wanted_height = webp->frame_end ? webp->frame_height : webp->height;
+	bool in_frame = webp->frame_end > 0;
+	uint64_t wanted_width = in_frame ? webp->frame_width : webp->image.width;
+	uint64_t wanted_height = in_frame ? webp->frame_height : webp->image.height;
 
 	if (webp->extended && (width != wanted_width || height != wanted_height))
 		return sgh_refuse(ret, "webp.dimensions", offset,
@@ -223,8 +251,8 @@ static int check_image(struct webp *webp, uint64_t width, uint64_t height,
 				  " were announced",
 				  width, height, wanted_width, wanted_height);
 	if (!webp->extended) {
-		webp->width = width;
-		webp->height = height;
+		webp->image.width = width;
+		webp->image.height = height;
 	}
 	return sgh_image_size(webp->limits, width, height, 1, offset, ret);
 }
@@ -239,6 +267,9 @@ static int read_vp8(struct webp *webp, struct sgh_refusal *ret)
 		return 0;
 	if (field[0] & 1)
 		return sgh_refuse(ret, "webp.image", start, "this is no key frame");
+	if ((field[0] >> 1 & 7) > 3 || !(field[0] & 0x10))
+		return sgh_refuse(ret, "webp.image", start,
+				  "a frame of unknown profile, or not to be shown");
 	if (memcmp(field + 3, "\x9d\x01\x2a", 3) != 0)
 		return sgh_refuse(ret, "webp.image", start + 3,
 				  "this is no VP8 start code");
@@ -265,6 +296,7 @@ static int read_vp8l(struct webp *webp, struct sgh_refusal *ret)
 	if (bits >> 29)
 		return sgh_refuse(ret, "webp.image", start + 4, "VP8L of version %u",
 				  (unsigned)(bits >> 29));
+	webp->alpha |= !webp->extended && bits >> 28 & 1;
 	status = check_image(webp, (bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1,
 			     start + 1, ret);
 	return status ? status : begin_data(webp, VP8L_LENGTH, ret);
@@ -278,11 +310,12 @@ static int read_vp8x(struct webp *webp, struct sgh_refusal *ret)
 
 	if (!field)
 		return 0;
-	webp->animated = field[0] & 2;
-	webp->width = (uint64_t)sgh_le24(field + 4) + 1;
-	webp->height = (uint64_t)sgh_le24(field + 7) + 1;
-	status = sgh_image_size(webp->limits, webp->width, webp->height, 1, start + 4,
-				ret);
+	webp->animated = field[0] & HAS_ANIMATION;
+	webp->alpha = field[0] & HAS_ALPHA;
+	webp->image.width = (uint64_t)sgh_le24(field + 4) + 1;
+	webp->image.height = (uint64_t)sgh_le24(field + 7) + 1;
+	status = sgh_image_size(webp->limits, webp->image.width, webp->image.height, 1,
+				start + 4, ret);
 	return status ? status : begin_data(webp, VP8X_LENGTH, ret);
 }
 
@@ -295,14 +328,25 @@ static int read_anmf(struct webp *webp, struct sgh_refusal *ret)
 		return 0;
 	webp->frame_width = (uint64_t)sgh_le24(field + 6) + 1;
 	webp->frame_height = (uint64_t)sgh_le24(field + 9) + 1;
-	if (2 * (uint64_t)sgh_le24(field) + webp->frame_width > webp->width ||
-	    2 * (uint64_t)sgh_le24(field + 3) + webp->frame_height > webp->height)
+	if (2 * (uint64_t)sgh_le24(field) + webp->frame_width > webp->image.width ||
+	    2 * (uint64_t)sgh_le24(field + 3) + webp->frame_height > webp->image.height)
 		return sgh_refuse(ret, "webp.dimensions", start,
 				  "a frame reaches over the canvas");
-	webp->frames++;
+	webp->image.frames++;
 	webp->state = CHUNK;
-	return sgh_image_size(webp->limits, webp->width, webp->height, webp->frames,
-			      start, ret);
+	return sgh_image_size(webp->limits, webp->image.width, webp->image.height,
+			      webp->image.frames, start, ret);
+}
+
+/* How the transparency is coded: 0 and 1 are known. */
+static int read_alph(struct webp *webp, struct sgh_refusal *ret)
+{
+	const unsigned char *field = sgh_reader_take(&webp->reader, ALPH_LENGTH);
+
+	if ((field[0] & 3) > 1)
+		return sgh_refuse(ret, "webp.image", webp->reader.offset - ALPH_LENGTH,
+				  "transparency coded in way %u", field[0] & 3);
+	return begin_data(webp, ALPH_LENGTH, ret);
 }
 
 static int read_data(struct webp *webp, struct sgh_refusal *ret)
@@ -326,12 +370,13 @@ static int step(struct webp *webp, struct sgh_refusal *ret)
 		return read_vp8x(webp, ret);
 	case ANMF:
 		return read_anmf(webp, ret);
+	case ALPH:
+		return read_alph(webp, ret);
 	case DATA:
 		return read_data(webp, ret);
 	default:
-		webp->trailing += sgh_reader_left(&webp->reader);
-		sgh_reader_advance(&webp->reader, sgh_reader_left(&webp->reader));
-		return 0;
+		return sgh_image_trailing(webp->limits, &webp->reader,
+					  &webp->image.trailing, ret);
 	}
 }
 
@@ -349,15 +394,17 @@ static int feed(void *state, const unsigned char *data, size_t length,
 
 static int finish(void *state, char facts[SGH_FACTS_SIZE], struct sgh_refusal *ret)
 {
-	const struct webp *webp = state;
+	struct webp *webp = state;
 
 	if (webp->state != TAIL)
 		return sgh_refuse(ret, "webp.end", webp->reader.offset,
 				  "the file ends before the %" PRIu64
 				  " bytes that it announces",
 				  webp->riff_end);
-	sgh_image_facts(facts, webp->width, webp->height,
-			webp->animated ? webp->frames : 1, webp->trailing);
+	webp->image.color = webp->alpha ? "rgba" : "rgb";
+	if (!webp->animated)
+		webp->image.frames = 1;
+	sgh_image_facts(facts, &webp->image);
 	return 0;
 }
 

@@ -4,9 +4,31 @@
 struct sangraha_verdict t_verdict;
 struct sangraha_types *t_types;
 
+/* The default one, while a case has its own. */
+static struct sangraha_types *put_aside;
+
 int t_types_setup(void **state)
 {
 	return sangraha_types_new(NULL, &t_types, &t_err);
+}
+
+void t_policy(const struct sangraha_policy *policy)
+{
+	struct sangraha_types *types = NULL;
+
+	t_policy_teardown(NULL);
+	t_ok(sangraha_types_new(policy, &types, &t_err));
+	put_aside = t_types;
+	t_types = types;
+}
+
+int t_policy_teardown(void **state)
+{
+	if (!put_aside)
+		return 0;
+	sangraha_types_unref(t_types);
+	t_types = sgh_take(put_aside);
+	return 0;
 }
 
 int t_types_teardown(void **state)
@@ -77,11 +99,14 @@ int t_judge(const char *declared, const char *asserted, const void *data, size_t
 	struct sangraha_verdict *whole = NULL;
 	struct sangraha_verdict verdict;
 	int status = feed(&options, data, length, 0, &t_verdict);
+	struct sangraha_error why = t_err;
 
 	for (unsigned split = 1; split < 5; split++) {
 		int other = feed(&options, data, length, split, &verdict);
 
 		same(status, &t_verdict, other, &verdict);
+		if (status)
+			assert_string_equal(t_err.message, why.message);
 		options.length = split == 3 ? length : 0;
 	}
 	if (length <= 64 * 1024) {

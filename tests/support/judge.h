@@ -21,6 +21,14 @@ extern struct sangraha_types *t_types;
 int t_types_setup(void **state);
 int t_types_teardown(void **state);
 
+/*
+ * A registry with another policy, up to the end of the case: for cases that are made with
+ * t_policy_case().
+ */
+void t_policy(const struct sangraha_policy *policy);
+int t_policy_teardown(void **state);
+#define t_policy_case(name) cmocka_unit_test_teardown(name, t_policy_teardown)
+
 /* The status. `declared` and `asserted` may be NULL. */
 int t_judge(const char *declared, const char *asserted, const void *data, size_t length);
 

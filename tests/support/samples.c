@@ -76,6 +76,20 @@ void t_png_ihdr(struct t_sample *sample, uint32_t width, uint32_t height, int co
 	t_png_chunk(sample, "IHDR", data.data, data.length);
 }
 
+void t_png_control(struct t_sample *sample, uint32_t sequence, uint32_t width,
+		   uint32_t height, uint32_t x, uint32_t y)
+{
+	struct t_sample data = { 0 };
+
+	t_be(&data, sequence, 4);
+	t_be(&data, width, 4);
+	t_be(&data, height, 4);
+	t_be(&data, x, 4);
+	t_be(&data, y, 4);
+	t_raw(&data, "\0\x01\0\x0a\0\0", 6);
+	t_png_chunk(sample, "fcTL", data.data, data.length);
+}
+
 void t_png(struct t_sample *sample)
 {
 	/* A zlib stream of one stored block: two rows of filter 0 and three pixels. */
@@ -96,6 +110,17 @@ void t_jpeg_segment(struct t_sample *sample, int code, const void *data, size_t 
 	t_be(sample, (uint64_t)code, 1);
 	t_be(sample, length + 2, 2);
 	t_raw(sample, data, length);
+}
+
+void t_jpeg_tables(struct t_sample *sample)
+{
+	unsigned char quantization[65];
+	static const unsigned char huffman[18] = { 0x00, 1 };
+
+	memset(quantization, 1, sizeof(quantization));
+	quantization[0] = 0;
+	t_jpeg_segment(sample, 0xdb, quantization, sizeof(quantization));
+	t_jpeg_segment(sample, 0xc4, huffman, sizeof(huffman));
 }
 
 void t_jpeg_frame(struct t_sample *sample, unsigned width, unsigned height)
@@ -119,6 +144,7 @@ void t_jpeg(struct t_sample *sample)
 {
 	t_raw(sample, "\xff\xd8", 2);
 	t_jpeg_segment(sample, 0xe0, "JFIF\0\x01\x01\0\0\x01\0\x01\0\0", 14);
+	t_jpeg_tables(sample);
 	t_jpeg_frame(sample, 3, 2);
 	t_jpeg_scan(sample);
 	t_raw(sample, "\xff\xff\xd9", 3);

@@ -32,8 +32,14 @@ void t_png_chunk(struct t_sample *sample, const char *type, const void *data,
 		 size_t length);
 /* Eight-bit grey, or with a palette when `colour` is 3. */
 void t_png_ihdr(struct t_sample *sample, uint32_t width, uint32_t height, int colour);
+/* fcTL: a frame of an animation. */
+void t_png_control(struct t_sample *sample, uint32_t sequence, uint32_t width,
+		   uint32_t height, uint32_t x, uint32_t y);
 
 void t_jpeg_segment(struct t_sample *sample, int code, const void *data, size_t length);
+/* Of quantization, and for Huffman coding: one each. */
+void t_jpeg_tables(struct t_sample *sample);
+/* Grey, 8 bits. */
 void t_jpeg_frame(struct t_sample *sample, unsigned width, unsigned height);
 void t_jpeg_scan(struct t_sample *sample);
 

@@ -13,7 +13,8 @@ static void accepts(void **state)
 
 	t_gif(&gif);
 	t_ok(t_judge_sample(NULL, &gif));
-	t_accepted("image", "image/gif", "{\"width\":3,\"height\":2,\"frames\":1}");
+	t_accepted("image", "image/gif",
+		   "{\"width\":3,\"height\":2,\"frames\":1,\"color\":\"palette\"}");
 }
 
 static void counts_frames_and_what_follows(void **state)
@@ -26,7 +27,8 @@ static void counts_frames_and_what_follows(void **state)
 	t_raw_text(&gif, ";--");
 	t_ok(t_judge_sample(NULL, &gif));
 	t_accepted("image", "image/gif",
-		   "{\"width\":10,\"height\":10,\"frames\":4,\"trailing\":2}");
+		   "{\"width\":10,\"height\":10,\"frames\":4,\"color\":\"palette\","
+		   "\"trailing\":2}");
 }
 
 static void refuses_every_beginning(void **state)
@@ -81,6 +83,44 @@ static void checks_blocks(void **state)
 	refused(&codes, "gif.image", 29);
 }
 
+static void checks_extensions(void **state)
+{
+	struct t_sample control = { 0 }, long_control = { 0 }, program = { 0 };
+
+	t_gif_header(&control, 3, 2);
+	t_raw(&control, "\x21\xf9\x05\0\0\0\0\0\0", 9);
+	refused(&control, "gif.block", 21);
+	t_gif_header(&long_control, 3, 2);
+	t_raw(&long_control, "\x21\xf9\x04\0\0\0\0\x01", 8);
+	refused(&long_control, "gif.block", 26);
+	t_gif_header(&program, 3, 2);
+	t_raw_text(&program, "\x21\xff\x0aNETSCAPE2.");
+	refused(&program, "gif.block", 21);
+}
+
+static void accepts_extensions(void **state)
+{
+	struct t_sample gif = { 0 };
+
+	t_gif_header(&gif, 3, 2);
+	t_raw(&gif, "\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0", 19);
+	t_raw(&gif, "\x21\xfe\x02hi\x03you\0", 10);
+	t_raw(&gif, "\x21\xfe\0", 3);
+	t_raw(&gif, "\x21\x42\x01x\0", 5);
+	t_gif_image(&gif, 3, 2);
+	t_raw_text(&gif, ";");
+	t_ok(t_judge_sample(NULL, &gif));
+}
+
+static void refuses_images_without_data(void **state)
+{
+	struct t_sample gif = { 0 };
+
+	t_gif_header(&gif, 3, 2);
+	t_raw(&gif, "\x2c\0\0\0\0\x03\0\x02\0\0\x02\0;", 13);
+	refused(&gif, "gif.image", 30);
+}
+
 static void survives_changes(void **state)
 {
 	struct t_sample gif = { 0 };
@@ -97,6 +137,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(refuses_bombs),
 	cmocka_unit_test(refuses_empty_images),
 	cmocka_unit_test(checks_blocks),
+	cmocka_unit_test(checks_extensions),
+	cmocka_unit_test(accepts_extensions),
+	cmocka_unit_test(refuses_images_without_data),
 	cmocka_unit_test(survives_changes),
 };
 

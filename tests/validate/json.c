@@ -126,6 +126,15 @@ static void says_line_and_column(void **state)
 {
 	refused("{\n  \"a\": 1,\r\n  b\n}", "json.key", 15);
 	t_says("line 3, column 3: expected a name in double quotes, found 'b'");
+	refused("[1,\n\n\t\"\xc3\xa9\" 2]", "json.comma", 11);
+	t_says("line 3, column 7: expected a comma or ], found '2'");
+	refused("{\"a\":\n  [true,\n   fals", "json.end", 22);
+	t_says("line 3, column 8: expected true, false or null, found the end");
+	refused("[\n\"a\tb\"]", "json.string", 4);
+	t_says("line 2, column 3: expected control characters escaped, as in \\n, "
+	       "found byte 0x09");
+	refused("[\n-]", "json.number", 3);
+	t_says("line 2, column 2: expected a digit, found ']'");
 }
 
 static void nested(char open, char close, size_t depth, char *text)
@@ -148,13 +157,47 @@ static void limits_depth(void **state)
 static void limits_depth_by_policy(void **state)
 {
 	struct sangraha_policy policy = { .size = sizeof(policy), .json_max_depth = 2 };
-	struct sangraha_types *types = t_types;
 
-	t_ok(sangraha_types_new(&policy, &t_types, &t_err));
+	t_policy(&policy);
 	t_ok(t_judge_text("application/json", "[[]]"));
 	refused("[{\"a\":{}}]", "json.depth", 6);
-	sangraha_types_unref(t_types);
-	t_types = types;
+}
+
+static void takes_a_byte_order_mark_by_policy(void **state)
+{
+	struct sangraha_policy policy = { .size = sizeof(policy),
+					  .json_bom = SANGRAHA_CHOICE_ACCEPT };
+
+	t_policy(&policy);
+	t_ok(t_judge_text("application/json", "\xef\xbb\xbf{\"a\":1}"));
+	t_accepted("json", "application/json",
+		   "{\"kind\":\"object\",\"depth\":1,\"values\":2}");
+	t_ok(t_judge_text(NULL, "\xef\xbb\xbf [1]"));
+	t_ok(t_judge_text("application/json", "\xef\xbb\xbf"
+					      "7"));
+	refused("\xef\xbb\xbf[x]", "json.value", 4);
+	t_says("line 1, column 2: expected a value, found 'x'");
+	refused("[\xef\xbb\xbf]", "json.value", 1);
+	refused("\xef\xbb\xbf", "json.end", 3);
+	t_fails(SANGRAHA_E_UNSUPPORTED,
+		t_judge_text("application/json", "\xef\xbb\xbf\xef\xbb\xbf{}"));
+	t_fails(SANGRAHA_E_UNSUPPORTED, t_judge_text("application/json", "\xef\xbb{}"));
+	t_rule("json.bom", 2);
+}
+
+static void refuses_scalars_by_policy(void **state)
+{
+	struct sangraha_policy policy = { .size = sizeof(policy),
+					  .json_scalars = SANGRAHA_CHOICE_REFUSE };
+
+	t_policy(&policy);
+	t_ok(t_judge_text("application/json", " [7]"));
+	t_ok(t_judge_text("application/json", "{\"a\":null}"));
+	refused(" 7", "json.scalar", 1);
+	t_says("line 1, column 2: expected an object or an array, found '7'");
+	refused("\"hi\"", "json.scalar", 0);
+	t_fails(SANGRAHA_E_UNSUPPORTED, t_judge_text(NULL, "\"hi\""));
+	t_rule("type.not-allowed", -1);
 }
 
 static void knows_objects_from_arrays_at_any_depth(void **state)
@@ -272,7 +315,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_end_is_where_the_text_ends),
 	cmocka_unit_test(says_line_and_column),
 	cmocka_unit_test(limits_depth),
-	cmocka_unit_test(limits_depth_by_policy),
+	t_policy_case(limits_depth_by_policy),
+	t_policy_case(takes_a_byte_order_mark_by_policy),
+	t_policy_case(refuses_scalars_by_policy),
 	cmocka_unit_test(knows_objects_from_arrays_at_any_depth),
 	cmocka_unit_test(survives_changes),
 	cmocka_unit_test(streams_large_texts),

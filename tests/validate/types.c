@@ -161,6 +161,20 @@ static void refuses_a_bottomless_depth(void **state)
 	assert_null(types);
 }
 
+static void refuses_a_policy_that_cannot_be(void **state)
+{
+	struct sangraha_policy choice = { .size = sizeof(choice), .pdf_files = 3 };
+	struct sangraha_policy leading = { .size = sizeof(leading),
+					   .pdf_max_leading = 1025 };
+	struct sangraha_types *types = NULL;
+
+	t_fails(SANGRAHA_E_INVALID, sangraha_types_new(&choice, &types, &t_err));
+	t_says("pdf_files");
+	t_fails(SANGRAHA_E_INVALID, sangraha_types_new(&leading, &types, &t_err));
+	t_says("1024");
+	assert_null(types);
+}
+
 static void lives_until_the_last_reference(void **state)
 {
 	struct sangraha_types *types = NULL;
@@ -186,6 +200,7 @@ static const struct CMUnitTest tests[] = {
 	case_of(refuses_bad_members),
 	case_of(refuses_checks_without_a_size),
 	cmocka_unit_test(refuses_a_bottomless_depth),
+	cmocka_unit_test(refuses_a_policy_that_cannot_be),
 	cmocka_unit_test(lives_until_the_last_reference),
 };
 

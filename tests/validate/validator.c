@@ -106,7 +106,7 @@ static void verdicts_are_copied(void **state)
 	assert_null(sangraha_verdict_rule(copy));
 	assert_null(sangraha_verdict_declared(copy));
 	assert_int_equal(sangraha_verdict_offset(copy), -1);
-	assert_string_equal(sangraha_verdict_rules(copy), "1");
+	assert_string_equal(sangraha_verdict_rules(copy), "2");
 	sangraha_verdict_free(copy);
 }
 

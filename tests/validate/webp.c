@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/judge.h"
 
-#define ANIMATED 2
+#define ANIMATED    0x02
+#define TRANSPARENT 0x10
 
 static void refused(const struct t_sample *webp, const char *rule, int64_t offset)
 {
@@ -33,7 +34,8 @@ static void accepts_lossless(void **state)
 
 	t_webp(&webp);
 	t_ok(t_judge_sample(NULL, &webp));
-	t_accepted("image", "image/webp", "{\"width\":3,\"height\":2,\"frames\":1}");
+	t_accepted("image", "image/webp",
+		   "{\"width\":3,\"height\":2,\"frames\":1,\"color\":\"rgb\"}");
 }
 
 static void accepts_lossy(void **state)
@@ -46,7 +48,8 @@ static void accepts_lossy(void **state)
 	t_raw_text(&webp, "more");
 	t_ok(t_judge_sample("image/webp", &webp));
 	t_accepted("image", "image/webp",
-		   "{\"width\":5,\"height\":4,\"frames\":1,\"trailing\":4}");
+		   "{\"width\":5,\"height\":4,\"frames\":1,\"color\":\"rgb\","
+		   "\"trailing\":4}");
 }
 
 static void accepts_extended(void **state)
@@ -60,7 +63,8 @@ static void accepts_extended(void **state)
 	t_webp_chunk(&webp, "EXIF", NULL, 0);
 	t_webp_end(&webp);
 	t_ok(t_judge_sample("image/webp", &webp));
-	t_accepted("image", "image/webp", "{\"width\":5,\"height\":4,\"frames\":1}");
+	t_accepted("image", "image/webp",
+		   "{\"width\":5,\"height\":4,\"frames\":1,\"color\":\"rgb\"}");
 	t_truncate(&webp, webp.length);
 }
 
@@ -73,9 +77,76 @@ static void accepts_animations(void **state)
 	t_webp_frame(&webp, 4, 4, 2);
 	t_webp_end(&webp);
 	t_ok(t_judge_sample("image/webp", &webp));
-	t_accepted("image", "image/webp", "{\"width\":8,\"height\":8,\"frames\":2}");
+	t_accepted("image", "image/webp",
+		   "{\"width\":8,\"height\":8,\"frames\":2,\"color\":\"rgb\"}");
 	t_truncate(&webp, webp.length);
 	t_mutate(&webp, "image/webp", 1000);
+}
+
+static void tells_transparency(void **state)
+{
+	static const char facts[] =
+		"{\"width\":5,\"height\":4,\"frames\":1,\"color\":\"rgba\"}";
+	struct t_sample alph = { 0 }, lossless = { 0 };
+
+	t_webp_begin(&alph);
+	t_webp_canvas(&alph, TRANSPARENT, 5, 4);
+	t_webp_chunk(&alph, "ALPH", "\x01x", 2);
+	lossy(&alph, 5, 4);
+	t_webp_end(&alph);
+	t_ok(t_judge_sample("image/webp", &alph));
+	t_accepted("image", "image/webp", facts);
+	t_webp_begin(&lossless);
+	t_webp_image(&lossless, 5, 4);
+	lossless.data[24] |= 0x10;
+	t_webp_end(&lossless);
+	t_ok(t_judge_sample("image/webp", &lossless));
+	t_accepted("image", "image/webp", facts);
+}
+
+static void checks_transparency(void **state)
+{
+	struct t_sample twice = { 0 }, late = { 0 }, way = { 0 };
+
+	t_webp_begin(&twice);
+	t_webp_canvas(&twice, TRANSPARENT, 5, 4);
+	t_webp_chunk(&twice, "ALPH", "\0x", 2);
+	t_webp_chunk(&twice, "ALPH", "\0x", 2);
+	t_webp_end(&twice);
+	refused(&twice, "webp.order", 40);
+	t_webp_begin(&late);
+	t_webp_canvas(&late, TRANSPARENT, 5, 4);
+	lossy(&late, 5, 4);
+	t_webp_chunk(&late, "ALPH", "\0x", 2);
+	t_webp_end(&late);
+	refused(&late, "webp.order", 48);
+	t_webp_begin(&way);
+	t_webp_canvas(&way, TRANSPARENT, 5, 4);
+	t_webp_chunk(&way, "ALPH", "\x02x", 2);
+	t_webp_end(&way);
+	refused(&way, "webp.image", 38);
+}
+
+static void checks_heads_of_images(void **state)
+{
+	struct t_sample hidden = { 0 }, profile = { 0 }, late = { 0 };
+
+	t_webp_begin(&hidden);
+	lossy(&hidden, 5, 4);
+	hidden.data[20] = 0;
+	t_webp_end(&hidden);
+	refused(&hidden, "webp.image", 20);
+	t_webp_begin(&profile);
+	lossy(&profile, 5, 4);
+	profile.data[20] = 0x18;
+	t_webp_end(&profile);
+	refused(&profile, "webp.image", 20);
+	t_webp_begin(&late);
+	t_webp_canvas(&late, 0, 5, 4);
+	lossy(&late, 5, 4);
+	t_webp_chunk(&late, "ICCP", "xx", 2);
+	t_webp_end(&late);
+	refused(&late, "webp.order", 48);
 }
 
 static void refuses_every_beginning(void **state)
@@ -173,11 +244,19 @@ static void survives_changes(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(accepts_lossless),        cmocka_unit_test(accepts_lossy),
-	cmocka_unit_test(accepts_extended),        cmocka_unit_test(accepts_animations),
-	cmocka_unit_test(refuses_every_beginning), cmocka_unit_test(refuses_bombs),
-	cmocka_unit_test(refuses_empty_images),    cmocka_unit_test(checks_the_order),
-	cmocka_unit_test(checks_dimensions),       cmocka_unit_test(checks_lengths),
+	cmocka_unit_test(accepts_lossless),
+	cmocka_unit_test(accepts_lossy),
+	cmocka_unit_test(accepts_extended),
+	cmocka_unit_test(accepts_animations),
+	cmocka_unit_test(tells_transparency),
+	cmocka_unit_test(checks_transparency),
+	cmocka_unit_test(checks_heads_of_images),
+	cmocka_unit_test(refuses_every_beginning),
+	cmocka_unit_test(refuses_bombs),
+	cmocka_unit_test(refuses_empty_images),
+	cmocka_unit_test(checks_the_order),
+	cmocka_unit_test(checks_dimensions),
+	cmocka_unit_test(checks_lengths),
 	cmocka_unit_test(survives_changes),
 };
 
