@@ -12,6 +12,7 @@
 
 #include "base/util.h"
 #include "validate/format.h"
+#include "validate/json_fast.h"
 
 /*
  * RFC 8259 as a state machine. A handler takes what it can from [p, end), leaves the
@@ -49,6 +50,9 @@ enum container {
 	OBJECT,
 };
 
+/* Bytes that the state machine takes before the fast way is tried again. */
+#define SLOW_LENGTH ((size_t)256)
+
 struct json {
 	enum state state;
 	enum container container; /* the innermost one */
@@ -67,6 +71,7 @@ struct json {
 	unsigned max_depth;
 	bool bom; /* accepted, as of scalars */
 	bool scalars;
+	bool fast; /* the processor can */
 	uint64_t values;
 	uint64_t lines;      /* ended so far */
 	uint64_t line_start; /* offset */
@@ -610,14 +615,67 @@ static int refuse_byte(const struct json *json, const unsigned char *p,
 	return refuse(json, position(json, p), json->rule, json->expected, found, ret);
 }
 
-static int feed(void *state, const unsigned char *data, size_t length,
-		struct sgh_refusal *ret)
+/* What may come next, in the words of json_fast.c; false within a token. */
+static bool next_token(const struct json *json, enum sgh_json_next *ret)
 {
-	struct json *json = state;
-	const unsigned char *p = data;
-	const unsigned char *end = data + length;
+	switch (json->state) {
+	case VALUE:
+		*ret = SGH_JSON_NEXT_VALUE;
+		return true;
+	case FIRST_VALUE:
+		*ret = SGH_JSON_NEXT_FIRST_VALUE;
+		return true;
+	case FIRST_KEY:
+		*ret = SGH_JSON_NEXT_FIRST_KEY;
+		return true;
+	case KEY:
+		*ret = SGH_JSON_NEXT_KEY;
+		return true;
+	case COLON:
+		*ret = SGH_JSON_NEXT_COLON;
+		return true;
+	case AFTER:
+		*ret = SGH_JSON_NEXT_AFTER;
+		return true;
+	default:
+		return false;
+	}
+}
 
-	json->chunk = data;
+/* Whole tokens between p and end, where there are any that can be taken the fast way. */
+static const unsigned char *take_fast(struct json *json, const unsigned char *p,
+				      const unsigned char *end)
+{
+	static const enum state states[] = {
+		[SGH_JSON_NEXT_VALUE] = VALUE, [SGH_JSON_NEXT_FIRST_VALUE] = FIRST_VALUE,
+		[SGH_JSON_NEXT_KEY] = KEY,     [SGH_JSON_NEXT_FIRST_KEY] = FIRST_KEY,
+		[SGH_JSON_NEXT_COLON] = COLON, [SGH_JSON_NEXT_AFTER] = AFTER,
+	};
+	struct sgh_json_fast fast = { .object = json->container == OBJECT,
+				      .depth = json->depth,
+				      .deepest = json->deepest,
+				      .max_depth = json->max_depth,
+				      .stack = json->stack,
+				      .values = json->values };
+
+	if (!json->fast || json->depth == 0 || !next_token(json, &fast.next))
+		return p;
+	p = sgh_json_fast(&fast, p, end);
+	json->state = states[fast.next];
+	json->container = fast.object ? OBJECT : ARRAY;
+	json->depth = fast.depth;
+	json->deepest = fast.deepest;
+	json->values = fast.values;
+	json->lines += fast.lines;
+	if (fast.line)
+		json->line_start = position(json, fast.line);
+	return p;
+}
+
+/* Up to `end`, or to the byte that is wrong. */
+static const unsigned char *run(struct json *json, const unsigned char *p,
+				const unsigned char *end)
+{
 	while (p < end) {
 		switch (json->state) {
 		case BOM:
@@ -653,11 +711,32 @@ static int feed(void *state, const unsigned char *data, size_t length,
 			p = literal(json, p, end);
 			break;
 		case FAILED:
-			return refuse_byte(json, p, ret);
+			return p;
 		default:
 			p = number(json, p, end);
 			break;
 		}
+	}
+	return p;
+}
+
+/*
+ * The fast way as far as it goes, then this way for a while: it takes what is left at the
+ * end, tokens that are very long, and those that are wrong.
+ */
+static int feed(void *state, const unsigned char *data, size_t length,
+		struct sgh_refusal *ret)
+{
+	struct json *json = state;
+	const unsigned char *p = data;
+	const unsigned char *end = data + length;
+
+	json->chunk = data;
+	while (p < end) {
+		p = take_fast(json, p, end);
+		p = run(json, p, p + sgh_min((size_t)(end - p), SLOW_LENGTH));
+		if (json->state == FAILED && p < end)
+			return refuse_byte(json, p, ret);
 	}
 	json->offset += length;
 	return 0;
@@ -732,6 +811,7 @@ static void *begin(const struct sgh_limits *limits)
 	json->max_depth = limits->json_max_depth;
 	json->bom = limits->json_bom;
 	json->scalars = limits->json_scalars;
+	json->fast = sgh_json_fast_available();
 	return json;
 }
 

@@ -237,6 +237,52 @@ static void streams_large_texts(void **state)
 	free(text);
 }
 
+/* Pieces of a few bytes go the state machine's way, whole texts the fast one. */
+static void both_ways_agree(void **state)
+{
+	static const char item[] =
+		"{\"k\\u00e9y\" : [-12.5e+3, true,\n null , false],"
+		"\"caf\xc3\xa9\":\"a\\\\\\\"\\n\xe2\x82\xac\",\"\":{}},";
+	static const char bytes[] = "{}[]:,\"\\ \n0e-.x\x01\x1a\x0c\xc3\xa9\xf0";
+	struct t_sample text = { 0 };
+	unsigned seed = 3;
+
+	t_raw_text(&text, "[");
+	while (text.length + sizeof(item) < 2000)
+		t_raw_text(&text, item);
+	t_raw_text(&text, "1]");
+	t_ok(t_judge_sample("application/json", &text));
+	for (int i = 0; i < 1000; i++) {
+		struct t_sample copy = text;
+		size_t at = 1 + (size_t)rand_r(&seed) % (copy.length - 1);
+
+		copy.data[at] =
+			(unsigned char)bytes[(size_t)rand_r(&seed) % (sizeof(bytes) - 1)];
+		t_judge_sample("application/json", &copy);
+	}
+}
+
+static void takes_long_tokens(void **state)
+{
+	const size_t length = 30000;
+	char *text = malloc(length);
+
+	assert_non_null(text);
+	memset(text, '7', length);
+	memcpy(text, "[0,", 3);
+	memcpy(text + 10000, ",\"", 2);
+	memcpy(text + 20000, "\",", 2);
+	memset(text + 20002, ' ', 6000);
+	text[length - 1] = ']';
+	t_ok(t_judge("application/json", NULL, text, length));
+	t_accepted("json", "application/json",
+		   "{\"kind\":\"array\",\"depth\":1,\"values\":5}");
+	text[9999] = 'x';
+	t_fails(SANGRAHA_E_REJECTED, t_judge("application/json", NULL, text, length));
+	t_rule("json.comma", 9999);
+	free(text);
+}
+
 /* RFC 8259 leaves these to the parser; README.md tells why. All other i_ are accepted. */
 static const struct {
 	const char *name;
@@ -321,6 +367,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(knows_objects_from_arrays_at_any_depth),
 	cmocka_unit_test(survives_changes),
 	cmocka_unit_test(streams_large_texts),
+	cmocka_unit_test(both_ways_agree),
+	cmocka_unit_test(takes_long_tokens),
 	cmocka_unit_test(judges_the_vectors),
 };
 
