@@ -364,7 +364,7 @@ def check_format(report, pattern):
     name = "clang-format"
     if not matches(name, pattern):
         return
-    folders = [ROOT / each for each in ("lib", "include", "daemons", "examples", "tests")]
+    folders = [ROOT / each for each in ("lib", "include", "daemons", "examples", "tests", "bench")]
     files = sorted(
         path for folder in folders for path in folder.rglob("*.[ch]") if path.is_file()
     )
