@@ -29,7 +29,17 @@ static void finish(const struct sgh_format *format, void *state, uint64_t size,
 		fuzz_require(outcome->refusal.offset <= (int64_t)size);
 }
 
-/* An object in pieces, each in memory of its own that is gone afterwards. */
+/* The next piece, in memory of its own that is gone afterwards. */
+static int feed(const struct sgh_format *format, void *state, const uint8_t *data,
+		size_t length, struct sgh_refusal *ret)
+{
+	uint8_t single = *data;
+	sgh_autofree uint8_t *piece = length > 1 ? fuzz_copy(data, length) : NULL;
+
+	/* The stack is watched as well, and single bytes are what there is most of. */
+	return format->feed(state, piece ? piece : &single, length, ret);
+}
+
 static struct fuzz_outcome run(const struct sgh_format *format, const uint8_t *data,
 			       size_t size, struct fuzz_pieces pieces)
 {
@@ -39,10 +49,8 @@ static struct fuzz_outcome run(const struct sgh_format *format, const uint8_t *d
 	fuzz_require(state);
 	for (size_t at = 0; at < size && !outcome.status;) {
 		size_t length = fuzz_piece(&pieces, size - at);
-		uint8_t *piece = fuzz_copy(data + at, length);
 
-		outcome.status = format->feed(state, piece, length, &outcome.refusal);
-		free(piece);
+		outcome.status = feed(format, state, data + at, length, &outcome.refusal);
 		at += length;
 		/* A refusal speaks of bytes that were there, or should have been. */
 		if (outcome.status)
