@@ -285,8 +285,8 @@ int sgh_local_grant_parse(const char *url, struct sgh_arena *arena,
 			return fail_url(err);
 		take(&grant, pair, value);
 	}
-	if (!grant.kind || !grant.bucket || !grant.key || !grant.mac ||
-	    (grant.kind == SGH_TICKET_PUT && !grant.headers) ||
+	if (!grant.kind || grant.kind > SGH_TICKET_GET || !grant.bucket || !grant.key ||
+	    !grant.mac || (grant.kind == SGH_TICKET_PUT && !grant.headers) ||
 	    (grant.kind == SGH_TICKET_PARTS && !grant.upload))
 		return fail_url(err);
 	*ret = grant;
