@@ -21,6 +21,8 @@
 #define THREADS     2
 #define CONNECTIONS 64
 #define IDLE_MS     30000
+/* Those in line count too: each has its URL and headers in memory. */
+#define TRANSFERS_MAX 4096
 /* Each transfer at work has one piece, besides the budget: 8 MiB with 64 of them. */
 #define PIECE_SIZE (128 << 10)
 
@@ -528,7 +530,10 @@ static int begin(struct local_mover *mover, struct transfer *self,
 	int rc;
 
 	pthread_mutex_lock(&mover->s.lock);
-	rc = start_locked(mover, err);
+	rc = mover->s.count < TRANSFERS_MAX
+		     ? start_locked(mover, err)
+		     : sgh_fail(err, SANGRAHA_E_OVERLOADED, 0,
+				"%d transfers are under way", TRANSFERS_MAX);
 	if (!rc) {
 		self->move->backend = self;
 		mover->s.count++;
