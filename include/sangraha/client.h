@@ -160,6 +160,7 @@ struct sangraha_request_options {
 	const char *request_id;  /* 1-128 bytes of [A-Za-z0-9._:-]; NULL: minted */
 	const char *traceparent; /* W3C Trace Context, passed on unread; NULL: none */
 	unsigned timeout_ms;     /* 0: the client's */
+	int reserved;            /* not looked at: it was padding once */
 	/*
 	 * Of a get, of an object over the inline limit. 1: sangraha_result_url() is for a web
 	 * browser, which the store then tells content type and file name.
