@@ -13,7 +13,14 @@
 
 bool sgh_pdf_regular(unsigned char c)
 {
-	return !sgh_pdf_space(c) && !memchr("()<>[]{}/%", c, 10);
+	static const bool others[256] = {
+		['\0'] = true, ['\t'] = true, ['\n'] = true, ['\f'] = true,
+		['\r'] = true, [' '] = true,  ['('] = true,  [')'] = true,
+		['<'] = true,  ['>'] = true,  ['['] = true,  [']'] = true,
+		['{'] = true,  ['}'] = true,  ['/'] = true,  ['%'] = true,
+	};
+
+	return !others[c];
 }
 
 static void add_fact(struct sgh_pdf_lexer *lexer, unsigned fact, uint64_t offset)
