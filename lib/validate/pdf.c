@@ -197,20 +197,23 @@ static const struct sgh_pdf_number *pages(const struct pdf *pdf)
 	return &pdf->lexer.page_count;
 }
 
-/* A comma-separated list in `list`, which has room for all of them. */
-static void list_active(unsigned facts, char *list)
+/* What is worth a word only where it was found: flat, as sangraha_object_fact() has it. */
+static void list_found(unsigned found, char *list, size_t size)
 {
 	static const struct {
 		unsigned fact;
 		const char *name;
-	} active[] = { { SGH_PDF_JAVASCRIPT, ",\"javascript\"" },
-		       { SGH_PDF_LAUNCH, ",\"launch\"" },
-		       { SGH_PDF_FILES, ",\"files\"" } };
+	} facts[] = { { SGH_PDF_JAVASCRIPT, "javascript" },
+		      { SGH_PDF_LAUNCH, "launch" },
+		      { SGH_PDF_FILES, "files" },
+		      { SGH_PDF_COMPRESSED, "compressed" } };
+	size_t length = 0;
 
 	*list = '\0';
-	for (size_t i = 0; i < SGH_COUNT(active); i++) {
-		if (facts & active[i].fact)
-			strcat(list, active[i].name + (*list == '\0'));
+	for (size_t i = 0; i < SGH_COUNT(facts); i++) {
+		if (found & facts[i].fact)
+			length += (size_t)snprintf(list + length, size - length,
+						   ",\"%s\":true", facts[i].name);
 	}
 }
 
@@ -219,15 +222,14 @@ static void write_facts(const struct pdf *pdf, char facts[SGH_FACTS_SIZE])
 	const struct sgh_pdf_number *count = pages(pdf);
 	unsigned found = pdf->lexer.facts;
 	char number[40] = "";
-	char list[64];
+	char list[128];
 
-	list_active(found, list);
+	list_found(found, list, sizeof(list));
 	if (count->known)
 		snprintf(number, sizeof(number), ",\"pages\":%" PRIu64, count->value);
-	snprintf(facts, SGH_FACTS_SIZE, "{\"version\":\"%s\",\"encrypted\":%s%s%s%s%s%s}",
+	snprintf(facts, SGH_FACTS_SIZE, "{\"version\":\"%s\",\"encrypted\":%s%s%s}",
 		 pdf->version, found & SGH_PDF_ENCRYPTED ? "true" : "false", number,
-		 *list ? ",\"active\":[" : "", list, *list ? "]" : "",
-		 found & SGH_PDF_COMPRESSED ? ",\"compressed\":true" : "");
+		 list);
 }
 
 static int finish(void *state, char facts[SGH_FACTS_SIZE], struct sgh_refusal *ret)

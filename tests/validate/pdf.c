@@ -293,14 +293,14 @@ static void tells_encryption(void **state)
 
 static void tells_what_acts(void **state)
 {
-	tells("<</S/JavaScript/JS(app.alert\\(1\\))>>", ",\"active\":[\"javascript\"]");
-	tells("<</S /J#61vaScr#69pt /JS 4 0 R>>", ",\"active\":[\"javascript\"]");
-	tells("<</S/Rendition/JS<6162>>>", ",\"active\":[\"javascript\"]");
-	tells("<</S/Launch/F(cmd.exe)>>", ",\"active\":[\"launch\"]");
-	tells("<</Names<</EmbeddedFiles 3 0 R>>>>", ",\"active\":[\"files\"]");
-	tells("<</Type/Filespec/EF<</F 3 0 R>>>>", ",\"active\":[\"files\"]");
+	tells("<</S/JavaScript/JS(app.alert\\(1\\))>>", ",\"javascript\":true");
+	tells("<</S /J#61vaScr#69pt /JS 4 0 R>>", ",\"javascript\":true");
+	tells("<</S/Rendition/JS<6162>>>", ",\"javascript\":true");
+	tells("<</S/Launch/F(cmd.exe)>>", ",\"launch\":true");
+	tells("<</Names<</EmbeddedFiles 3 0 R>>>>", ",\"files\":true");
+	tells("<</Type/Filespec/EF<</F 3 0 R>>>>", ",\"files\":true");
 	tells("[/Launch/JavaScript/EmbeddedFile]",
-	      ",\"active\":[\"javascript\",\"launch\",\"files\"]");
+	      ",\"javascript\":true,\"launch\":true,\"files\":true");
 }
 
 static void tells_nothing_of_texts(void **state)
@@ -315,13 +315,12 @@ static void tells_nothing_of_texts(void **state)
 /* The word stream is data, and what follows endstream is not. */
 static void nothing_hides_behind_a_stream(void **state)
 {
-	tells("(>>\nstream\n)<</S/Launch>>", ",\"active\":[\"launch\"]");
-	tells("<</A/B>> % stream\n<</S/Launch>>", ",\"active\":[\"launch\"]");
+	tells("(>>\nstream\n)<</S/Launch>>", ",\"launch\":true");
+	tells("<</A/B>> % stream\n<</S/Launch>>", ",\"launch\":true");
 	tells("<</Length 99999>>\nstream\n(\nendstream\nendobj\n2 0 obj\n"
 	      "<</S/JavaScript>>",
-	      ",\"active\":[\"javascript\"]");
-	tells("(unbalanced\nendobj\n2 0 obj\n<</S/JavaScript>>",
-	      ",\"active\":[\"javascript\"]");
+	      ",\"javascript\":true");
+	tells("(unbalanced\nendobj\n2 0 obj\n<</S/JavaScript>>", ",\"javascript\":true");
 }
 
 static void refuses_what_acts_by_policy(void **state)
