@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "validate/json.h"
+#include "validate/json_skip.h"
 
 /*
  * Two stages, after Langdale and Lemire, "Parsing Gigabytes of JSON per Second" (2019).
@@ -150,22 +151,6 @@ TARGET static bool escapes_valid(const unsigned char *block, uint64_t escapes)
 	return true;
 }
 
-/* The length of a character of several bytes (RFC 3629, section 4); 0: it is none. */
-static inline size_t wide_length(const unsigned char *p)
-{
-	uint32_t c =
-		(uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-	uint32_t top = c & 0x0f200000; /* tells overlong forms and surrogates */
-
-	if ((c & 0xf0c0c000) == 0xe0808000 && top != 0 && top != 0x0d200000)
-		return 3;
-	if ((c & 0xe0c00000) == 0xc0800000 && c >= 0xc2000000)
-		return 2;
-	if ((c & 0xf8c0c0c0) == 0xf0808080 && c >= 0xf0900000 && c < 0xf4900000)
-		return 4;
-	return 0;
-}
-
 /* The characters that begin in a block; may look beyond the window. */
 TARGET static bool utf8_valid(struct stage *s, size_t block, uint64_t high)
 {
@@ -174,7 +159,7 @@ TARGET static bool utf8_valid(struct stage *s, size_t block, uint64_t high)
 		size_t length;
 
 		if (at >= s->checked) {
-			length = wide_length(s->text + at);
+			length = sgh_json_wide_length(s->text + at);
 			if (length == 0)
 				return false;
 			s->checked = at + length;
