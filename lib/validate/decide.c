@@ -205,7 +205,7 @@ static int start_expected(struct sangraha_validator *v, struct sangraha_error *e
 	type = sgh_types_by_mime(v->types, v->looks_like, &format);
 	if (type != expected(v) ||
 	    (*v->verdict.declared && !sgh_streq(v->verdict.declared, v->looks_like)))
-		return mismatch(v, -1, err);
+		return mismatch(v, 0, err);
 	return start(v, type, format, err);
 }
 
@@ -223,7 +223,7 @@ static int start_custom(struct sangraha_validator *v, struct sangraha_error *err
 		return status;
 	if (sgh_types_by_mime(v->types, v->looks_like, &format) && format &&
 	    format->looks && format->looks(v->look, v->look_length))
-		return mismatch(v, -1, err);
+		return mismatch(v, 0, err);
 	return start(v, expected(v), NULL, err);
 }
 
@@ -271,7 +271,7 @@ static int start_undeclared(struct sangraha_validator *v, bool whole,
 			return status > 0 ? start_json(v, err) : status;
 	}
 	type = sgh_types_by_mime(v->types, v->looks_like, &format);
-	return type ? start(v, type, format, err) : not_allowed(v, -1, err);
+	return type ? start(v, type, format, err) : not_allowed(v, 0, err);
 }
 
 /* What is wrong before the content is looked at; *ret_rule stays NULL when nothing is. */
@@ -313,7 +313,7 @@ static int decide_type(struct sangraha_validator *v, bool whole,
 		if (expected(v))
 			return refuse(v, SANGRAHA_E_REJECTED, "empty", 0, err,
 				      "the body is empty");
-		return unsupported(v, "type", -1, err,
+		return unsupported(v, "type", 0, err,
 				   "the body is empty, and no type was declared");
 	}
 	if (!expected(v))

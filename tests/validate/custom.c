@@ -126,7 +126,7 @@ static void is_no_cover_for_images(void **state)
 
 	t_png(&png);
 	t_fails(SANGRAHA_E_UNSUPPORTED, t_judge_sample("text/x-lines", &png));
-	t_rule("type.mismatch", -1);
+	t_rule("type.mismatch", 0);
 	assert_string_equal(t_verdict.detected, "image/png");
 	t_ok(t_judge_text("text/x-lines", "<html>\nsee %PDF-1.4\n"));
 }

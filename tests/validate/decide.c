@@ -89,18 +89,18 @@ static void undeclared_that_only_begins_like_json(void **state)
 
 static void undeclared_text(void **state)
 {
-	unsupported(NULL, NULL, "hello world", "type.not-allowed", -1, "text/plain");
+	unsupported(NULL, NULL, "hello world", "type.not-allowed", 0, "text/plain");
 	t_says("looks like text/plain, which is none of the types json, image, pdf");
-	unsupported(NULL, NULL, "2024-01-01 a line of a log", "type.not-allowed", -1,
+	unsupported(NULL, NULL, "2024-01-01 a line of a log", "type.not-allowed", 0,
 		    "text/plain");
-	unsupported(NULL, NULL, "true story", "type.not-allowed", -1, "text/plain");
-	unsupported(NULL, NULL, "   \n", "type.not-allowed", -1, "text/plain");
+	unsupported(NULL, NULL, "true story", "type.not-allowed", 0, "text/plain");
+	unsupported(NULL, NULL, "   \n", "type.not-allowed", 0, "text/plain");
 }
 
 static void undeclared_svg(void **state)
 {
 	unsupported(NULL, NULL, "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>",
-		    "type.not-allowed", -1, "image/svg+xml");
+		    "type.not-allowed", 0, "image/svg+xml");
 	unsupported("image/svg+xml", NULL,
 		    "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>",
 		    "type.not-allowed", -1, "image/svg+xml");
@@ -119,10 +119,10 @@ static void images_of_another_type(void **state)
 
 	t_jpeg(&jpeg);
 	t_fails(SANGRAHA_E_UNSUPPORTED, t_judge_sample("image/png", &jpeg));
-	t_rule("type.mismatch", -1);
+	t_rule("type.mismatch", 0);
 	assert_string_equal(t_verdict.detected, "image/jpeg");
 	t_says("declared image/png, but the content looks like image/jpeg");
-	unsupported("image/png", NULL, "hello", "type.mismatch", -1, "text/plain");
+	unsupported("image/png", NULL, "hello", "type.mismatch", 0, "text/plain");
 }
 
 static void asserted_types(void **state)
@@ -132,7 +132,7 @@ static void asserted_types(void **state)
 	t_gif(&gif);
 	t_ok(t_judge(NULL, "image", gif.data, gif.length));
 	t_fails(SANGRAHA_E_UNSUPPORTED, t_judge(NULL, "pdf", gif.data, gif.length));
-	t_rule("type.mismatch", -1);
+	t_rule("type.mismatch", 0);
 	t_fails(SANGRAHA_E_UNSUPPORTED, t_judge(NULL, "video", gif.data, gif.length));
 	t_rule("type.unknown", -1);
 	t_says("there is no type \"video\"");
@@ -152,7 +152,7 @@ static void claims_that_contradict(void **state)
 
 static void empty_bodies(void **state)
 {
-	unsupported(NULL, NULL, "", "type", -1, "");
+	unsupported(NULL, NULL, "", "type", 0, "");
 	t_fails(SANGRAHA_E_REJECTED, t_judge_text("application/json", ""));
 	t_rule("empty", 0);
 	t_fails(SANGRAHA_E_REJECTED, t_judge(NULL, "image", "", 0));
