@@ -11,13 +11,58 @@
 /* Longer ones are not fed byte by byte: it would take the time of many others. */
 #define SINGLE_MAX 4096
 
+/* Makes a registry once. */
+static struct sangraha_types *types_of(struct sangraha_types **types,
+				       const struct sangraha_policy *policy)
+{
+	if (!*types)
+		fuzz_ok(sangraha_types_new(policy, types, &fuzz_err));
+	return *types;
+}
+
 struct sangraha_types *fuzz_types(void)
 {
 	static struct sangraha_types *types;
 
-	if (!types)
-		fuzz_ok(sangraha_types_new(NULL, &types, &fuzz_err));
-	return types;
+	return types_of(&types, NULL);
+}
+
+/* What nothing gets past that the default refuses. */
+static const struct sgh_limits *narrow(void)
+{
+	static struct sangraha_types *types;
+	static const struct sangraha_policy policy = {
+		.size = sizeof(policy),
+		.json_max_depth = 4,
+		.json_scalars = SANGRAHA_CHOICE_REFUSE,
+		.image_max_pixels = 1000,
+		.image_max_total = 1500,
+		.image_trailing = SANGRAHA_CHOICE_REFUSE,
+		.pdf_encryption = SANGRAHA_CHOICE_REFUSE,
+		.pdf_javascript = SANGRAHA_CHOICE_REFUSE,
+		.pdf_launch = SANGRAHA_CHOICE_REFUSE,
+		.pdf_files = SANGRAHA_CHOICE_REFUSE,
+		.pdf_max_trailing = 2,
+	};
+
+	return &types_of(&types, &policy)->limits;
+}
+
+/* What lets everything in that the default lets in. */
+static const struct sgh_limits *wide(void)
+{
+	static struct sangraha_types *types;
+	static const struct sangraha_policy policy = {
+		.size = sizeof(policy),
+		.json_max_depth = 4096,
+		.json_bom = SANGRAHA_CHOICE_ACCEPT,
+		.image_max_pixels = UINT64_C(1) << 40,
+		.image_max_total = UINT64_C(1) << 50,
+		.pdf_max_leading = 1024,
+		.pdf_max_trailing = 8192,
+	};
+
+	return &types_of(&types, &policy)->limits;
 }
 
 /* Ends an object whose bytes were all fed. */
@@ -40,11 +85,12 @@ static int feed(const struct sgh_format *format, void *state, const uint8_t *dat
 	return format->feed(state, piece ? piece : &single, length, ret);
 }
 
-static struct fuzz_outcome run(const struct sgh_format *format, const uint8_t *data,
-			       size_t size, struct fuzz_pieces pieces)
+static struct fuzz_outcome run_by(const struct sgh_limits *limits,
+				  const struct sgh_format *format, const uint8_t *data,
+				  size_t size, struct fuzz_pieces pieces)
 {
 	struct fuzz_outcome outcome = { .facts = "{}" };
-	void *state = format->begin(&fuzz_types()->limits);
+	void *state = format->begin(limits);
 
 	fuzz_require(state);
 	for (size_t at = 0; at < size && !outcome.status;) {
@@ -60,6 +106,12 @@ static struct fuzz_outcome run(const struct sgh_format *format, const uint8_t *d
 		finish(format, state, size, &outcome);
 	format->end(state);
 	return outcome;
+}
+
+static struct fuzz_outcome run(const struct sgh_format *format, const uint8_t *data,
+			       size_t size, struct fuzz_pieces pieces)
+{
+	return run_by(&fuzz_types()->limits, format, data, size, pieces);
 }
 
 static void same(const struct fuzz_outcome *one, const struct fuzz_outcome *other)
@@ -118,12 +170,37 @@ static void sane(const struct fuzz_outcome *outcome)
 				    strlen(outcome->refusal.message)));
 }
 
+/* A policy that accepts what another accepts finds the same in it, in every split. */
+static void implies(const struct fuzz_outcome *one, const struct fuzz_outcome *other)
+{
+	if (one->status)
+		return;
+	fuzz_require(other->status == 0);
+	fuzz_require(strcmp(one->facts, other->facts) == 0);
+}
+
+static struct fuzz_outcome by(const struct sgh_limits *limits,
+			      const struct sgh_format *format, const uint8_t *data,
+			      size_t size)
+{
+	struct fuzz_outcome whole =
+		run_by(limits, format, data, size, fuzz_pieces_of(data, 0, SIZE_MAX));
+	struct fuzz_outcome pieces =
+		run_by(limits, format, data, size, fuzz_pieces_of(data, size, 16));
+
+	fuzz_require(whole.status == 0 || whole.status == SANGRAHA_E_REJECTED);
+	same(&whole, &pieces);
+	return whole;
+}
+
 struct fuzz_outcome fuzz_format(const struct sgh_format *format, const uint8_t *data,
 				size_t size)
 {
 	static const size_t most[] = { 1, 7, 64, 1000 };
 	struct fuzz_outcome whole =
 		run(format, data, size, fuzz_pieces_of(data, 0, SIZE_MAX));
+	struct fuzz_outcome narrowly;
+	struct fuzz_outcome widely;
 
 	sane(&whole);
 	for (size_t i = size > SINGLE_MAX; i < SGH_COUNT(most); i++) {
@@ -132,6 +209,10 @@ struct fuzz_outcome fuzz_format(const struct sgh_format *format, const uint8_t *
 
 		same(&whole, &other);
 	}
+	narrowly = by(narrow(), format, data, size);
+	widely = by(wide(), format, data, size);
+	implies(&narrowly, &whole);
+	implies(&whole, &widely);
 	return whole;
 }
 

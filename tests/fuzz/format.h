@@ -22,7 +22,8 @@ struct fuzz_outcome {
 
 /*
  * Check an object by a format under the default policy, whole and in several splits, and
- * require the same answer each time, one that makes sense.
+ * require the same answer each time, one that makes sense, and that a narrower policy
+ * accepts no more and a wider one no less.
  */
 struct fuzz_outcome fuzz_format(const struct sgh_format *format, const uint8_t *data,
 				size_t size);
