@@ -7,6 +7,10 @@
 #include "base/error.h"
 #include "base/util.h"
 #include "wire/filename.h"
+#include "wire/protocol.h"
+
+/* A name that is longer, or could break a line, is not repeated. */
+#define NAME_SHOWN 64
 
 /* Absolute form: a proxy may send the whole URL, and we are to accept it. */
 static char *skip_authority(char *text)
@@ -56,7 +60,8 @@ static int parse_parameter(struct sgh_uri *uri, char *name, struct sangraha_erro
 				"The query has a broken percent escape");
 	if (sgh_uri_query(uri, name))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-				"The query parameter \"%s\" is given twice", name);
+				"The query parameter \"%s\" is given twice",
+				sgh_printable(name, NAME_SHOWN) ? name : "?");
 	uri->names[uri->query_count] = name;
 	uri->values[uri->query_count++] = value;
 	return 0;

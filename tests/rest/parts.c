@@ -50,6 +50,19 @@ static void bad_targets_are_refused(void **state)
 	}
 }
 
+static void a_strange_parameter_is_not_repeated(void **state)
+{
+	static const char *const targets[] = { "/?%FF&%FF", "/?a%0D%0Ab&a%0D%0Ab" };
+
+	for (size_t i = 0; i < SGH_COUNT(targets); i++) {
+		struct sgh_uri uri;
+
+		t_fails(SANGRAHA_E_INVALID, sgh_uri_parse(&uri, targets[i], &t_err));
+		t_says("parameter \"?\" is given twice");
+		sgh_uri_fini(&uri);
+	}
+}
+
 static void too_many_parameters_are_refused(void **state)
 {
 	struct sgh_uri uri;
@@ -134,6 +147,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_target_is_split_and_then_decoded),
 	cmocka_unit_test(absolute_form_is_a_target),
 	cmocka_unit_test(bad_targets_are_refused),
+	cmocka_unit_test(a_strange_parameter_is_not_repeated),
 	cmocka_unit_test(too_many_parameters_are_refused),
 	cmocka_unit_test(only_the_token_lets_in),
 	cmocka_unit_test(loopback_needs_nothing),
