@@ -43,7 +43,8 @@ static void submit(struct sgh_remains *remains, struct sgh_store_op *op,
 	struct sangraha_error err;
 	int status;
 
-	op->deadline_ms = sgh_now_ms() + STORE_MS;
+	op->deadline_ms =
+		sgh_now_ms() + (remains->request_ms ? remains->request_ms : STORE_MS);
 	if (remains->until_ms && remains->until_ms < op->deadline_ms)
 		op->deadline_ms = remains->until_ms;
 	op->done = op_done;

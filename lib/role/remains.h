@@ -25,7 +25,8 @@ struct sgh_remains {
 	const char *record;
 	const char *upload; /* the upload id; NULL: not known, or completed */
 	bool complete;      /* the object and its record are known to be there */
-	int64_t until_ms;   /* monotonic; 0: as long as each request may take */
+	int64_t until_ms;   /* monotonic; 0: as long as it takes */
+	int64_t request_ms; /* of one request to the store; 0: 30 s */
 	/* Called once, on a thread of the store or on the caller's. */
 	void (*done)(struct sgh_remains *remains);
 	void *arg; /* the caller's own */

@@ -317,6 +317,16 @@ static bool store_serves_locked(const struct sgh_service *service)
 	return service->state.store_ok && service->state.prepared && !silent;
 }
 
+bool sgh_service_store_serves(struct sgh_service *service)
+{
+	bool serves;
+
+	pthread_mutex_lock(&service->state.lock);
+	serves = store_serves_locked(service);
+	pthread_mutex_unlock(&service->state.lock);
+	return serves;
+}
+
 static int state_of(bool ok)
 {
 	return ok ? SANGRAHA_HEALTH_OK : SANGRAHA_HEALTH_DOWN;

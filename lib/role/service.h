@@ -107,6 +107,8 @@ bool sgh_service_enter(struct sgh_service *service, struct sgh_task *task);
 void sgh_service_leave(struct sgh_service *service, struct sgh_task *task);
 bool sgh_service_draining(struct sgh_service *service);
 bool sgh_service_stopping(struct sgh_service *service);
+/* Whether the store answers, and has its buckets: else there is no use in asking it. */
+bool sgh_service_store_serves(struct sgh_service *service);
 /*
  * Have a task's timer fire in `wait_ms`; a service that stops cuts it short. False when
  * it stops already, or without memory.

@@ -8,7 +8,8 @@
 
 #define PREFIX     "upload/"
 #define LIST_LIMIT 1000
-#define STORE_MS   30000
+/* Not longer than a service asks whether the store serves: an end waits for it. */
+#define STORE_MS 10000
 
 static void list(struct sgh_sweep *sweep);
 static void next(struct sgh_sweep *sweep);
@@ -92,6 +93,7 @@ static void clear(struct sgh_sweep *sweep, const struct sgh_type_info *type)
 	remains->record = sweep->record.record;
 	remains->upload = sweep->record.upload;
 	remains->until_ms = sweep->until_ms;
+	remains->request_ms = STORE_MS;
 	remains->done = cleared;
 	remains->arg = sweep;
 	sgh_remains_clear(remains);

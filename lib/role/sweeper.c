@@ -21,6 +21,20 @@ struct sgh_sweeper {
 	} state;
 };
 
+/* Room for the timer was made when it was armed for the first time. */
+static void arm_locked(struct sgh_sweeper *sweeper, int64_t wait_ms)
+{
+	if (!sweeper->stop)
+		sgh_timer_arm(sweeper->service->timers, &sweeper->timer,
+			      sgh_now_ms() + wait_ms);
+}
+
+/* The first look at a store, or at one that was away. */
+static int64_t soon(const struct sgh_sweeper *sweeper)
+{
+	return sweeper->every_ms < FIRST_MS ? sweeper->every_ms : FIRST_MS;
+}
+
 /* Until it has said that it is no longer running the sweeper is there. */
 static void swept(struct sgh_sweep *sweep)
 {
@@ -33,10 +47,7 @@ static void swept(struct sgh_sweep *sweep)
 	sgh_sweep_fini(sweep);
 	pthread_mutex_lock(&sweeper->state.lock);
 	sweeper->state.running = false;
-	/* Room for the timer was made when it was armed for the first time. */
-	if (!sweeper->stop)
-		sgh_timer_arm(service->timers, &sweeper->timer,
-			      sgh_now_ms() + sweeper->every_ms);
+	arm_locked(sweeper, sweeper->every_ms);
 	pthread_cond_broadcast(&sweeper->state.changed);
 	pthread_mutex_unlock(&sweeper->state.lock);
 }
@@ -46,10 +57,12 @@ static void fire(struct sgh_timer *timer)
 	struct sgh_sweeper *sweeper = sgh_container_of(timer, struct sgh_sweeper, timer);
 	struct sgh_service *service = sweeper->service;
 
-	bool go;
+	bool go = sgh_service_store_serves(service);
 
 	pthread_mutex_lock(&sweeper->state.lock);
-	go = !sweeper->stop;
+	if (!go)
+		arm_locked(sweeper, soon(sweeper));
+	go = go && !sweeper->stop;
 	sweeper->state.running = go;
 	pthread_mutex_unlock(&sweeper->state.lock);
 	if (!go)
@@ -70,7 +83,6 @@ int sgh_sweeper_new(struct sgh_service *service, int64_t every_ms,
 		    struct sgh_sweeper **ret, struct sangraha_error *err)
 {
 	struct sgh_sweeper *sweeper = calloc(1, sizeof(*sweeper));
-	int64_t first = every_ms < FIRST_MS ? every_ms : FIRST_MS;
 
 	if (!sweeper)
 		return sgh_fail_memory(err);
@@ -79,7 +91,8 @@ int sgh_sweeper_new(struct sgh_service *service, int64_t every_ms,
 	sweeper->timer.fire = fire;
 	pthread_mutex_init(&sweeper->state.lock, NULL);
 	sgh_cond_init(&sweeper->state.changed);
-	if (!sgh_timer_arm(service->timers, &sweeper->timer, sgh_now_ms() + first)) {
+	if (!sgh_timer_arm(service->timers, &sweeper->timer,
+			   sgh_now_ms() + soon(sweeper))) {
 		sgh_sweeper_free(sweeper);
 		return sgh_fail_memory(err);
 	}
