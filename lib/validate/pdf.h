@@ -36,7 +36,7 @@ enum sgh_pdf_word {
 	SGH_PDF_EOF,
 };
 
-/* Where a cross-reference begins; `from` is where the white space before it does. */
+/* Where a cross-reference begins; `from` is where a little white space before it does. */
 struct sgh_pdf_target {
 	uint64_t from;
 	uint64_t at;

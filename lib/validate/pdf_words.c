@@ -14,6 +14,9 @@
 #define ENDSTREAM  UINT64_C(0x6e6473747265616d) /* ndstream */
 #define END_OF_PDF UINT64_C(0x2525454f46)       /* %%EOF */
 
+/* Writers count line ends before a word, or they do not; more is a wrong offset. */
+#define MAX_SPACE ((size_t)4)
+
 static bool ends_with(uint64_t last, uint64_t word, unsigned length)
 {
 	return length == 8 ? last == word
@@ -90,7 +93,7 @@ static bool find_object(struct sgh_pdf_words *words, const unsigned char *p)
 		left -= blank + number;
 	}
 	words->object.at = end - (uint64_t)(back + SGH_PDF_KEPT - at);
-	words->object.from = words->object.at - spaces(at, left);
+	words->object.from = words->object.at - spaces(at, sgh_min(left, MAX_SPACE));
 	words->has_object = true;
 	words->object_after_eof = words->has_eof;
 	return true;
@@ -117,7 +120,7 @@ static void add_table(struct sgh_pdf_words *words, const unsigned char *p)
 
 	if (left > 0 && (sgh_pdf_regular(at[-1]) || at[-1] == '/'))
 		return;
-	target.from = offset - spaces(at, left);
+	target.from = offset - spaces(at, sgh_min(left, MAX_SPACE));
 	add_target(words, &target);
 }
 
