@@ -160,7 +160,6 @@ struct sangraha_request_options {
 	const char *request_id;  /* 1-128 bytes of [A-Za-z0-9._:-]; NULL: minted */
 	const char *traceparent; /* W3C Trace Context, passed on unread; NULL: none */
 	unsigned timeout_ms;     /* 0: the client's */
-	int reserved;            /* not looked at: it was padding once */
 	/*
 	 * Of a get, of an object over the inline limit. 1: sangraha_result_url() is for a web
 	 * browser, which the store then tells content type and file name.
@@ -202,8 +201,8 @@ struct sangraha_put_options {
  */
 
 /*
- * Store `length` bytes as one object; they are copied, and wait for room in the context's
- * memory limit.
+ * Store `length` bytes as one object; they are copied, all at once or in parts, and wait
+ * for room in the context's memory limit.
  *
  * Answers rather than accidents: SANGRAHA_E_UNSUPPORTED, _REJECTED, _CONFLICT, _GONE,
  * _TOO_LARGE. After _TIMEOUT and _UNAVAILABLE the object may be stored nevertheless;
@@ -215,6 +214,34 @@ struct sangraha_put_options {
 int sangraha_client_put(struct sangraha_client *client, const void *data, size_t length,
 			const struct sangraha_put_options *options,
 			struct sangraha_result **ret, struct sangraha_error *err);
+
+/*
+ * Where a body comes from: put up to `size` bytes into `data` and say how many; 0 is the
+ * end, a negative enum sangraha_status gives up. Called on the thread that makes the
+ * request, and may block.
+ */
+typedef int64_t sangraha_read_fn(void *arg, void *data, size_t size);
+
+/*
+ * Store what read() gives, as sangraha_client_put() does. `length` is the body's size in
+ * bytes, -1 when it is not known; SANGRAHA_E_INVALID when read() gives another number. Of
+ * a body over the inline limit a few parts are held at a time; its timeout counts from
+ * its last byte, and while it gets no memory. SANGRAHA_E_OVERLOADED then.
+ *
+ * Since: 0.1
+ */
+int sangraha_client_put_stream(struct sangraha_client *client, int64_t length,
+			       sangraha_read_fn *read, void *arg,
+			       const struct sangraha_put_options *options,
+			       struct sangraha_result **ret, struct sangraha_error *err);
+
+/*
+ * The same from a descriptor, which stays yours: a regular file from where it stands, and
+ * with the length that it has now; anything else to its end. Since: 0.1
+ */
+int sangraha_client_put_fd(struct sangraha_client *client, int fd,
+			   const struct sangraha_put_options *options,
+			   struct sangraha_result **ret, struct sangraha_error *err);
 
 /*
  * Fetch an object with its bytes. SANGRAHA_E_NOT_FOUND is an answer; so is
@@ -347,13 +374,18 @@ int sangraha_client_submit_operation(struct sangraha_client *client, const char 
  * A body that arrives in pieces. Memory for it is reserved from the context's budget
  * before the bytes are taken; while there is none, the upload is paused. For one thread
  * at a time.
+ *
+ * What is over the inline limit is validated and hashed as it is written. Up to the spool
+ * limit it is held until it is whole; beyond, and of unknown length, it is on its way to
+ * the store in parts meanwhile, several at once. Nothing of it can be seen before it was
+ * accepted as a whole.
  */
 struct sangraha_upload;
 
 /*
  * Begin. `length` is the body's size in bytes when it is known, -1 otherwise;
- * SANGRAHA_E_TOO_LARGE when it cannot fit. `options`, which may be NULL, are checked and
- * copied. `resume`, which may be NULL, is called once for each time that the upload was
+ * SANGRAHA_E_TOO_LARGE when it cannot be stored. `options`, which may be NULL, are checked
+ * and copied; `async` counts within the inline limit only. `resume`, which may be NULL, is called once for each time that the upload was
  * paused - from any thread, with no lock held, and must be brief - when it can go on.
  * Submitting and freeing the upload wait for a call of it under way on another thread,
  * and none follows. On success *ret is yours: hand it to sangraha_upload_submit() or
@@ -368,8 +400,12 @@ int sangraha_upload_new(struct sangraha_client *client, int64_t length,
 
 /*
  * Take bytes; does not block. *ret_taken may be less than `length`, also 0: the upload is
- * paused; offer the rest again after `resume`. SANGRAHA_E_TOO_LARGE past the inline
- * limit, SANGRAHA_E_INVALID past the length that was announced.
+ * paused; offer the rest again after `resume`. SANGRAHA_E_INVALID past the length that was
+ * announced.
+ *
+ * Any other failure is the end of the upload: _REJECTED, _UNSUPPORTED, _TOO_LARGE refuse
+ * the body, whatever follows, others say that it cannot be stored. It comes again with
+ * each further call. Submit the upload to be told when nothing of it is left, or free it.
  *
  * Since: 0.1
  */
@@ -378,7 +414,8 @@ int sangraha_upload_write(struct sangraha_upload *upload, const void *data, size
 
 /*
  * Add a pair of metadata that was not known when the upload began, as of
- * sangraha_put_options. SANGRAHA_E_INVALID for one that cannot be. Since: 0.1
+ * sangraha_put_options. SANGRAHA_E_INVALID for one that cannot be, and once the body is
+ * over the inline limit. Since: 0.1
  */
 int sangraha_upload_add_meta(struct sangraha_upload *upload, const char *name,
 			     const char *value, struct sangraha_error *err);
@@ -391,13 +428,32 @@ const struct sangraha_verdict *
 sangraha_upload_verdict(const struct sangraha_upload *upload);
 
 /*
- * The body is whole: send it, as sangraha_client_submit_put() does. Takes the upload,
- * also when it fails. SANGRAHA_E_INVALID with fewer bytes than were announced. Since: 0.1
+ * The body is whole: send it, as sangraha_client_submit_put() does; its timeout counts
+ * from here. Takes the upload, also when it fails. SANGRAHA_E_INVALID with fewer bytes
+ * than were announced. Of one that was refused `done` is called with the refusal, after
+ * what was stored of it is gone again, or after 5 s. Since: 0.1
  */
 int sangraha_upload_submit(struct sangraha_upload *upload, sangraha_done_fn *done,
 			   void *arg, struct sangraha_error *err);
 
-/* Give up; NULL is accepted. Since: 0.1 */
+/*
+ * Give up, and be told: `done` is called with SANGRAHA_E_INVALID, or with what the upload
+ * had failed with, when nothing of it is left, or after 5 s. Takes the upload, also when
+ * it fails. Since: 0.1
+ */
+int sangraha_upload_cancel(struct sangraha_upload *upload, sangraha_done_fn *done,
+			   void *arg, struct sangraha_error *err);
+
+/*
+ * For how many milliseconds nothing has been on its way to the store, of this upload or of
+ * those that it may wait for: a reason to give up one that is paused. Since: 0.1
+ */
+int64_t sangraha_upload_idle_ms(const struct sangraha_upload *upload);
+
+/*
+ * Give up; what was stored of it is removed in the background. NULL is accepted.
+ * Since: 0.1
+ */
 void sangraha_upload_free(struct sangraha_upload *upload);
 
 /*

@@ -10,12 +10,14 @@
 #include "base/error.h"
 #include "base/thread.h"
 #include "role/health.h"
+#include "role/upload.h"
 #include "validate/types.h"
 
 #define TIMEOUT_DEFAULT_MS 30000
 #define IDLE_DEFAULT_MS    30000
 #define IN_FLIGHT_DEFAULT  4096
 #define DISPATCH_MAX       256
+#define SPOOL_DEFAULT      (4 << 20)
 #define REPLY_PREFETCH     256
 #define TICK_MS            400
 #define PROBE_MS           500
@@ -267,6 +269,11 @@ static void init(struct sangraha_client *client, struct sangraha_context *contex
 	client->timeout_ms = sgh_option(options, timeout_ms, TIMEOUT_DEFAULT_MS);
 	client->max_in_flight = sgh_option(options, max_in_flight, IN_FLIGHT_DEFAULT);
 	client->inline_limit = sgh_option(options, inline_limit, limit / 8);
+	client->spool_limit = sgh_option(options, spool_limit, SPOOL_DEFAULT);
+	if (client->spool_limit > limit / 4)
+		client->spool_limit = limit / 4;
+	client->max_object_size = sgh_option(options, max_object_size, SGH_OBJECT_MAX);
+	client->large_writes = !sgh_option(options, no_large_writes, 0);
 	client->direct = sgh_option(options, direct, 0) != 0;
 	client->persistent_reads = sgh_option(options, persistent_reads, 0) != 0;
 	client->idle_timeout_ms = sgh_option(options, idle_timeout_ms, IDLE_DEFAULT_MS);
@@ -275,9 +282,12 @@ static void init(struct sangraha_client *client, struct sangraha_context *contex
 	pthread_mutex_init(&client->state.lock, NULL);
 	sgh_cond_init(&client->state.changed);
 	sgh_list_init(&client->state.completed);
+	sgh_list_init(&client->state.uploads);
 	for (size_t i = 0; i < SGH_CALL_CHAINS; i++)
 		sgh_list_init(&client->state.calls[i]);
 	sgh_tally_init(&client->tally, context->metrics, "orchestrator");
+	client->uploads_open =
+		sgh_metrics_gauge(context->metrics, "sangraha_uploads_open", "");
 }
 
 static void init_probes(struct sangraha_client *client)
@@ -387,6 +397,7 @@ void sangraha_client_free(struct sangraha_client *client)
 	client->state.closing = true;
 	pthread_mutex_unlock(&client->state.lock);
 	sgh_consumer_free(client->replies);
+	sgh_uploads_end(client);
 	sgh_calls_abort(client);
 	wait_for_callbacks(client);
 	/* What is freed in the middle of a transfer may still be ending it. */

@@ -42,7 +42,13 @@ struct sangraha_client {
 	char reply_to[128]; /* the name of their queue */
 	struct sgh_timers *timers;
 	struct sgh_tally tally;
+	struct sgh_metric *uploads_open;
 	size_t inline_limit;
+	unsigned moving;  /* atomic: parts of uploads on their way */
+	int64_t moved_ms; /* atomic: when the last one ended */
+	uint64_t spool_limit;
+	uint64_t max_object_size;
+	bool large_writes;
 	unsigned timeout_ms;
 	unsigned max_in_flight;
 	bool direct;
@@ -63,6 +69,7 @@ struct sangraha_client {
 		size_t call_count;
 		size_t completing; /* settled calls whose `done` has not returned */
 		struct sgh_list completed; /* results to be dispatched */
+		struct sgh_list uploads;   /* those that are more than one message */
 		struct sgh_probe probes[SGH_PROBES];
 		size_t probes_pending;
 		bool was_attached; /* the response queue has been there */

@@ -169,8 +169,6 @@ int sgh_put_request(struct sangraha_client *client,
 		return status;
 	request->created_ms = sgh_time_ms();
 	request->persistent = true;
-	if (sgh_option(options, async, 0))
-		request->reply_to = NULL;
 	status = set_put_id(client, request, sgh_option(options, id, NULL),
 			    sgh_option(options, idempotency_key, NULL), err);
 	if (!status)

@@ -27,8 +27,13 @@ static void resumed(void *arg)
 	__atomic_add_fetch(&((struct end *)arg)->resumed, 1, __ATOMIC_SEQ_CST);
 }
 
+/* Nothing is stored here: what is larger than a message is of tests/role/large.c. */
 static int begin(void **state)
 {
+	const struct sangraha_client_options client = {
+		.size = sizeof(client),
+		.no_large_writes = 1,
+	};
 	struct sangraha_context_options options = {
 		.size = sizeof(options),
 		.memory_limit = LIMIT,
@@ -41,7 +46,7 @@ static int begin(void **state)
 	/* The client alone is short of memory: nobody else takes part. */
 	t_ok(sangraha_context_new(&options, &small, &t_err));
 	f->client_queue = memory_queue_new(f->context, f->broker, f->script);
-	t_ok(sangraha_client_new(small, f->client_queue, NULL, &f->client, &t_err));
+	t_ok(sangraha_client_new(small, f->client_queue, &client, &f->client, &t_err));
 	sangraha_context_unref(small);
 	t_wait(memory_broker_consumers(f->broker, SANGRAHA_RESPONSE_QUEUE ".1") == 1);
 	return 0;

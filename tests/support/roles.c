@@ -16,18 +16,30 @@ static void declare(struct t_roles *f, unsigned speed)
 	memory_broker_declare(f->broker, T_EVENTS, SANGRAHA_EVENT_EXCHANGE, NULL);
 }
 
-int t_roles_begin(void **state)
+int t_roles_begin_within(void **state, size_t memory_limit)
 {
+	const struct sangraha_context_options options = {
+		.size = sizeof(options),
+		.memory_limit = memory_limit,
+	};
 	struct t_roles *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
 	*state = f;
-	f->context = t_context();
+	if (memory_limit)
+		t_ok(sangraha_context_new(&options, &f->context, &t_err));
+	else
+		f->context = t_context();
 	f->script = script_new();
 	f->store = memory_store_new(f->context, f->script);
 	declare(f, 1000);
 	f->queue = memory_queue_new(f->context, f->broker, f->script);
 	return 0;
+}
+
+int t_roles_begin(void **state)
+{
+	return t_roles_begin_within(state, 0);
 }
 
 void t_roles_speed(struct t_roles *f, unsigned speed)

@@ -43,6 +43,8 @@ struct t_roles {
 
 /* cmocka's set-up and tear-down: everything but the roles, and the end of it all. */
 int t_roles_begin(void **state);
+/* With so much memory; 0: the default. */
+int t_roles_begin_within(void **state, size_t memory_limit);
 int t_roles_end(void **state);
 /* The same with a receiver, or a getter, that has begun to work. */
 int t_receiver_begin(void **state);

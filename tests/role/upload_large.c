@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "role/client.h"
+#include "support/uploads.h"
+
+/* Bodies that are more than one message, within a memory that is smaller than they are. */
+
+/* ---- every size ---- */
+
+static void stores(struct t_roles *f, size_t size, bool known)
+{
+	struct t_sending sending = { 0 };
+	char *text = t_json_string(size);
+
+	t_ok(t_send_all(&sending, f, text, size, known));
+	t_stored(&sending, text, size);
+	t_send_fini(&sending);
+	free(text);
+	t_wait(sgh_budget_used(f->context->budget) == 0);
+	assert_int_equal(sgh_metric_get(f->client->uploads_open), 0);
+}
+
+static void sizes_around_each_boundary(void **state)
+{
+	static const size_t sizes[] = {
+		T_INLINE - 1, T_INLINE,    T_INLINE + 1,   T_SPOOL - 1,
+		T_SPOOL,      T_SPOOL + 1, T_PART - 1,     T_PART,
+		T_PART + 1,   2 * T_PART,  2 * T_PART + 1,
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(sizes); i++) {
+		stores(*state, sizes[i], true);
+		stores(*state, sizes[i], false);
+	}
+}
+
+static void any_split_is_the_same(void **state)
+{
+	static const size_t steps[] = { 4093, 64 * T_KIB, 3 * T_MIB, 13 * T_MIB };
+	struct t_roles *f = *state;
+	size_t size = 12 * T_MIB + 17;
+	char *text = t_json_string(size);
+
+	for (size_t i = 0; i < 2 * SGH_COUNT(steps); i++) {
+		struct t_sending sending = { .step = steps[i / 2] };
+
+		t_ok(t_send_all(&sending, f, text, size, i % 2));
+		t_stored(&sending, text, size);
+		t_send_fini(&sending);
+	}
+	free(text);
+}
+
+/* Parts that do not fit the memory go through a window. */
+static void a_part_may_be_larger_than_the_memory(void **state)
+{
+	stores(*state, T_SPOOL + 1, true);
+	stores(*state, T_PART, true);
+	stores(*state, 2 * T_PART + 100, true);
+}
+
+static void without_a_length_it_has_to_fit(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_sending sending = { 0 };
+	char *text = t_json_string(T_INLINE + 1);
+
+	t_fails(SANGRAHA_E_TOO_LARGE, t_send_all(&sending, f, text, T_INLINE + 1, false));
+	t_send_fini(&sending);
+	free(text);
+	t_nothing_left(f);
+}
+
+/* ---- many at once ---- */
+
+#define UPLOADERS 12
+
+struct uploader {
+	pthread_t thread;
+	struct t_roles *f;
+	const char *text;
+	size_t size;
+	size_t given;
+	bool known;
+	int status;
+	struct sangraha_error err;
+};
+
+static int64_t give(void *arg, void *data, size_t size)
+{
+	struct uploader *up = arg;
+	size_t n = sgh_min(size, up->size - up->given);
+
+	memcpy(data, up->text + up->given, n);
+	up->given += n;
+	return (int64_t)n;
+}
+
+static void *upload(void *arg)
+{
+	struct uploader *up = arg;
+
+	up->status = sangraha_client_put_stream(up->f->client,
+						up->known ? (int64_t)up->size : -1, give,
+						up, &t_json, NULL, &up->err);
+	return NULL;
+}
+
+static void all_of_many_get_through(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_budget *budget = f->context->budget;
+	struct uploader ups[UPLOADERS] = { 0 };
+	size_t size = 11 * T_MIB;
+	char *text = t_json_string(size);
+	size_t peak = 0;
+	int count = 0;
+
+	for (size_t i = 0; i < UPLOADERS; i++) {
+		ups[i] = (struct uploader){ .f = f, .text = text, .size = size };
+		ups[i].known = i % 2;
+		pthread_create(&ups[i].thread, NULL, upload, &ups[i]);
+	}
+	t_wait((peak = sgh_budget_used(budget) > peak ? sgh_budget_used(budget) : peak,
+		count = memory_store_count(f->store, "json"), count == UPLOADERS));
+	for (size_t i = 0; i < UPLOADERS; i++) {
+		pthread_join(ups[i].thread, NULL);
+		t_err = ups[i].err;
+		t_ok(ups[i].status);
+	}
+	/* Besides, what an upload shows at its beginning is lent. */
+	assert_true(peak <= sgh_budget_limit(budget) + UPLOADERS * 64 * T_KIB);
+	free(text);
+	t_wait(sgh_budget_used(budget) == 0);
+}
+
+/* ---- the blocking calls ---- */
+
+static void a_blocking_put_may_be_large(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_sending sending = { .f = f };
+	size_t size = 40 * T_MIB;
+	char *text = t_json_string(size);
+
+	t_ok(sangraha_client_put(f->client, text, size, &t_json, &sending.result,
+				 &t_err));
+	t_stored(&sending, text, size);
+	t_send_fini(&sending);
+	free(text);
+}
+
+static void *fill_pipe(void *arg)
+{
+	struct uploader *up = arg;
+	int fd = up->status;
+
+	while (up->given < up->size) {
+		ssize_t n = write(fd, up->text + up->given, up->size - up->given);
+
+		if (n <= 0)
+			break;
+		up->given += (size_t)n;
+	}
+	close(fd);
+	return NULL;
+}
+
+static void a_descriptor_is_read_to_its_end(void **state)
+{
+	struct t_roles *f = *state;
+	size_t size = 6 * T_MIB;
+	char *text = t_json_string(size);
+	struct uploader up = { .text = text, .size = size };
+	struct t_sending sending = { .f = f };
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	up.status = ends[1];
+	pthread_create(&up.thread, NULL, fill_pipe, &up);
+	t_ok(sangraha_client_put_fd(f->client, ends[0], &t_json, &sending.result,
+				    &t_err));
+	pthread_join(up.thread, NULL);
+	close(ends[0]);
+	t_stored(&sending, text, size);
+	t_send_fini(&sending);
+	free(text);
+}
+
+static void a_file_is_read_from_where_it_stands(void **state)
+{
+	struct t_roles *f = *state;
+	size_t size = 2 * T_MIB;
+	char *text = t_json_string(size);
+	struct t_sending sending = { .f = f };
+	FILE *file = tmpfile();
+
+	assert_non_null(file);
+	assert_int_equal(fwrite("before", 1, 6, file), 6);
+	assert_int_equal(fwrite(text, 1, size, file), size);
+	assert_int_equal(fflush(file), 0);
+	assert_int_equal(lseek(fileno(file), 6, SEEK_SET), 6);
+	t_ok(sangraha_client_put_fd(f->client, fileno(file), &t_json, &sending.result,
+				    &t_err));
+	t_stored(&sending, text, size);
+	t_send_fini(&sending);
+	t_fails(SANGRAHA_E_INVALID,
+		sangraha_client_put_fd(f->client, -1, NULL, NULL, &t_err));
+	fclose(file);
+	free(text);
+}
+
+static int64_t break_off(void *arg, void *data, size_t size)
+{
+	struct uploader *up = arg;
+
+	return up->given < up->size ? give(arg, data, size) : SANGRAHA_E_UNAVAILABLE;
+}
+
+static void who_cannot_read_on_leaves_nothing(void **state)
+{
+	struct t_roles *f = *state;
+	size_t size = 7 * T_MIB;
+	char *text = t_json_string(size);
+	struct uploader up = { .text = text, .size = size };
+
+	t_fails(SANGRAHA_E_UNAVAILABLE,
+		sangraha_client_put_stream(f->client, -1, break_off, &up, &t_json, NULL,
+					   &t_err));
+	free(text);
+	t_nothing_left(f);
+}
+
+/* ---- the same again ---- */
+
+static void a_repeat_finds_the_object(void **state)
+{
+	char sha256[SANGRAHA_SHA256_SIZE];
+	struct sangraha_put_options options = t_json;
+	struct t_roles *f = *state;
+	size_t size = 7 * T_MIB;
+	char *text = t_json_string(size);
+
+	options.idempotency_key = "once";
+	options.sha256 = sha256;
+
+	t_ok(sgh_sha256_hex(text, size, sha256, &t_err));
+	for (int i = 0; i < 3; i++) {
+		struct t_sending sending = { 0 };
+
+		t_send_begin(&sending, f, i == 1 ? -1 : (int64_t)size, &options);
+		t_ok(t_send_bytes(&sending, text, size));
+		t_ok(t_send_end(&sending));
+		assert_int_equal(sangraha_result_replayed(sending.result), i > 0);
+		t_stored(&sending, text, size);
+		t_send_fini(&sending);
+	}
+	free(text);
+}
+
+static void another_body_under_a_key_is_a_conflict(void **state)
+{
+	struct sangraha_put_options options = t_json;
+	struct t_roles *f = *state;
+	size_t size = 7 * T_MIB;
+	char *text = t_json_string(size);
+
+	options.idempotency_key = "once";
+
+	for (int i = 0; i < 2; i++) {
+		struct t_sending sending = { 0 };
+
+		text[size / 2] = (char)('0' + i);
+		t_send_begin(&sending, f, (int64_t)size, &options);
+		(void)t_send_bytes(&sending, text, size);
+		t_fails(i ? SANGRAHA_E_CONFLICT : 0, t_send_end(&sending));
+		t_send_fini(&sending);
+	}
+	free(text);
+	t_wait(memory_store_uploads(f->store, "json") == 0);
+	assert_int_equal(memory_store_count(f->store, "json"), 1);
+}
+
+#define CASE(function) \
+	cmocka_unit_test_setup_teardown(function, t_uploads_begin, t_roles_end)
+#define SMALL(function) \
+	cmocka_unit_test_setup_teardown(function, t_uploads_begin_small, t_roles_end)
+
+static const struct CMUnitTest tests[] = {
+	CASE(sizes_around_each_boundary),
+	CASE(any_split_is_the_same),
+	SMALL(a_part_may_be_larger_than_the_memory),
+	SMALL(without_a_length_it_has_to_fit),
+	CASE(all_of_many_get_through),
+	CASE(a_blocking_put_may_be_large),
+	CASE(a_descriptor_is_read_to_its_end),
+	CASE(a_file_is_read_from_where_it_stands),
+	CASE(who_cannot_read_on_leaves_nothing),
+	CASE(a_repeat_finds_the_object),
+	CASE(another_body_under_a_key_is_a_conflict),
+};
+
+t_main(tests)
