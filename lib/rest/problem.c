@@ -72,16 +72,11 @@ int sgh_problem_set_error(struct sgh_problem *problem, int status,
 	return sgh_problem_set(problem, status, "%s", detail);
 }
 
-int sgh_problem_set_result(struct sgh_problem *problem,
-			   const struct sangraha_result *result)
+static void explain(struct sgh_problem *problem, const char *declared,
+		    const char *detected, const char *rule, int64_t offset)
 {
-	const char *declared = sangraha_result_declared(result);
-	const char *detected = sangraha_result_detected(result);
-	const char *rule = sangraha_result_rule(result);
-	int64_t offset = sangraha_result_offset(result);
-
 	if (problem->http)
-		return problem->status;
+		return;
 	snprintf(problem->declared, sizeof(problem->declared), "%s",
 		 declared ? declared : "");
 	snprintf(problem->detected, sizeof(problem->detected), "%s",
@@ -89,6 +84,23 @@ int sgh_problem_set_result(struct sgh_problem *problem,
 	snprintf(problem->rule, sizeof(problem->rule), "%s", rule ? rule : "");
 	problem->has_offset = offset >= 0;
 	problem->offset = offset;
+}
+
+void sgh_problem_set_verdict(struct sgh_problem *problem,
+			     const struct sangraha_verdict *verdict)
+{
+	if (verdict)
+		explain(problem, sangraha_verdict_declared(verdict),
+			sangraha_verdict_detected(verdict),
+			sangraha_verdict_rule(verdict), sangraha_verdict_offset(verdict));
+}
+
+int sgh_problem_set_result(struct sgh_problem *problem,
+			   const struct sangraha_result *result)
+{
+	explain(problem, sangraha_result_declared(result),
+		sangraha_result_detected(result), sangraha_result_rule(result),
+		sangraha_result_offset(result));
 	return sgh_problem_set_error(problem, sangraha_result_status(result),
 				     sangraha_result_error(result));
 }

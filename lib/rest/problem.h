@@ -39,6 +39,9 @@ int sgh_problem_set_http(struct sgh_problem *problem, unsigned http, int status,
 /* From a failed call, and from an answer with its rule and offset. */
 int sgh_problem_set_error(struct sgh_problem *problem, int status,
 			  const struct sangraha_error *err);
+/* What a validator said; NULL: nothing. To be followed by one of the others. */
+void sgh_problem_set_verdict(struct sgh_problem *problem,
+			     const struct sangraha_verdict *verdict);
 int sgh_problem_set_result(struct sgh_problem *problem,
 			   const struct sangraha_result *result);
 

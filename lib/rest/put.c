@@ -68,18 +68,49 @@ void sgh_put_close(struct sgh_web_request *request)
 	sgh_web_request_unref(request);
 }
 
+/*
+ * What became of an upload that is refused or given up is answered when nothing of it is
+ * left. Its memory is for those that go on.
+ */
+static void end_upload(struct sgh_web_request *request, bool refused)
+{
+	struct sgh_put *put = request->put;
+	int status;
+
+	put->refused = refused;
+	sgh_web_request_ref(request);
+	status = (refused ? sangraha_upload_submit : sangraha_upload_cancel)(
+		sgh_take(put->upload), sgh_web_request_done, request, NULL);
+	sgh_web_request_unref(request); /* there is no wake-up any more */
+	if (status)
+		sgh_web_request_unref(request); /* `done` will not be called */
+	else
+		sgh_web_request_await_end(request);
+}
+
 int sgh_put_write(struct sgh_web_request *request, const char *data, size_t length,
 		  size_t *ret_taken)
 {
 	struct sangraha_error err = { 0 };
-	int status = sangraha_upload_write(request->put->upload, data, length, ret_taken,
-					   &err);
+	struct sgh_put *put = request->put;
+	int status = sangraha_upload_write(put->upload, data, length, ret_taken, &err);
 
 	if (status == 0)
 		return 0;
-	/* Its memory is for those that go on. */
-	sgh_put_close(request);
-	return sgh_problem_set_error(&request->problem, status, &err);
+	sgh_problem_set_verdict(&request->problem, sangraha_upload_verdict(put->upload));
+	sgh_problem_set_error(&request->problem, status, &err);
+	end_upload(request, true);
+	return status;
+}
+
+bool sgh_put_moves(const struct sgh_web_request *request)
+{
+	const struct sangraha_rest *rest = request->rest;
+
+	return request->put && request->put->upload &&
+	       !__atomic_load_n(&rest->closing, __ATOMIC_RELAXED) &&
+	       sangraha_upload_idle_ms(request->put->upload) <
+		       (int64_t)rest->request_timeout_ms;
 }
 
 static size_t encoded_length(const char *text)
@@ -333,8 +364,9 @@ int sgh_put_body(struct sgh_web_request *request, const char *data, size_t lengt
 		status = sgh_form_feed(request, data, length, ret_taken);
 	else
 		status = sgh_put_write(request, data, length, ret_taken);
-	if (status)
-		sgh_put_close(request);
+	/* A form may be wrong around its file. */
+	if (status && request->put->upload)
+		end_upload(request, false);
 	return status;
 }
 
@@ -344,8 +376,12 @@ enum sgh_step sgh_put_start(struct sgh_web_request *request)
 	struct sangraha_error err = { 0 };
 	int status;
 
-	if (put->form && sgh_form_finish(request))
-		return SGH_STEP_ANSWER;
+	if (put->form && sgh_form_finish(request)) {
+		if (!put->upload)
+			return SGH_STEP_ANSWER;
+		end_upload(request, false);
+		return request->waits ? SGH_STEP_WAIT : SGH_STEP_ANSWER;
+	}
 	/* The time-out is the broker's to confirm in; the client knows the other one. */
 	put->until_ms = sgh_time_ms() + ASYNC_TIMEOUT_MS;
 	sgh_web_request_ref(request);
@@ -399,6 +435,11 @@ void sgh_put_finish(struct sgh_web_request *request, struct sangraha_result *res
 {
 	int status = sangraha_result_status(result);
 
+	/* The result knows more than the upload did. */
+	if (request->put->refused)
+		memset(&request->problem, 0, sizeof(request->problem));
+	else if (request->problem.http)
+		return;
 	snprintf(request->operation_id, sizeof(request->operation_id), "%s",
 		 sangraha_result_id(result));
 	/* It may be stored nevertheless: say where that will be known. */
@@ -407,7 +448,8 @@ void sgh_put_finish(struct sgh_web_request *request, struct sangraha_result *res
 		       sizeof(request->operation_id));
 	if (!sgh_result_ok(request, result))
 		return;
-	if (request->put->async)
+	/* What is larger than a message is never left to be done later. */
+	if (request->put->async && !sangraha_result_object(result))
 		answer_accepted(request);
 	else
 		answer_created(request, result);

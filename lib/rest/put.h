@@ -20,6 +20,7 @@ struct sgh_put {
 	const char *idempotency_key;       /* NULL: none; MHD's memory */
 	char sha256[SANGRAHA_SHA256_SIZE]; /* of the request's content; "" */
 	bool async;
+	bool refused;     /* by the client: the result says why, once it is there */
 	int64_t until_ms; /* of an asynchronous one: Unix */
 	char *meta_names[SGH_META_MAX];
 	char *meta_values[SGH_META_MAX];
@@ -34,6 +35,8 @@ void sgh_put_close(struct sgh_web_request *request);
 /* Bytes of the object. */
 int sgh_put_write(struct sgh_web_request *request, const char *data, size_t length,
 		  size_t *ret_taken);
+/* Whether an upload that is paused has reason to be: something moves, if not of its own. */
+bool sgh_put_moves(const struct sgh_web_request *request);
 /* Add a pair of user metadata; `value` is UTF-8. */
 int sgh_put_add_meta(struct sgh_web_request *request, const char *name,
 		     const char *value);

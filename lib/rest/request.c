@@ -13,10 +13,13 @@
 #include "rest/answer.h"
 #include "rest/auth.h"
 #include "rest/fields.h"
+#include "rest/put.h"
 #include "rest/router.h"
 
 /* A client that does not keep its time limits must not keep the user waiting. */
 #define GRACE_MS 2000
+/* The client takes five seconds at most to remove what it has stored of a body. */
+#define END_MS (5000 + 500)
 
 void *sgh_web_request_new(void *cls, const char *target,
 			  struct MHD_Connection *connection)
@@ -118,6 +121,18 @@ void sgh_web_request_ready(void *arg)
 	pthread_mutex_lock(&request->async.lock);
 	request->async.completed = true;
 	resume_locked(request);
+	pthread_mutex_unlock(&request->async.lock);
+}
+
+void sgh_web_request_await_end(struct sgh_web_request *request)
+{
+	request->submitted = true;
+	request->waits = true;
+	pthread_mutex_lock(&request->async.lock);
+	request->async.gave_up = false;
+	request->async.missing = 0;
+	request->async.endless = false;
+	request->async.give_up_ms = sgh_now_ms() + END_MS;
 	pthread_mutex_unlock(&request->async.lock);
 }
 
@@ -288,6 +303,47 @@ static enum MHD_Result begin(struct sgh_web_request *request, const char *method
 	return MHD_YES;
 }
 
+/* True when the answer is not there yet and the connection is suspended. */
+static bool wait_for_result(struct sgh_web_request *request)
+{
+	bool there;
+
+	do {
+		pthread_mutex_lock(&request->async.lock);
+		there = request->async.completed || request->async.gave_up;
+		pthread_mutex_unlock(&request->async.lock);
+		if (there || stopping(request))
+			return false;
+	} while (!suspend_unless_woken(request));
+	return true;
+}
+
+static void finish(struct sgh_web_request *request)
+{
+	bool completed;
+
+	pthread_mutex_lock(&request->async.lock);
+	completed = request->async.completed;
+	pthread_mutex_unlock(&request->async.lock);
+	if (completed) {
+		request->route->finish(request, request->async.result);
+		return;
+	}
+	/* A refusal stays one, whatever is left of the body. */
+	if (request->problem.http)
+		return;
+	/* Of a write without a key the client has minted the id, and not told it yet. */
+	if (request->put)
+		memcpy(request->problem.operation, request->operation_id,
+		       sizeof(request->operation_id));
+	if (__atomic_load_n(&request->rest->closing, __ATOMIC_RELAXED))
+		sgh_problem_set(&request->problem, SANGRAHA_E_UNAVAILABLE,
+				"The server stops before an answer came");
+	else
+		sgh_problem_set(&request->problem, SANGRAHA_E_TIMEOUT,
+				"No answer came within the time limit");
+}
+
 static void answer_by_hand(struct sgh_web_request *request)
 {
 	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(1 << 10);
@@ -309,11 +365,21 @@ static enum MHD_Result discard(struct sgh_web_request *request, size_t length)
 	if (!request->discarding_since_ms)
 		request->discarding_since_ms = now;
 	request->discarded += length;
-	if (request->discarded <= SGH_REST_DISCARD_BYTES &&
+	/* Who was told is given time only: some have to send all before they look. */
+	if ((request->discarded <= SGH_REST_DISCARD_BYTES || request->answered_by_hand) &&
 	    now - request->discarding_since_ms <= SGH_REST_DISCARD_MS)
 		return MHD_YES;
 	if (request->answered_by_hand)
 		return MHD_NO;
+	if (request->waits) {
+		sgh_connection_phase(request->connection, SGH_PHASE_PAUSED);
+		if (wait_for_result(request))
+			return MHD_YES;
+		if (stopping(request))
+			return MHD_NO;
+		request->waits = false;
+		finish(request);
+	}
 	/* The request itself was in order, and has no use for a body. */
 	if (request->discarded > SGH_REST_DISCARD_BYTES)
 		sgh_problem_set(&request->problem, SANGRAHA_E_TOO_LARGE,
@@ -346,6 +412,15 @@ static bool suspend_for_memory(struct sgh_web_request *request, size_t held)
 	return suspend_unless_woken(request);
 }
 
+/* Memory came after all, together with the end of the wait for it. */
+static void keep_waiting(struct sgh_web_request *request)
+{
+	pthread_mutex_lock(&request->async.lock);
+	if (!__atomic_load_n(&request->rest->closing, __ATOMIC_RELAXED))
+		request->async.gave_up = false;
+	pthread_mutex_unlock(&request->async.lock);
+}
+
 /* Whether the memory did not come in time: the upload leaves the line, with a problem. */
 static bool waited_in_vain(struct sgh_web_request *request)
 {
@@ -356,6 +431,10 @@ static bool waited_in_vain(struct sgh_web_request *request)
 	pthread_mutex_unlock(&request->async.lock);
 	if (!gave_up)
 		return false;
+	if (sgh_put_moves(request)) {
+		keep_waiting(request);
+		return false;
+	}
 	if (__atomic_load_n(&request->rest->closing, __ATOMIC_RELAXED))
 		sgh_problem_set(&request->problem, SANGRAHA_E_UNAVAILABLE,
 				"The server stops");
@@ -365,15 +444,6 @@ static bool waited_in_vain(struct sgh_web_request *request)
 	if (request->route->end)
 		request->route->end(request);
 	return true;
-}
-
-/* Memory came after all, together with the end of the wait for it. */
-static void keep_waiting(struct sgh_web_request *request)
-{
-	pthread_mutex_lock(&request->async.lock);
-	if (!__atomic_load_n(&request->rest->closing, __ATOMIC_RELAXED))
-		request->async.gave_up = false;
-	pthread_mutex_unlock(&request->async.lock);
 }
 
 static bool is_gone(struct sgh_web_request *request)
@@ -424,44 +494,6 @@ static enum MHD_Result receive(struct sgh_web_request *request, const char *data
 	unwanted = *length;
 	*length = 0;
 	return discard(request, unwanted);
-}
-
-/* True when the answer is not there yet and the connection is suspended. */
-static bool wait_for_result(struct sgh_web_request *request)
-{
-	bool there;
-
-	do {
-		pthread_mutex_lock(&request->async.lock);
-		there = request->async.completed || request->async.gave_up;
-		pthread_mutex_unlock(&request->async.lock);
-		if (there || stopping(request))
-			return false;
-	} while (!suspend_unless_woken(request));
-	return true;
-}
-
-static void finish(struct sgh_web_request *request)
-{
-	bool completed;
-
-	pthread_mutex_lock(&request->async.lock);
-	completed = request->async.completed;
-	pthread_mutex_unlock(&request->async.lock);
-	if (completed) {
-		request->route->finish(request, request->async.result);
-		return;
-	}
-	/* Of a write without a key the client has minted the id, and not told it yet. */
-	if (request->put)
-		memcpy(request->problem.operation, request->operation_id,
-		       sizeof(request->operation_id));
-	if (__atomic_load_n(&request->rest->closing, __ATOMIC_RELAXED))
-		sgh_problem_set(&request->problem, SANGRAHA_E_UNAVAILABLE,
-				"The server stops before an answer came");
-	else
-		sgh_problem_set(&request->problem, SANGRAHA_E_TIMEOUT,
-				"No answer came within the time limit");
 }
 
 static enum MHD_Result respond(struct sgh_web_request *request)

@@ -135,6 +135,13 @@ bool sgh_web_request_sleep(struct sgh_web_request *request);
 /* Whether nobody wants the rest of the body: the server stops, or the client is gone. */
 bool sgh_web_request_is_over(struct sgh_web_request *request);
 
+/*
+ * Called when the body was refused and something of it has to be removed still:
+ * sgh_web_request_done() comes when that was done, and the answer waits for it, but not
+ * for long.
+ */
+void sgh_web_request_await_end(struct sgh_web_request *request);
+
 /* A paused upload can go on; any thread. */
 void sgh_web_request_wake(void *request);
 

@@ -20,6 +20,7 @@ struct call {
 	char id[64];
 	struct sangraha_upload *wake;    /* not a request, but an upload to go on with */
 	struct sangraha_download *ready; /* ... a download */
+	int refused; /* what an upload was refused with, unless the answer says more */
 };
 
 struct sangraha_client {
@@ -42,6 +43,10 @@ struct sangraha_client {
 		uint64_t part_offset;
 		uint64_t part_length;
 		size_t pause_after;
+		size_t refuse_after; /* 0: nothing is refused */
+		int refusal;
+		size_t cancelled;
+		bool moves;
 		size_t inline_limit;
 	} state;
 };
@@ -56,6 +61,7 @@ struct sangraha_upload {
 	struct fake_seen seen;
 	struct call wake;
 	bool paused;
+	int refused; /* the status */
 };
 
 struct sangraha_download {
@@ -99,12 +105,16 @@ static struct sangraha_object *object_as_sent_locked(struct sangraha_client *fak
 }
 
 static struct sangraha_result *make_result_locked(struct sangraha_client *fake,
-						  const char *id)
+						  const struct call *call)
 {
 	struct sangraha_result *result = calloc(1, sizeof(*result));
-	const struct fake_answer *answer = &fake->state.answer;
+	const struct fake_answer *answer = &result->answer;
 
-	result->answer = *answer;
+	result->answer = fake->state.answer;
+	if (call->refused && !answer->status) {
+		result->answer = (struct fake_answer){ 0 };
+		result->answer.status = call->refused;
+	}
 	if (answer->status)
 		sgh_fail(&result->error, answer->status, 0, "%s",
 			 answer->message ? answer->message
@@ -120,7 +130,7 @@ static struct sangraha_result *make_result_locked(struct sangraha_client *fake,
 	snprintf(result->id, sizeof(result->id), "%s",
 		 answer->id       ? answer->id
 		 : answer->object ? sangraha_object_id(answer->object)
-				  : id);
+				  : call->id);
 	return result;
 }
 
@@ -182,7 +192,7 @@ static void *run(void *arg)
 			call->ready->ready(call->ready->ready_arg);
 			continue;
 		}
-		result = make_result_locked(fake, call->id);
+		result = make_result_locked(fake, call);
 		pthread_mutex_unlock(&fake->state.lock);
 		call->done(call->arg, result);
 		pthread_mutex_lock(&fake->state.lock);
@@ -252,6 +262,27 @@ void fake_release(struct sangraha_client *fake)
 void fake_pause_after(struct sangraha_client *fake, size_t bytes)
 {
 	LOCKED(fake, fake->state.pause_after = bytes);
+}
+
+void fake_refuse_after(struct sangraha_client *fake, size_t bytes, int status)
+{
+	LOCKED(fake, {
+		fake->state.refuse_after = bytes;
+		fake->state.refusal = status;
+	});
+}
+
+void fake_moves(struct sangraha_client *fake, bool moves)
+{
+	LOCKED(fake, fake->state.moves = moves);
+}
+
+size_t fake_cancelled(struct sangraha_client *fake)
+{
+	size_t n;
+
+	LOCKED(fake, n = fake->state.cancelled);
+	return n;
 }
 
 void fake_inline_limit(struct sangraha_client *fake, size_t bytes)
@@ -364,6 +395,11 @@ static int submit_locked(struct sangraha_client *fake, const char *id,
 	fake->state.in_flight++;
 	pthread_cond_broadcast(&fake->state.changed);
 	return 0;
+}
+
+static struct call *last_locked(struct sangraha_client *fake)
+{
+	return sgh_list_entry(fake->state.calls.prev, struct call, link);
 }
 
 static int submit(struct sangraha_client *fake, const char *verb, const char *type,
@@ -501,8 +537,13 @@ int sangraha_upload_write(struct sangraha_upload *upload, const void *data, size
 	pthread_mutex_lock(&fake->state.lock);
 	if (fake->state.pause_after)
 		length = sgh_min(length, fake->state.pause_after - upload->since_pause);
-	if (upload->length + length > fake->state.inline_limit) {
-		status = sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0, "Over the limit");
+	if (fake->state.refuse_after &&
+	    upload->length + length > fake->state.refuse_after)
+		upload->refused = fake->state.refusal;
+	else if (upload->length + length > fake->state.inline_limit)
+		upload->refused = SANGRAHA_E_TOO_LARGE;
+	if (upload->refused) {
+		status = sgh_fail(err, upload->refused, 0, "Refused as it came");
 	} else {
 		upload->data = realloc(upload->data, upload->length + length + 1);
 		memcpy(upload->data + upload->length, data, length);
@@ -551,6 +592,8 @@ int sangraha_upload_submit(struct sangraha_upload *upload, sangraha_done_fn *don
 	fake->state.requests++;
 	status = submit_locked(fake, "0199f2c4-0000-7000-8000-00000000feed", done, arg,
 			       err);
+	if (!status)
+		last_locked(fake)->refused = upload->refused;
 	pthread_mutex_unlock(&fake->state.lock);
 	sangraha_upload_free(upload);
 	return status;
@@ -628,6 +671,30 @@ void sangraha_download_free(struct sangraha_download *download)
 const char *sangraha_result_url(const struct sangraha_result *result)
 {
 	return result->answer.large ? result->answer.url : NULL;
+}
+
+int sangraha_upload_cancel(struct sangraha_upload *upload, sangraha_done_fn *done,
+			   void *arg, struct sangraha_error *err)
+{
+	struct sangraha_client *fake = upload->fake;
+	int status;
+
+	pthread_mutex_lock(&fake->state.lock);
+	fake->state.cancelled++;
+	status = submit_locked(fake, "", done, arg, err);
+	if (!status)
+		last_locked(fake)->refused = SANGRAHA_E_INVALID;
+	pthread_mutex_unlock(&fake->state.lock);
+	sangraha_upload_free(upload);
+	return status;
+}
+
+int64_t sangraha_upload_idle_ms(const struct sangraha_upload *upload)
+{
+	bool moves;
+
+	LOCKED(upload->fake, moves = upload->fake->state.moves);
+	return moves ? 0 : INT64_MAX;
 }
 
 const char *sangraha_client_extension(const struct sangraha_client *fake,

@@ -68,6 +68,15 @@ void fake_hold(struct sangraha_client *fake);
 void fake_release(struct sangraha_client *fake);
 /* Take at most so many bytes of a body, then pause until the fake's thread wakes it. */
 void fake_pause_after(struct sangraha_client *fake, size_t bytes);
+/*
+ * Refuse what is longer as it comes, with that status. The refusal's result is answered as
+ * any other.
+ */
+void fake_refuse_after(struct sangraha_client *fake, size_t bytes, int status);
+/* What sangraha_upload_idle_ms() is to say: something moves, or nothing ever has. */
+void fake_moves(struct sangraha_client *fake, bool moves);
+/* How many uploads were cancelled. */
+size_t fake_cancelled(struct sangraha_client *fake);
 void fake_inline_limit(struct sangraha_client *fake, size_t bytes);
 /*
  * Downloads get so many of their bytes, until more are brought; all by default. With a
