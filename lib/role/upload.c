@@ -8,24 +8,9 @@
 #include "base/thread.h"
 
 /*
- * The public face of an upload, and its memory. A buffer is reserved whole before the
- * first byte of it is taken - the body where it is known to fit one, else a part - so that
- * buffers which have begun never wait for each other.
+ * The public face of an upload: how it begins, and the ways in which its user is done with
+ * it. In between it takes bytes, in upload_write.c.
  */
-
-/* What one upload may hold of the whole budget, so that others get on besides. */
-static size_t share(const struct sangraha_client *client)
-{
-	return sgh_budget_limit(client->context->budget) / 8 * 5;
-}
-
-/* What bytes that arrive may take of it together; see base/budget.h. */
-static size_t quota(const struct sangraha_client *client)
-{
-	size_t limit = sgh_budget_limit(client->context->budget);
-
-	return limit - limit / 4;
-}
 
 /* ---- life ---- */
 
@@ -34,44 +19,13 @@ void sgh_upload_ref(struct sangraha_upload *upload)
 	__atomic_add_fetch(&upload->refs, 1, __ATOMIC_RELAXED);
 }
 
-/* The buffer is full, or given up: others may arrive. */
-static void arrived(struct sangraha_upload *upload)
-{
-	size_t arriving = upload->arriving;
-
-	upload->arriving = 0;
-	if (arriving)
-		sgh_budget_arrived(upload->client->context->budget, arriving);
-}
-
-static void drop_body(struct sangraha_upload *upload)
-{
-	arrived(upload);
-	sgh_bytes_unref(sgh_take(upload->body));
-}
-
-void sgh_upload_drop_room(struct sangraha_upload *upload)
-{
-	struct sgh_budget *budget = upload->client->context->budget;
-	bool granted;
-
-	pthread_mutex_lock(&upload->state.lock);
-	granted = upload->state.granted;
-	upload->state.granted = false;
-	pthread_mutex_unlock(&upload->state.lock);
-	if (granted) {
-		sgh_budget_arrived(budget, upload->waiter.size);
-		sgh_budget_release(budget, upload->waiter.size);
-	}
-}
-
 void sgh_upload_unref(struct sangraha_upload *upload)
 {
 	struct sangraha_client *client = upload->client;
 
 	if (__atomic_sub_fetch(&upload->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	drop_body(upload);
+	sgh_upload_drop_body(upload);
 	sgh_upload_drop_room(upload);
 	sgh_bytes_unref(upload->state.prefix);
 	sgh_bytes_unref(upload->state.ring);
@@ -92,144 +46,9 @@ void sgh_upload_unref(struct sangraha_upload *upload)
 	sgh_client_unref(client);
 }
 
-/* ---- waiting ---- */
-
-/* Whether an upload that was paused has something to go on with, if only its failure. */
-static bool can_go_on_locked(const struct sangraha_upload *upload)
-{
-	return upload->state.granted || upload->state.status || upload->state.there ||
-	       !upload->state.waiting;
-}
-
-void sgh_upload_wake(struct sangraha_upload *upload)
-{
-	pthread_mutex_lock(&upload->state.lock);
-	if (!upload->state.paused || !upload->resume || upload->state.abandoned ||
-	    !can_go_on_locked(upload)) {
-		pthread_mutex_unlock(&upload->state.lock);
-		return;
-	}
-	upload->state.paused = false;
-	upload->state.again = true;
-	while (upload->state.again && !upload->state.abandoned &&
-	       (!upload->state.resuming ||
-		pthread_equal(upload->state.resumer, pthread_self()))) {
-		upload->state.again = false;
-		upload->state.resuming = true;
-		upload->state.resumer = pthread_self();
-		pthread_mutex_unlock(&upload->state.lock);
-		upload->resume(upload->resume_arg);
-		pthread_mutex_lock(&upload->state.lock);
-		upload->state.resuming = false;
-		pthread_cond_broadcast(&upload->state.changed);
-	}
-	pthread_mutex_unlock(&upload->state.lock);
-}
-
-/* No resume() is running when this returns, but for one that calls it, and none begins. */
-static void abandon(struct sangraha_upload *upload)
-{
-	pthread_mutex_lock(&upload->state.lock);
-	upload->state.abandoned = true;
-	while (upload->state.resuming &&
-	       !pthread_equal(upload->state.resumer, pthread_self()))
-		sgh_cond_wait_until(&upload->state.changed, &upload->state.lock,
-				    SGH_NEVER);
-	pthread_mutex_unlock(&upload->state.lock);
-}
-
-static void granted(struct sgh_budget_waiter *waiter)
-{
-	struct sangraha_upload *upload =
-		sgh_container_of(waiter, struct sangraha_upload, waiter);
-	bool wanted;
-
-	pthread_mutex_lock(&upload->state.lock);
-	upload->state.waiting = false;
-	upload->state.granted = true;
-	wanted = !upload->state.status && !upload->state.there;
-	pthread_mutex_unlock(&upload->state.lock);
-	if (!wanted)
-		sgh_upload_drop_room(upload);
-	sgh_upload_wake(upload);
-	sgh_upload_unref(upload);
-}
-
-static bool within_share_locked(const struct sangraha_upload *upload, size_t size)
-{
-	return upload->state.held == 0 ||
-	       upload->state.held + size <= share(upload->client);
-}
-
-/* Reserve memory for a buffer, or stand in line for it. */
-static void reserve(struct sangraha_upload *upload, size_t size)
-{
-	struct sgh_budget *budget = upload->client->context->budget;
-	bool ask;
-
-	pthread_mutex_lock(&upload->state.lock);
-	ask = !upload->state.granted && !upload->state.waiting &&
-	      within_share_locked(upload, size);
-	if (ask)
-		upload->state.waiting = true;
-	pthread_mutex_unlock(&upload->state.lock);
-	if (!ask)
-		return;
-	upload->waiter.size = size;
-	upload->waiter.arriving = true;
-	upload->waiter.granted = granted;
-	sgh_upload_ref(upload);
-	if (sgh_budget_wait(budget, &upload->waiter)) {
-		pthread_mutex_lock(&upload->state.lock);
-		upload->state.waiting = false;
-		upload->state.granted = true;
-		pthread_mutex_unlock(&upload->state.lock);
-		sgh_upload_unref(upload);
-	}
-}
-
-/* Turn the reservation into the next buffer; none: it is not granted yet. */
-static int take_room(struct sangraha_upload *upload, struct sangraha_error *err)
-{
-	struct sgh_budget *budget = upload->client->context->budget;
-	size_t size = upload->waiter.size;
-	bool there;
-
-	pthread_mutex_lock(&upload->state.lock);
-	there = upload->state.granted;
-	upload->state.granted = false;
-	pthread_mutex_unlock(&upload->state.lock);
-	if (!there)
-		return 0;
-	upload->arriving = size;
-	upload->body = sgh_bytes_new(budget, size);
-	if (upload->body)
-		return 0;
-	arrived(upload);
-	sgh_budget_release(budget, size);
-	return sgh_fail_memory(err);
-}
-
-/* Nothing can be taken. False: it can by now. */
-static bool pause_writing(struct sangraha_upload *upload, size_t size)
-{
-	bool pause;
-
-	pthread_mutex_lock(&upload->state.lock);
-	if (upload->windowed && upload->body)
-		pause = upload->state.window.fill == upload->body->capacity;
-	else
-		pause = !upload->state.granted &&
-			(upload->state.waiting || !within_share_locked(upload, size));
-	pause = pause && !upload->state.status && !upload->state.there;
-	upload->state.paused = pause;
-	pthread_mutex_unlock(&upload->state.lock);
-	return pause;
-}
-
 /* ---- the beginning ---- */
 
-static int too_large(uint64_t limit, struct sangraha_error *err)
+int sgh_upload_too_large(uint64_t limit, struct sangraha_error *err)
 {
 	return sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0,
 			"the body is larger than the limit of %llu bytes",
@@ -240,10 +59,10 @@ static int too_large(uint64_t limit, struct sangraha_error *err)
 static bool may_grow(const struct sangraha_client *client)
 {
 	return client->large_writes && client->max_object_size > client->inline_limit &&
-	       SGH_PART_MIN <= quota(client);
+	       SGH_PART_MIN <= sgh_upload_quota(client);
 }
 
-static uint64_t most(const struct sangraha_client *client)
+uint64_t sgh_upload_most(const struct sangraha_client *client)
 {
 	if (!client->large_writes)
 		return client->inline_limit;
@@ -267,8 +86,8 @@ static int plan(struct sangraha_upload *upload, int64_t length,
 			*size = SGH_PART_MIN;
 	} else if ((uint64_t)length <= client->inline_limit) {
 		*size = (size_t)length;
-	} else if ((uint64_t)length > most(client)) {
-		return too_large(most(client), err);
+	} else if ((uint64_t)length > sgh_upload_most(client)) {
+		return sgh_upload_too_large(sgh_upload_most(client), err);
 	} else if ((uint64_t)length <= client->spool_limit) {
 		upload->kind = SGH_UPLOAD_SPOOL;
 		*size = (size_t)length;
@@ -276,9 +95,10 @@ static int plan(struct sangraha_upload *upload, int64_t length,
 		uint64_t part = sgh_parts_size(&upload->plan, 1);
 
 		if (part == 0)
-			return too_large(sgh_parts_capacity(&upload->plan), err);
+			return sgh_upload_too_large(sgh_parts_capacity(&upload->plan),
+						    err);
 		upload->kind = SGH_UPLOAD_PARTS;
-		upload->windowed = part > quota(client) ||
+		upload->windowed = part > sgh_upload_quota(client) ||
 				   (part > upload->plan.most && part > SGH_PART_MIN);
 		*size = upload->windowed ? sgh_upload_window_size(client) : (size_t)part;
 	}
@@ -338,264 +158,11 @@ int sangraha_upload_new(struct sangraha_client *client, int64_t length,
 		sgh_upload_unref(upload);
 		return status;
 	}
-	reserve(upload, upload->waiter.size);
+	sgh_upload_reserve(upload, upload->waiter.size);
 	/* Who waits from the start is told as one that was paused. */
-	pause_writing(upload, upload->waiter.size);
+	sgh_upload_pause(upload, upload->waiter.size);
 	*ret = upload;
 	return 0;
-}
-
-/* ---- writing ---- */
-
-static int failure(struct sangraha_upload *upload, struct sangraha_error *err)
-{
-	int status;
-
-	pthread_mutex_lock(&upload->state.lock);
-	status = upload->state.status;
-	if (status)
-		sgh_fail_with(err, status, &upload->state.err);
-	pthread_mutex_unlock(&upload->state.lock);
-	if (status)
-		drop_body(upload);
-	return status;
-}
-
-/* Too much for one message: from here on it is ours to look at. */
-static int look_at_all(struct sangraha_upload *upload, struct sangraha_error *err)
-{
-	int status = sgh_upload_check_begin(upload, err);
-
-	return status ? status
-		      : sgh_upload_check(upload, upload->body->data, upload->body->length,
-					 err);
-}
-
-/* Others read it, under the lock. */
-static void set_kind(struct sangraha_upload *upload, enum sgh_upload_kind kind)
-{
-	pthread_mutex_lock(&upload->state.lock);
-	upload->kind = kind;
-	pthread_mutex_unlock(&upload->state.lock);
-}
-
-bool sgh_upload_has_failed(struct sangraha_upload *upload)
-{
-	return failure(upload, NULL) != 0;
-}
-
-/* It will be stored in parts; the first buffer, which is full, is one of them. */
-static int grow(struct sangraha_upload *upload, struct sangraha_error *err)
-{
-	int status = 0;
-
-	if (upload->kind == SGH_UPLOAD_INLINE)
-		return too_large(upload->client->inline_limit, err);
-	if (!upload->validator)
-		status = look_at_all(upload, err);
-	set_kind(upload, SGH_UPLOAD_PARTS);
-	return status ? status : sgh_upload_open(upload, err);
-}
-
-/* What begins an upload, as soon as there is enough to show and its type is known. */
-static int show(struct sangraha_upload *upload, struct sangraha_error *err)
-{
-	const char *type = sgh_upload_type(upload);
-	struct sgh_budget *budget = upload->client->context->budget;
-	size_t size =
-		upload->taken < SGH_PREFIX_SIZE ? (size_t)upload->taken : SGH_PREFIX_SIZE;
-	struct sgh_bytes *prefix;
-
-	if (*upload->state.type || !type)
-		return 0;
-	/* Beside the body for a moment; what the budget lends is bounded. */
-	sgh_budget_force(budget, size);
-	prefix = sgh_bytes_new(budget, size);
-	if (!prefix) {
-		sgh_budget_release(budget, size);
-		return sgh_fail_memory(err);
-	}
-	sgh_bytes_append(prefix, upload->body->data, size);
-	pthread_mutex_lock(&upload->state.lock);
-	memcpy(upload->state.type, type, strlen(type) + 1);
-	upload->state.prefix = prefix;
-	pthread_mutex_unlock(&upload->state.lock);
-	return 0;
-}
-
-static int seal(struct sangraha_upload *upload, struct sangraha_error *err)
-{
-	int status = show(upload, err);
-
-	if (status)
-		return status;
-	arrived(upload);
-	return sgh_upload_seal(upload, sgh_take(upload->body), upload->number++, err);
-}
-
-/* The size of the next buffer, 0: there is none. */
-static size_t next_size(const struct sangraha_upload *upload)
-{
-	if (upload->windowed)
-		return upload->waiter.size;
-	if (upload->number == 1)
-		return upload->waiter.size;
-	return (size_t)sgh_parts_size(&upload->plan, upload->number);
-}
-
-/* How many bytes can be taken now; 0 when it has to wait. */
-static int find_room(struct sangraha_upload *upload, size_t *ret,
-		     struct sangraha_error *err)
-{
-	size_t size;
-	int status = 0;
-
-	if (upload->body && !upload->windowed &&
-	    upload->body->length == upload->body->capacity) {
-		if (upload->kind != SGH_UPLOAD_PARTS)
-			status = grow(upload, err);
-		if (!status)
-			status = seal(upload, err);
-		if (!status)
-			sgh_upload_run(upload);
-	}
-	size = next_size(upload);
-	if (!status && size == 0)
-		status = too_large(sgh_parts_capacity(&upload->plan), err);
-	if (!status && !upload->body) {
-		reserve(upload, size);
-		status = take_room(upload, err);
-	}
-	if (status)
-		return status;
-	if (!upload->body)
-		*ret = 0;
-	else if (upload->windowed)
-		*ret = sgh_upload_window_room(upload);
-	else
-		*ret = upload->body->capacity - upload->body->length;
-	return 0;
-}
-
-static int look(struct sangraha_upload *upload, const void *data, size_t length,
-		struct sangraha_error *err)
-{
-	if (upload->validator)
-		return sgh_upload_check(upload, data, length, err);
-	if (upload->kind != SGH_UPLOAD_OPEN ||
-	    upload->taken <= upload->client->inline_limit)
-		return 0;
-	return look_at_all(upload, err);
-}
-
-/* Take bytes that there is room for. */
-static int take(struct sangraha_upload *upload, const void *data, size_t length,
-		struct sangraha_error *err)
-{
-	int status = 0;
-
-	if (upload->length < 0 && length > most(upload->client) - upload->taken)
-		return too_large(most(upload->client), err);
-	upload->taken += length;
-	if (!upload->windowed)
-		sgh_bytes_append(upload->body, data, length);
-	status = look(upload, data, length, err);
-	if (status || upload->kind != SGH_UPLOAD_PARTS)
-		return status;
-	if (upload->windowed)
-		sgh_upload_window_take(upload, data, length);
-	/* Nothing leaves the first buffer before its beginning has been shown. */
-	if (upload->taken >= SGH_PREFIX_SIZE && !*upload->state.type) {
-		status = show(upload, err);
-		sgh_upload_run(upload);
-	} else if (upload->windowed) {
-		sgh_upload_run(upload);
-	}
-	if (upload->windowed)
-		return status;
-	/* The last part is kept until everything is known to be good. */
-	if (!status && upload->body->length == upload->body->capacity &&
-	    upload->length >= 0 && upload->taken < (uint64_t)upload->length) {
-		status = seal(upload, err);
-		sgh_upload_run(upload);
-	}
-	return status;
-}
-
-/* The very object is there already: what comes is only compared with it. */
-static bool is_there(struct sangraha_upload *upload)
-{
-	bool there;
-
-	pthread_mutex_lock(&upload->state.lock);
-	there = upload->state.there != NULL;
-	pthread_mutex_unlock(&upload->state.lock);
-	if (there)
-		drop_body(upload);
-	return there;
-}
-
-static int skip(struct sangraha_upload *upload, const void *data, size_t length,
-		struct sangraha_error *err)
-{
-	if (upload->length < 0 && length > most(upload->client) - upload->taken)
-		return too_large(most(upload->client), err);
-	upload->taken += length;
-	return sgh_upload_check(upload, data, length, err);
-}
-
-/* Take what can be taken. */
-static int take_all(struct sangraha_upload *upload, const char *data, size_t length,
-		    size_t *ret_taken, struct sangraha_error *err)
-{
-	size_t taken = 0;
-	int status = 0;
-
-	while (taken < length) {
-		size_t room = 0;
-
-		status = failure(upload, err);
-		if (!status && is_there(upload)) {
-			status = skip(upload, data + taken, length - taken, err);
-			*ret_taken = length;
-			return status;
-		}
-		if (!status)
-			status = find_room(upload, &room, err);
-		if (status)
-			return status;
-		if (room == 0 && pause_writing(upload, next_size(upload)))
-			break;
-		room = sgh_min(room, length - taken);
-		status = room ? take(upload, data + taken, room, err) : 0;
-		if (status)
-			return status;
-		taken += room;
-	}
-	*ret_taken = taken;
-	return 0;
-}
-
-int sangraha_upload_write(struct sangraha_upload *upload, const void *data, size_t length,
-			  size_t *ret_taken, struct sangraha_error *err)
-{
-	struct sangraha_error why = { 0 };
-	int status;
-
-	if (!upload || (!data && length) || !ret_taken)
-		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "no upload or no bytes");
-	status = failure(upload, err);
-	if (status)
-		return status;
-	if (upload->length >= 0 && length > (uint64_t)upload->length - upload->taken)
-		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-				"more bytes than the %lld that were announced",
-				(long long)upload->length);
-	status = take_all(upload, data, length, ret_taken, &why);
-	if (!status)
-		return 0;
-	sgh_upload_fail(upload, status, &why);
-	return failure(upload, err);
 }
 
 int sangraha_upload_add_meta(struct sangraha_upload *upload, const char *name,
@@ -643,7 +210,8 @@ static int shrink(struct sangraha_upload *upload, struct sangraha_error *err)
 
 static int finish_body(struct sangraha_upload *upload, struct sangraha_error *err)
 {
-	int status = upload->body || upload->taken ? 0 : take_room(upload, err);
+	int status =
+		upload->body || upload->taken ? 0 : sgh_upload_take_room(upload, err);
 
 	if (status)
 		return status;
@@ -653,12 +221,12 @@ static int finish_body(struct sangraha_upload *upload, struct sangraha_error *er
 				"%llu bytes came, not the %lld that were announced",
 				(unsigned long long)upload->taken,
 				(long long)upload->length);
-	if (is_there(upload))
+	if (sgh_upload_is_there(upload))
 		return 0;
 	if (!upload->body)
 		return sgh_fail(err, SANGRAHA_E_OVERLOADED, 0,
 				"the memory for bodies in flight is used up");
-	arrived(upload);
+	sgh_upload_arrived(upload);
 	return upload->kind == SGH_UPLOAD_PARTS ? 0 : shrink(upload, err);
 }
 
@@ -680,16 +248,17 @@ static int send_inline(struct sangraha_upload *upload, unsigned timeout_ms, bool
 static void send_large(struct sangraha_upload *upload)
 {
 	struct sangraha_error err = { 0 };
-	int status = failure(upload, &err);
+	int status = sgh_upload_failure(upload, &err);
 
 	if (!status && upload->kind == SGH_UPLOAD_OPEN) {
-		set_kind(upload, SGH_UPLOAD_SPOOL);
+		sgh_upload_set_kind(upload, SGH_UPLOAD_SPOOL);
 		status = sgh_upload_open(upload, &err);
 	}
 	if (!status)
 		status = sgh_upload_check_end(upload, &err);
-	if (!status && !is_there(upload))
-		status = upload->windowed ? show(upload, &err) : seal(upload, &err);
+	if (!status && !sgh_upload_is_there(upload))
+		status = upload->windowed ? sgh_upload_show(upload, &err)
+					  : sgh_upload_seal_body(upload, &err);
 	if (status) {
 		sgh_upload_fail(upload, status, &err);
 		return;
@@ -726,11 +295,11 @@ int sgh_upload_submit(struct sangraha_upload *upload, unsigned timeout_ms, bool 
 
 	if (timeout_ms == 0)
 		timeout_ms = upload->timeout_ms;
-	abandon(upload);
+	sgh_upload_abandon(upload);
 	/* What was refused has its answer by `done`, when nothing of it is left. */
-	if (!failure(upload, NULL))
+	if (!sgh_upload_failure(upload, NULL))
 		status = finish_body(upload, err);
-	if (!status && !upload->validator && !failure(upload, err))
+	if (!status && !upload->validator && !sgh_upload_failure(upload, err))
 		status = send_inline(upload, timeout_ms, direct, done, arg, err);
 	else if (!status)
 		submit_large(upload, timeout_ms, direct, done, arg);
@@ -748,7 +317,7 @@ int sangraha_upload_cancel(struct sangraha_upload *upload, sangraha_done_fn *don
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"an upload needs somebody to tell");
 	}
-	abandon(upload);
+	sgh_upload_abandon(upload);
 	sgh_fail(&why, SANGRAHA_E_INVALID, 0, "the upload was given up");
 	sgh_upload_fail(upload, SANGRAHA_E_INVALID, &why);
 	submit_large(upload, upload->timeout_ms, false, done, arg);
@@ -783,8 +352,8 @@ void sangraha_upload_free(struct sangraha_upload *upload)
 
 	if (!upload)
 		return;
-	abandon(upload);
-	drop_body(upload);
+	sgh_upload_abandon(upload);
+	sgh_upload_drop_body(upload);
 	if (sgh_budget_cancel(upload->client->context->budget, &upload->waiter))
 		sgh_upload_unref(upload);
 	pthread_mutex_lock(&upload->state.lock);

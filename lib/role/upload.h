@@ -153,10 +153,41 @@ void sgh_uploads_end(struct sangraha_client *client);
 
 void sgh_upload_ref(struct sangraha_upload *upload);
 void sgh_upload_unref(struct sangraha_upload *upload);
+/* The largest body that this client stores, in bytes; and the refusal of a larger one. */
+uint64_t sgh_upload_most(const struct sangraha_client *client);
+int sgh_upload_too_large(uint64_t limit, struct sangraha_error *err);
+
+/* ---- upload_memory.c ---- */
+
+/* What bytes that arrive may take of the budget together. */
+size_t sgh_upload_quota(const struct sangraha_client *client);
+/* Reserve memory for a buffer, or stand in line for it; nothing when one is reserved. */
+void sgh_upload_reserve(struct sangraha_upload *upload, size_t size);
+/* Turn the reservation into upload->body; without one it stays NULL. */
+int sgh_upload_take_room(struct sangraha_upload *upload, struct sangraha_error *err);
+/* Nothing can be taken, resume() is owed. False: something can, by now. */
+bool sgh_upload_pause(struct sangraha_upload *upload, size_t size);
 /* Call resume() if it is owed and can be. With a reference and no lock held. */
 void sgh_upload_wake(struct sangraha_upload *upload);
+/* No resume() runs when this returns, but for one that calls it, and none begins. */
+void sgh_upload_abandon(struct sangraha_upload *upload);
+/* The buffer is full, or given up: others may arrive. */
+void sgh_upload_arrived(struct sangraha_upload *upload);
+void sgh_upload_drop_body(struct sangraha_upload *upload);
 /* Reserved memory that nobody will use. */
 void sgh_upload_drop_room(struct sangraha_upload *upload);
+
+/* ---- upload_write.c: the user's thread ---- */
+
+/* What it has failed with; 0. Its buffer is given up then. */
+int sgh_upload_failure(struct sangraha_upload *upload, struct sangraha_error *err);
+/* The very object is there already: what comes is only compared with it. */
+bool sgh_upload_is_there(struct sangraha_upload *upload);
+void sgh_upload_set_kind(struct sangraha_upload *upload, enum sgh_upload_kind kind);
+/* Make ready what put-begin shows, once there is enough of it and the type is known. */
+int sgh_upload_show(struct sangraha_upload *upload, struct sangraha_error *err);
+/* The buffer becomes a part on its way. */
+int sgh_upload_seal_body(struct sangraha_upload *upload, struct sangraha_error *err);
 
 /* ---- upload_check.c: the user's thread ---- */
 
