@@ -13,9 +13,7 @@ void sgh_tally_init(struct sgh_tally *tally, struct sgh_metrics *metrics,
 	*tally = (struct sgh_tally){ .metrics = metrics, .role = role };
 	snprintf(labels, sizeof(labels), "role=\"%s\"", role);
 	tally->in_flight = sgh_metrics_gauge(metrics, "sangraha_in_flight", labels);
-	for (int verb = 0; verb <= SGH_LIST; verb++) {
-		if (verb != SGH_PUT && verb < SGH_DELETE)
-			continue;
+	for (int verb = SGH_PUT; verb <= SGH_LIST; verb++) {
 		snprintf(labels, sizeof(labels), "role=\"%s\",op=\"%s\"", role,
 			 sgh_verb_name((enum sgh_verb)verb));
 		tally->seconds[verb] = sgh_metrics_histogram(

@@ -100,6 +100,7 @@ void t_open(struct t_upload *up)
 {
 	struct sgh_reply *reply;
 
+	script_forget(up->f->script);
 	t_send(up->f, t_begins(up, SGH_TICKET_PARTS));
 	reply = t_answer(up->f, 0);
 	assert_non_null(reply->ticket);
@@ -230,23 +231,37 @@ unsigned t_records(struct t_roles *f, const char *prefix)
 	return count;
 }
 
+/* Neither a record of this object nor an open upload in its bucket. */
+static unsigned left(const struct t_upload *up)
+{
+	char upload[SGH_RECORD_KEY_SIZE];
+
+	sgh_record_key_upload(upload, up->id);
+	return t_records(up->f, upload) +
+	       (unsigned)memory_store_uploads(up->f->store, "json");
+}
+
+/* How many records make an object of what lies under the id. */
+static unsigned object_records(const struct t_upload *up)
+{
+	char prefix[SGH_RECORD_KEY_SIZE];
+
+	sgh_record_key_object(prefix, "json", up->id, "");
+	return t_records(up->f, prefix);
+}
+
 bool t_is_complete(const struct t_upload *up)
 {
-	struct t_roles *f = up->f;
-	struct sgh_bytes *body = memory_store_body(f->store, "json", up->id);
+	struct sgh_bytes *body = memory_store_body(up->f->store, "json", up->id);
 	bool same = body && body->length == up->body->length &&
 		    memcmp(body->data, up->body->data, body->length) == 0;
 
 	sgh_bytes_unref(body);
-	return same && t_records(f, "object/") == 1 && t_records(f, "upload/") == 0 &&
-	       memory_store_uploads(f->store, "json") == 0;
+	return same && object_records(up) == 1 && left(up) == 0;
 }
 
 bool t_is_nothing(const struct t_upload *up)
 {
-	struct t_roles *f = up->f;
-
-	return !memory_store_has(f->store, "json", up->id) &&
-	       t_records(f, "object/") == 0 && t_records(f, "upload/") == 0 &&
-	       memory_store_uploads(f->store, "json") == 0;
+	return !memory_store_has(up->f->store, "json", up->id) &&
+	       object_records(up) == 0 && left(up) == 0;
 }

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/large.h"
+
+/* A receiver that reads large objects back before it says yes. */
+
+#define SMALL 100
+/* Two parts, and more than one piece of reading back. */
+#define LARGE ((5 << 20) + 10)
+
+static int verifying_begin(void **state)
+{
+	struct sangraha_receiver_options options = {
+		.size = sizeof(options),
+		.verify_large = 1,
+	};
+
+	t_roles_begin(state);
+	t_start_receiver(*state, &options);
+	return 0;
+}
+
+static void uploads(struct t_upload *up, struct t_roles *f, const char *id, size_t size)
+{
+	t_upload(up, f, id, size);
+	t_open(up);
+	t_store_parts(up);
+}
+
+/* An upload whose bytes, from its first part's end on, are no json any more. */
+static void lies(struct t_upload *up, struct t_roles *f, const char *id)
+{
+	t_upload(up, f, id, LARGE);
+	t_open(up);
+	up->body->data[LARGE - 2] = '\n';
+	t_store_parts(up);
+}
+
+static void the_record_comes_after_the_reading(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+	struct sgh_reply *reply;
+
+	uploads(&up, f, t_id(1), SMALL);
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	t_journal(f->script, "get meta/upload: ok\n"
+			     "upload-parts json: ok\n"
+			     "upload-complete-new json: ok\n"
+			     "head json: ok\n"
+			     "get meta/object: ok\n"
+			     "get json: ok\n"
+			     "put meta/object: ok\n"
+			     "head json: ok\n"
+			     "get meta/object: ok\n"
+			     "head meta/deleted: not_found\n"
+			     "upload-find json: ok\n"
+			     "delete meta/upload: ok\n" T_FINISHED);
+	reply = t_answer(f, 0);
+	assert_string_equal(sangraha_object_sha256(reply->object), up.sha256);
+	assert_true(t_is_complete(&up));
+	sgh_reply_free(reply);
+	t_upload_fini(&up);
+}
+
+static void a_large_one_is_read_in_pieces(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+
+	uploads(&up, f, t_id(1), LARGE);
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	t_answers(f, 0);
+	assert_true(script_count(f->script, "get json: ok") > 5);
+	assert_true(t_is_complete(&up));
+	t_upload_fini(&up);
+}
+
+static void what_is_refused_leaves_nothing(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+	struct sgh_reply *reply;
+
+	lies(&up, f, t_id(1));
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	reply = t_answer(f, SANGRAHA_E_REJECTED);
+	assert_string_equal(reply->rule, "json.string");
+	assert_int_equal(reply->offset, LARGE - 2);
+	assert_int_equal(script_count(f->script, "publish sangraha.object.rejected: ok"),
+			 1);
+	assert_true(t_is_nothing(&up));
+	sgh_reply_free(reply);
+	t_upload_fini(&up);
+}
+
+static void a_digest_that_differs_leaves_nothing(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+
+	uploads(&up, f, t_id(1), SMALL);
+	memset(up.sha256, '0', 64);
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	t_answers(f, SANGRAHA_E_INVALID);
+	assert_true(t_is_nothing(&up));
+	t_upload_fini(&up);
+}
+
+/* The facts that are stored are those that were found. */
+static void announced_facts_are_not_believed(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request;
+	struct t_upload up;
+	struct sgh_reply *reply;
+
+	uploads(&up, f, t_id(1), SMALL);
+	request = t_commits(&up, SGH_TICKET_PARTS);
+	request->facts = "{\"kind\":\"object\"}";
+	t_send(f, request);
+	reply = t_answer(f, 0);
+	assert_non_null(strstr(sangraha_object_facts(reply->object), "\"string\""));
+	sgh_reply_free(reply);
+	t_upload_fini(&up);
+}
+
+/* ---- by one PUT ---- */
+
+static void stores(struct t_upload *up, const char *facts)
+{
+	struct sgh_request *request = t_begins(up, SGH_TICKET_PUT);
+	struct sgh_reply *begun;
+
+	if (facts)
+		request->facts = facts;
+	t_send(up->f, request);
+	begun = t_answer(up->f, 0);
+	t_store_whole(up, begun);
+	sgh_reply_free(begun);
+}
+
+static void the_whole_is_read_back(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+
+	t_upload(&up, f, t_id(1), LARGE);
+	stores(&up, NULL);
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	t_answers(f, 0);
+	assert_true(script_count(f->script, "get json: ok") > 5);
+	assert_true(memory_store_has(f->store, "json", up.id));
+	t_upload_fini(&up);
+}
+
+static void a_whole_that_is_refused_is_removed(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+
+	t_upload(&up, f, t_id(1), LARGE);
+	up.body->data[LARGE - 2] = '\n';
+	stores(&up, NULL);
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	t_answers(f, SANGRAHA_E_REJECTED);
+	assert_true(t_is_nothing(&up));
+	t_upload_fini(&up);
+}
+
+static void a_whole_with_other_facts_is_removed(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+
+	t_upload(&up, f, t_id(1), SMALL);
+	stores(&up, "{\"kind\":\"object\"}");
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	t_answers(f, SANGRAHA_E_INVALID);
+	assert_true(t_is_nothing(&up));
+	t_upload_fini(&up);
+}
+
+/* ---- time and turns ---- */
+
+/* The requester has long given up when the object turns out to be none. */
+static void it_goes_on_past_the_deadline(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request;
+	struct t_upload up;
+	int64_t deadline;
+
+	lies(&up, f, t_id(1));
+	script_hold(f->script, "get json", 1);
+	request = t_commits(&up, SGH_TICKET_PARTS);
+	deadline = sgh_time_ms() + 300;
+	request->deadline = deadline;
+	t_send(f, request);
+	t_wait(script_holding(f->script));
+	t_wait(sgh_time_ms() > deadline);
+	script_release(f->script);
+	t_answers(f, SANGRAHA_E_REJECTED);
+	assert_true(t_is_nothing(&up));
+	t_upload_fini(&up);
+}
+
+static void a_piece_is_asked_for_again(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+
+	uploads(&up, f, t_id(1), LARGE);
+	script_fail(f->script, "get json", 2, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	t_answers(f, 0);
+	assert_int_equal(script_count(f->script, "upload-parts"), 1);
+	assert_true(t_is_complete(&up));
+	t_upload_fini(&up);
+}
+
+static void an_upload_is_renewed_while_it_is_read(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_record record = { 0 };
+	struct t_upload up;
+
+	uploads(&up, f, t_id(1), SMALL);
+	script_hold(f->script, "get json", 1);
+	t_expire(&up);
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	t_wait(script_holding(f->script));
+	assert_true(t_upload_record(&up, &record));
+	assert_true(record.expires_ms > sgh_time_ms());
+	sgh_record_fini(&record);
+	script_release(f->script);
+	t_answers(f, 0);
+	t_upload_fini(&up);
+}
+
+#define MANY 7
+
+static void many_take_turns(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload ups[MANY];
+
+	for (unsigned i = 0; i < MANY; i++)
+		uploads(&ups[i], f, t_id(i), SMALL);
+	for (unsigned i = 0; i < 4; i++)
+		script_hold(f->script, "get json", 1);
+	for (unsigned i = 0; i < MANY; i++)
+		t_send(f, t_commits(&ups[i], SGH_TICKET_PARTS));
+	t_wait(script_holding(f->script) == 4);
+	t_wait(script_count(f->script, "head json: ok") == MANY);
+	assert_int_equal(script_count(f->script, "get json"), 0);
+	script_clear(f->script);
+	for (unsigned i = 0; i < MANY; i++)
+		t_answers(f, 0);
+	assert_int_equal(memory_store_count(f->store, "json"), MANY);
+	for (unsigned i = 0; i < MANY; i++)
+		t_upload_fini(&ups[i]);
+}
+
+/* Those that are at it, and those that wait for their turn, go back to the queue. */
+static void an_end_gives_them_back(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload ups[MANY];
+
+	for (unsigned i = 0; i < MANY; i++)
+		uploads(&ups[i], f, t_id(i), LARGE);
+	for (unsigned i = 0; i < 4; i++)
+		script_delay(f->script, "get json", 1, 300);
+	for (unsigned i = 0; i < MANY; i++)
+		t_send(f, t_commits(&ups[i], SGH_TICKET_PARTS));
+	t_wait(script_count(f->script, "head json: ok") == MANY);
+	sangraha_receiver_free(sgh_take(f->receiver));
+	assert_int_equal(memory_broker_count(f->broker, T_WRITE), MANY);
+	script_clear(f->script);
+	t_start_receiver(f, NULL);
+	for (unsigned i = 0; i < MANY; i++)
+		t_answers(f, 0);
+	for (unsigned i = 0; i < MANY; i++)
+		t_upload_fini(&ups[i]);
+}
+
+#define CASE(function) \
+	cmocka_unit_test_setup_teardown(function, verifying_begin, t_roles_end)
+
+static const struct CMUnitTest tests[] = {
+	CASE(the_record_comes_after_the_reading),
+	CASE(a_large_one_is_read_in_pieces),
+	CASE(what_is_refused_leaves_nothing),
+	CASE(a_digest_that_differs_leaves_nothing),
+	CASE(announced_facts_are_not_believed),
+	CASE(the_whole_is_read_back),
+	CASE(a_whole_that_is_refused_is_removed),
+	CASE(a_whole_with_other_facts_is_removed),
+	CASE(it_goes_on_past_the_deadline),
+	CASE(a_piece_is_asked_for_again),
+	CASE(an_upload_is_renewed_while_it_is_read),
+	CASE(many_take_turns),
+	CASE(an_end_gives_them_back),
+};
+
+t_main(tests)
