@@ -59,7 +59,9 @@ static struct sgh_reply *does(struct t_upload *up, enum step step, unsigned atte
 	message = memory_broker_take(f->broker, T_REPLIES);
 	t_ok(sgh_reply_parse(message, NULL, &reply, &t_err));
 	sgh_message_free(message);
-	t_wait(script_count(f->script, "ack ") >= 1);
+	/* Each try has one. */
+	t_wait(script_count(f->script, "ack ") ==
+	       1 + script_count(f->script, "publish " T_WRITE ".delay"));
 	if (reply->ticket)
 		snprintf(up->record, sizeof(up->record), "%s", reply->ticket->record);
 	return reply;
