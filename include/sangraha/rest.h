@@ -104,11 +104,15 @@ struct sangraha_rest_client;
 
 /* Of sangraha_rest_client_new(). Zero means default. */
 struct sangraha_rest_client_options {
-	size_t size;              /* sizeof(struct sangraha_rest_client_options) */
-	const char *api_token;    /* sent as "Authorization: Bearer"; NULL: none */
-	const char *ca_file;      /* PEM, for https; NULL: the system's */
-	unsigned timeout_ms;      /* for an answer, once all was sent; 0: 60000 */
-	unsigned idle_timeout_ms; /* a transfer without a byte for so long; 0: 30000 */
+	size_t size;           /* sizeof(struct sangraha_rest_client_options) */
+	const char *api_token; /* sent as "Authorization: Bearer"; NULL: none */
+	const char *ca_file;   /* PEM, for https; NULL: the system's */
+	unsigned timeout_ms;   /* for an answer, once all was sent; 0: 60000 */
+	/*
+	 * A transfer without a byte for so long, 0: 30000. Of a put ten times that: a server
+	 * that has no memory for the body lets it wait.
+	 */
+	unsigned idle_timeout_ms;
 };
 
 /*

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 #include "wire/sha256.h"
 
 #define PIPE_SIZE (512 << 10)
+/* A server that has no memory for a body does not read: that is no sign of its end yet. */
+#define PATIENCE 10
 
 /* Where a body comes from, and how much of it did. */
 struct source {
@@ -206,6 +209,8 @@ int sangraha_rest_client_put(struct sangraha_rest_client *client, int64_t length
 		return status;
 	status = sgh_remote_call_init(&call, client, "POST", "/v1/objects", PIPE_SIZE,
 				      err);
+	if (client->idle_timeout_ms < UINT_MAX / PATIENCE)
+		call.request.idle_timeout_ms = PATIENCE * client->idle_timeout_ms;
 	add_options(&call, options);
 	if (status == 0)
 		status = sgh_sha256_new(&source.hash, err);
