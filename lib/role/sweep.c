@@ -115,8 +115,9 @@ static void record_read(struct sgh_store_op *op)
 					  data ? data->length : 0, record, &op->err);
 	if (status && status != SANGRAHA_E_NOT_FOUND)
 		note(sweep, status, &op->err);
-	if (!status && record->expires_ms && record->expires_ms <= sgh_time_ms() &&
-	    record->type && record->record && sangraha_id_valid(record->record) &&
+	if (!status && record->expires_ms &&
+	    record->expires_ms <= sgh_time_ms() - sweep->grace_ms && record->type &&
+	    record->record && sangraha_id_valid(record->record) &&
 	    !sgh_types_find(sweep->types, record->type, &type, &err))
 		clear(sweep, &type);
 	else

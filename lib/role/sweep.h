@@ -15,6 +15,7 @@ struct sgh_sweep {
 	struct sangraha_store *store;
 	struct sangraha_types *types;
 	const char *role; /* whose log lines these are */
+	int64_t grace_ms; /* how long ago they ended: a renewal may be on its way */
 	int64_t until_ms; /* monotonic; 0: as long as it takes */
 	const bool *stop; /* atomic; NULL, or whether to end early */
 	/* Called once, on a thread of the store or on the caller's. */

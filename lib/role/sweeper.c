@@ -7,6 +7,7 @@
 #include "role/sweep.h"
 
 #define FIRST_MS 3000
+#define GRACE_MS 10000
 
 struct sgh_sweeper {
 	struct sgh_service *service;
@@ -72,6 +73,8 @@ static void fire(struct sgh_timer *timer)
 		.store = service->store,
 		.types = service->types,
 		.role = service->kind->role,
+		/* Clocks differ, and who renews at the last moment means it. */
+		.grace_ms = sgh_min(sweeper->every_ms, GRACE_MS),
 		.stop = &sweeper->stop,
 		.done = swept,
 		.arg = sweeper,

@@ -14,7 +14,7 @@
 #define EXTEND_AHEAD    8 /* parts; with fewer URLs left the next are asked for */
 #define EXTEND_TRIES    3
 #define EXTEND_AGAIN_MS 1000
-#define LIFE_LEAST_MS   60000
+#define LIFE_LEAST_MS   1000
 #define LIFE_MOST_MS    (7 * 86400000LL)
 #define COMMIT_TEXT_MAX (4 << 20) /* 10,000 parts with their etags */
 
