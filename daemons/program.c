@@ -12,6 +12,7 @@
 #include <sangraha/version.h>
 
 #include "log.h"
+#include "policy.h"
 #include "signals.h"
 #include "values.h"
 
@@ -128,6 +129,8 @@ static int open_all(struct sgh_program *program, struct sangraha_error *err)
 {
 	int status = open_context(program, err);
 
+	if (status == 0 && program->config.role != SGH_GETTER)
+		status = sgh_policy_types(program, &program->types, err);
 	if (status == 0)
 		status = open_queue(program, err);
 	if (status == 0 && program->config.role != SGH_ORCHESTRATOR)
@@ -208,6 +211,7 @@ void sgh_program_end(struct sgh_program *program)
 	sangraha_store_unref(program->read_store);
 	sangraha_store_unref(program->store);
 	sangraha_queue_unref(program->queue);
+	sangraha_types_unref(program->types);
 	sangraha_context_unref(program->context);
 	free(program->queue_url);
 	free(program->store_url);

@@ -7,6 +7,7 @@
 #include <sangraha/context.h>
 #include <sangraha/queue.h>
 #include <sangraha/store.h>
+#include <sangraha/validate.h>
 
 #include "config.h"
 #include "exit.h"
@@ -20,6 +21,7 @@ struct sgh_program {
 	struct sangraha_context *context;
 	char *queue_url; /* that were opened */
 	char *store_url;
+	struct sangraha_types *types; /* NULL in the getter */
 	struct sangraha_queue *queue;
 	struct sangraha_store *store; /* NULL in the orchestrator */
 	/* Of serve's getter: trouble with writing is not the trouble of who reads. */

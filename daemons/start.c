@@ -7,6 +7,7 @@ int sgh_start_receiver(const struct sgh_program *program, struct sangraha_store 
 	const struct sgh_config *config = &program->config;
 	struct sangraha_receiver_options options = {
 		.size = sizeof(options),
+		.types = program->types,
 		.prefetch = sgh_program_number(program, SGH_SET_PREFETCH),
 		.workers = sgh_program_number(program, SGH_SET_WORKERS),
 		.inline_limit = sgh_config_number(config, SGH_SET_INLINE_LIMIT),
@@ -41,6 +42,7 @@ int sgh_start_client(const struct sgh_program *program, struct sangraha_client *
 	const struct sgh_config *config = &program->config;
 	struct sangraha_client_options options = {
 		.size = sizeof(options),
+		.types = program->types,
 		.timeout_ms = sgh_program_number(program, SGH_SET_REQUEST_TIMEOUT),
 		.inline_limit = sgh_config_number(config, SGH_SET_INLINE_LIMIT),
 		.direct = 1,

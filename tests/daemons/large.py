@@ -3,7 +3,6 @@
 
 import hashlib
 import io
-import json
 
 import samples
 from PIL import Image
@@ -59,12 +58,12 @@ def photo(kind="PNG", size=(2400, 1800)):
     return written.getvalue()
 
 
-def report(size=6 * MIB):
-    """A PDF as large as that: a short one, updated with a long stream."""
+def report(size=6 * MIB, more=b""):
+    """A PDF as large as that: a short one, updated with a long stream and with `more` objects."""
     short = samples.pdf(2)
     start = len(short)
     stream = b"q Q\n" * (size // 4)
-    update = b"900 0 obj\n<</Length %d>>\nstream\n" % len(stream) + stream + b"\nendstream\nendobj\n"
+    update = b"900 0 obj\n<</Length %d>>\nstream\n" % len(stream) + stream + b"\nendstream\nendobj\n" + more
     xref = start + len(update)
     previous = int(short.rsplit(b"startxref", 1)[1].split()[0])
     root = short.rsplit(b"/Root ", 1)[1].split(b"R")[0] + b"R"
@@ -108,7 +107,3 @@ def open_uploads(store):
     """Files of uploads in parts under MinIO's folder: the truth, which its listing is not."""
     folder = store.data / ".minio.sys" / "multipart"
     return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
-
-
-def problem_of(text):
-    return json.loads(text)

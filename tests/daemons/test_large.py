@@ -469,3 +469,32 @@ def test_the_command_line(rest, tmp_path):
     source.write_bytes(body[:-1])
     told = run("put", source)
     assert told.returncode and b"json.end" in told.stderr + told.stdout
+
+
+# Policies
+
+
+def test_policies_are_settings(tmp_path):
+    """Where the body is inline the receiver refuses, where it is large the one who sends it."""
+    script = b"7 0 obj\n<</S/JavaScript/JS(app.alert\\(1\\))>>\nendobj\n"
+    flags = ["--json-scalars", "refuse", "--image-trailing", "refuse", "--pdf-javascript", "refuse"]
+    environment = {"SANGRAHA_DATA_DIR": str(tmp_path / "data")}
+    strict = Daemon("serve", environment, *flags).start().ready()
+    try:
+        rest = Rest(strict.url)
+        assert refused(rest.post(b"42", "application/json"), 422, "rejected")["rule"] == "json.scalar"
+        photo = large.photo()
+        assert refused(rest.post(photo + b"x"), 422, "rejected")["rule"] == "image.trailing"
+        assert refused(rest.post(Unsized([photo, b"x"])), 422, "rejected")["offset"] == len(photo)
+        for size in (2000, 6 * MIB):
+            body = large.report(size, script)
+            assert refused(rest.post(body, "application/pdf"), 422, "rejected")["rule"] == "pdf.javascript"
+            assert rest.post(large.report(size), "application/pdf").status_code == 201
+    finally:
+        strict.kill()
+    lax = Daemon("serve", environment).start().ready()
+    try:
+        told = Rest(lax.url).store(large.report(6 * MIB, script))
+        assert told["facts"]["javascript"] is True
+    finally:
+        lax.kill()
