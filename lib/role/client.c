@@ -21,6 +21,12 @@
 #define REPLY_PREFETCH     256
 #define TICK_MS            400
 #define PROBE_MS           500
+/*
+ * Transfers at once, those included whose reader takes his time. Parts on their way up hold
+ * a part's memory each, so there are few; a reader holds a ring.
+ */
+#define UPLOADING_MAX   64
+#define DOWNLOADING_MAX 256
 /* How old the broker's word may be: a tick, and the time to answer. */
 #define PROBE_VALID_MS (TICK_MS + PROBE_MS)
 
@@ -64,23 +70,37 @@ void sgh_client_release_timer(struct sangraha_client *client)
 	__atomic_sub_fetch(&client->more_timers, 1, __ATOMIC_RELAXED);
 }
 
-int sgh_client_mover(struct sangraha_client *client, struct sgh_mover **ret,
-		     struct sangraha_error *err)
+/* The mover at `at`, made with room for so many transfers where there is none yet. */
+static int mover_at(struct sangraha_client *client, struct sgh_mover **at,
+		    unsigned transfers, struct sgh_mover **ret,
+		    struct sangraha_error *err)
 {
 	struct sgh_mover_options options = {
+		.connections = transfers,
 		.idle_timeout_ms = client->idle_timeout_ms,
 		.ca_file = client->store_ca_file,
 	};
 	int status = 0;
 
 	pthread_mutex_lock(&client->move.lock);
-	if (!client->move.mover)
-		status = sgh_mover_new(client->context, &options, &client->move.mover,
-				       err);
+	if (!*at)
+		status = sgh_mover_new(client->context, &options, at, err);
 	if (!status)
-		*ret = client->move.mover;
+		*ret = *at;
 	pthread_mutex_unlock(&client->move.lock);
 	return status;
+}
+
+int sgh_client_mover_up(struct sangraha_client *client, struct sgh_mover **ret,
+			struct sangraha_error *err)
+{
+	return mover_at(client, &client->move.up, UPLOADING_MAX, ret, err);
+}
+
+int sgh_client_mover_down(struct sangraha_client *client, struct sgh_mover **ret,
+			  struct sangraha_error *err)
+{
+	return mover_at(client, &client->move.down, DOWNLOADING_MAX, ret, err);
 }
 
 /* ---- replies ---- */
@@ -401,7 +421,8 @@ void sangraha_client_free(struct sangraha_client *client)
 	sgh_calls_abort(client);
 	wait_for_callbacks(client);
 	/* What is freed in the middle of a transfer may still be ending it. */
-	sgh_mover_free(sgh_take(client->move.mover));
+	sgh_mover_free(sgh_take(client->move.up));
+	sgh_mover_free(sgh_take(client->move.down));
 	/* After this no timer fires, so nothing is sent any more. */
 	sgh_timers_free(client->timers);
 	wait_for_callbacks(client);

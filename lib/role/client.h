@@ -60,7 +60,8 @@ struct sangraha_client {
 	char *store_ca_file;      /* NULL: the system's */
 	struct {
 		pthread_mutex_t lock;
-		struct sgh_mover *mover; /* NULL: nothing was moved yet */
+		struct sgh_mover *up; /* NULL: nothing was moved yet */
+		struct sgh_mover *down;
 	} move;
 	struct {
 		pthread_mutex_t lock;
@@ -88,11 +89,14 @@ bool sgh_client_reserve_timer(struct sangraha_client *client);
 void sgh_client_release_timer(struct sangraha_client *client);
 
 /*
- * What moves large bodies, of uploads and of downloads, made when it is first wanted. It is
- * the client's, and ends with it.
+ * What moves large bodies up, and down, made when it is first wanted. Each is the client's,
+ * and ends with it. They are two, so that no number of readers who take their time keeps a
+ * body from being stored.
  */
-int sgh_client_mover(struct sangraha_client *client, struct sgh_mover **ret,
-		     struct sangraha_error *err);
+int sgh_client_mover_up(struct sangraha_client *client, struct sgh_mover **ret,
+			struct sangraha_error *err);
+int sgh_client_mover_down(struct sangraha_client *client, struct sgh_mover **ret,
+			  struct sangraha_error *err);
 
 /* The answer as the user sees it; waits in client->state.completed by its link. */
 struct sangraha_result {

@@ -254,7 +254,7 @@ static void make_room(struct sangraha_download *download, size_t got)
 	if (download->state.paused && download->state.fill <= download->state.size / 2) {
 		download->state.paused = false;
 		download->state.byte_ms = sgh_now_ms();
-		sgh_mover_resume(download->client->move.mover, &download->move);
+		sgh_mover_resume(download->client->move.down, &download->move);
 	}
 	idle = download->state.phase == SGH_DOWNLOAD_IDLE;
 	pthread_mutex_unlock(&download->state.lock);
@@ -365,7 +365,7 @@ void sangraha_download_free(struct sangraha_download *download)
 	download->state.abandoned = true;
 	phase = download->state.phase;
 	if (phase == SGH_DOWNLOAD_MOVING)
-		sgh_mover_cancel(client->move.mover, &download->move,
+		sgh_mover_cancel(client->move.down, &download->move,
 				 SANGRAHA_E_UNAVAILABLE);
 	while (download->state.telling &&
 	       !pthread_equal(download->state.teller, pthread_self()))

@@ -130,7 +130,7 @@ static void move(struct sangraha_download *download)
 	struct sgh_mover *mover = NULL;
 	struct sangraha_error err = { 0 };
 
-	if (sgh_client_mover(download->client, &mover, &err) ||
+	if (sgh_client_mover_down(download->client, &mover, &err) ||
 	    sgh_mover_submit(mover, &download->move, &err)) {
 		settle(download, &err);
 		return;

@@ -53,7 +53,7 @@ int sgh_upload_open(struct sangraha_upload *upload, struct sangraha_error *err)
 
 	if (upload->large)
 		return 0;
-	status = sgh_client_mover(client, &upload->mover, err);
+	status = sgh_client_mover_up(client, &upload->mover, err);
 	if (status)
 		return status;
 	upload->timer_reserved = true;
