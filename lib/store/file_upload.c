@@ -142,8 +142,8 @@ int sgh_file_put_part(struct sgh_db_job *job, struct sgh_db *db,
 {
 	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
 	struct part there;
-	int64_t bucket;
-	int64_t upload;
+	int64_t bucket = 0;
+	int64_t upload = 0;
 	int rc = find_both(self, db, &bucket, &upload, err);
 	int found;
 
@@ -185,8 +185,8 @@ static int abort_upload(struct sgh_db_job *job, struct sgh_db *db,
 			struct sangraha_error *err)
 {
 	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
-	int64_t bucket;
-	int64_t upload;
+	int64_t bucket = 0;
+	int64_t upload = 0;
 	int rc = find_both(self, db, &bucket, &upload, err);
 
 	if (rc <= 0)
@@ -305,8 +305,8 @@ static int complete(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_e
 	struct sgh_file_row row;
 	struct whole whole;
 	char name[SGH_FILE_NAME_SIZE];
-	int64_t bucket;
-	int64_t upload;
+	int64_t bucket = 0;
+	int64_t upload = 0;
 	int found;
 	int rc = find_both(self, db, &bucket, &upload, err);
 
