@@ -268,7 +268,8 @@ int sgh_local_grant_parse(const char *url, struct sgh_arena *arena,
 
 	if (!text)
 		return sgh_fail_memory(err);
-	if (!at || !mac)
+	/* The MAC is about all that stands before it, so nothing may stand behind. */
+	if (!at || !mac || strchr(mac + 1, '&'))
 		return fail_url(err);
 	*at++ = '\0';
 	grant.name = text;

@@ -380,6 +380,27 @@ static void a_ticket_is_for_its_own_use(void **state)
 	t_fails(SANGRAHA_E_INTERNAL, wait_done(&t));
 }
 
+/* What the MAC is not about could say that the ticket is for something else. */
+static void a_ticket_cannot_be_added_to(void **state)
+{
+	static const char *const more[] = {
+		"&key=other", "&bucket=other", "&expires=9999999999999",
+		"&kind=3",    "&x=1",          "&mac=",
+	};
+	struct local *l = *state;
+	struct transfer t;
+
+	t_ok(folder_put(l->folder, "other", 't', SIZE));
+	for (size_t i = 0; i < SGH_COUNT(more); i++) {
+		sgh_autofree char *url = NULL;
+
+		describe(l, &t, SGH_TICKET_GET, "there");
+		assert_true(asprintf(&url, "%s%s", t.move.url, more[i]) > 0);
+		t.move.url = url;
+		t_fails(SANGRAHA_E_INVALID, sgh_mover_submit(l->mover, &t.move, &t_err));
+	}
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -395,6 +416,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_transfer_keeps_its_folder_open),
 	CASE(what_is_no_ticket),
 	CASE(a_ticket_is_for_its_own_use),
+	CASE(a_ticket_cannot_be_added_to),
 };
 
 t_main(tests)
