@@ -55,6 +55,10 @@ static int fill_head(struct sgh_file_op *self, sqlite3_stmt *row,
 	sgh_arena_fini(&self->arena);
 	self->head.size = (uint64_t)sqlite3_column_int64(row, 0);
 	self->head.modified_ms = sqlite3_column_int64(row, 1);
+	/* A body in its row is read at once, and 0. Any other has a number of its own. */
+	self->head.version = sqlite3_column_int64(row, 4);
+	self->head.version +=
+		sqlite3_column_type(row, 4) != SQLITE_NULL && self->head.version >= 0;
 	self->head.content_type = type ? sgh_arena_strdup(&self->arena, type) : NULL;
 	if (!self->head.content_type)
 		return sgh_fail_memory(err);

@@ -58,8 +58,9 @@ struct transfer {
 	struct sgh_store_op op;
 	/* of act() alone */
 	uint64_t pulled;
-	size_t held; /* bytes in `piece` that push() has to take */
-	bool asked;  /* the store was asked to put what was taken */
+	size_t held;     /* bytes in `piece` that push() has to take */
+	int64_t version; /* of the object that the first piece is of */
+	bool asked;      /* the store was asked to put what was taken */
 	/* under the mover's lock */
 	struct {
 		bool queued; /* act() will run or runs */
@@ -251,8 +252,13 @@ static bool next_get(struct transfer *self)
 
 static void got(struct transfer *self)
 {
+	if (!self->move->moved)
+		self->version = self->op.head.version;
 	self->held = self->op.data ? self->op.data->length : 0;
-	if (!self->held)
+	if (self->op.head.version != self->version)
+		fail(self, SANGRAHA_E_UNAVAILABLE,
+		     "the object was replaced while it was read");
+	else if (self->held < self->op.max_length)
 		fail(self, SANGRAHA_E_INTERNAL,
 		     "the object ends before the bytes wanted");
 }

@@ -47,7 +47,9 @@ struct sgh_local_body;
 struct sgh_store_head {
 	uint64_t size; /* of the whole object */
 	const char *content_type;
-	int64_t modified_ms;                      /* Unix */
+	int64_t modified_ms; /* Unix */
+	/* Of a store in this process: changes with the body of a larger object. Else 0. */
+	int64_t version;
 	struct sgh_pair meta[SGH_STORE_META_MAX]; /* names lower case, no x-amz-meta- */
 	size_t meta_count;
 };

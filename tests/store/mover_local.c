@@ -61,6 +61,11 @@ static void on_done(struct sgh_move *move)
 	__atomic_add_fetch(&t->done, 1, __ATOMIC_RELEASE);
 }
 
+static void set_answer(struct transfer *t, int answer)
+{
+	__atomic_store_n(&t->answer, answer, __ATOMIC_RELEASE);
+}
+
 static int answer_of(struct transfer *t)
 {
 	int answer = __atomic_load_n(&t->answer, __ATOMIC_ACQUIRE);
@@ -78,6 +83,18 @@ static int push(struct sgh_move *move, const void *data, size_t length)
 	if (!answer && (bytes[0] != 't' || memcmp(bytes, bytes + 1, length - 1) != 0))
 		return SANGRAHA_E_INTERNAL;
 	return answer;
+}
+
+/* Takes the first piece, and answers as it is told to the second. */
+static int push_then_pause(struct sgh_move *move, const void *data, size_t length)
+{
+	struct transfer *t = sgh_container_of(move, struct transfer, move);
+
+	if (move->moved)
+		return push(move, data, length);
+	set_answer(t, SGH_MOVE_PAUSE);
+	__atomic_add_fetch(&t->asked, 1, __ATOMIC_RELEASE);
+	return 0;
 }
 
 static int64_t pull(struct sgh_move *move, void *data, size_t size)
@@ -148,11 +165,6 @@ static int wait_done(struct transfer *t)
 static int asked(struct transfer *t)
 {
 	return __atomic_load_n(&t->asked, __ATOMIC_ACQUIRE);
-}
-
-static void set_answer(struct transfer *t, int answer)
-{
-	__atomic_store_n(&t->answer, answer, __ATOMIC_RELEASE);
 }
 
 static void pauses_then_goes_on(struct local *l, enum sgh_ticket_kind kind,
@@ -401,6 +413,23 @@ static void a_ticket_cannot_be_added_to(void **state)
 	}
 }
 
+/* Bytes of two objects in one transfer would be those of none. */
+static void an_object_that_is_replaced_meanwhile(void **state)
+{
+	struct local *l = *state;
+	struct transfer t;
+
+	describe(l, &t, SGH_TICKET_GET, "there");
+	t.move.push = push_then_pause;
+	start(&t);
+	t_wait(asked(&t) > 1);
+	t_ok(folder_put(l->folder, "there", 't', SIZE));
+	set_answer(&t, 0);
+	sgh_mover_resume(l->mover, &t.move);
+	t_fails(SANGRAHA_E_UNAVAILABLE, wait_done(&t));
+	t_says("replaced");
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -417,6 +446,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(what_is_no_ticket),
 	CASE(a_ticket_is_for_its_own_use),
 	CASE(a_ticket_cannot_be_added_to),
+	CASE(an_object_that_is_replaced_meanwhile),
 };
 
 t_main(tests)

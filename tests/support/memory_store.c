@@ -52,6 +52,9 @@ struct memory_store {
 	} state;
 };
 
+/* How many objects there were, in all stores: no two have the same version. */
+static int64_t versions; /* atomic */
+
 static struct memory_store *memory_of(struct sangraha_store *store)
 {
 	return sgh_container_of(store, struct memory_store, base);
@@ -129,6 +132,7 @@ static void add_object(struct bucket *bucket, const char *key,
 	memory_copy_head(&object->arena, &object->head, head);
 	object->head.size = body->length;
 	object->head.modified_ms = sgh_time_ms();
+	object->head.version = __atomic_add_fetch(&versions, 1, __ATOMIC_RELAXED);
 	sgh_list_append(place, &object->link);
 }
 
