@@ -238,10 +238,15 @@ static void piece_read(struct sgh_task *task)
 		retry(task, &err);
 }
 
-static bool ends_soon(const struct sgh_large *large)
+/* Of a short time half is soon: what has just been renewed does not end soon. */
+static bool ends_soon(const struct sgh_task *task)
 {
-	return !large->verify->whole &&
-	       large->upload.expires_ms - sgh_time_ms() < RENEW_MS;
+	const struct sangraha_receiver *receiver = task->service->role;
+	const struct sgh_large *large = sgh_large_of(task);
+	int64_t half = receiver->ticket_ms / 2;
+	int64_t soon = half < RENEW_MS ? half : RENEW_MS;
+
+	return !large->verify->whole && large->upload.expires_ms - sgh_time_ms() < soon;
 }
 
 static size_t piece_size(const struct sgh_task *task)
@@ -253,26 +258,30 @@ static size_t piece_size(const struct sgh_task *task)
 	return sgh_min(share, PIECE_MOST);
 }
 
-static void next_piece(struct sgh_task *task)
+static void read_piece(struct sgh_task *task)
 {
 	struct sgh_large *large = sgh_large_of(task);
-	struct sgh_verify *verify = large->verify;
-	uint64_t left = verify->size - verify->offset;
-	struct sgh_store_op *op;
+	struct sgh_store_op *op = sgh_task_op(
+		task, SGH_STORE_GET, large->write.type.bucket, task->request->object_id);
+
+	op->offset = large->verify->offset;
+	op->max_length = piece_size(task);
+	sgh_task_run_one(task, piece_read);
+}
+
+static void next_piece(struct sgh_task *task)
+{
+	const struct sgh_verify *verify = sgh_large_of(task)->verify;
 
 	if (sgh_service_stopping(task->service)) {
 		leave_turn(task);
 		sgh_task_abandon(task);
-	} else if (!left) {
+	} else if (verify->offset == verify->size) {
 		finish(task);
-	} else if (ends_soon(large)) {
-		sgh_large_write_upload(task, false, next_piece);
+	} else if (ends_soon(task)) {
+		sgh_large_write_upload(task, false, read_piece);
 	} else {
-		op = sgh_task_op(task, SGH_STORE_GET, large->write.type.bucket,
-				 task->request->object_id);
-		op->offset = verify->offset;
-		op->max_length = piece_size(task);
-		sgh_task_run_one(task, piece_read);
+		read_piece(task);
 	}
 }
 

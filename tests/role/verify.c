@@ -237,6 +237,28 @@ static void an_upload_is_renewed_while_it_is_read(void **state)
 	t_upload_fini(&up);
 }
 
+/* Renewing what is good for a moment only takes no more requests than reading it. */
+static void a_short_time_is_enough(void **state)
+{
+	struct sangraha_receiver_options options = {
+		.size = sizeof(options),
+		.verify_large = 1,
+		.ticket_timeout_ms = 2000,
+	};
+	struct t_roles *f = *state;
+	struct t_upload up;
+
+	sangraha_receiver_free(sgh_take(f->receiver));
+	t_start_receiver(f, &options);
+	uploads(&up, f, t_id(1), LARGE);
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	t_answers(f, 0);
+	assert_true(script_count(f->script, "put meta/upload") <=
+		    script_count(f->script, "get json: ok") + 1);
+	assert_true(t_is_complete(&up));
+	t_upload_fini(&up);
+}
+
 #define MANY 7
 
 static void many_take_turns(void **state)
@@ -299,6 +321,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(it_goes_on_past_the_deadline),
 	CASE(a_piece_is_asked_for_again),
 	CASE(an_upload_is_renewed_while_it_is_read),
+	CASE(a_short_time_is_enough),
 	CASE(many_take_turns),
 	CASE(an_end_gives_them_back),
 };
