@@ -35,11 +35,32 @@ static void ended(struct sgh_task *task)
 		      task->request->object_id);
 }
 
+/*
+ * Whether the object that is there may be an earlier request's success. It is this one's
+ * when its upload had not ended before; after one PUT only `created` can tell.
+ */
+static bool was_there(const struct sgh_task *task)
+{
+	const struct sgh_request *request = task->request;
+	const struct sangraha_object *there = sgh_large_of(task)->write.there.object;
+
+	if (request->transfer == SGH_TICKET_PUT)
+		return request->created_ms;
+	return !sgh_large_is_ours(task) || !sgh_streq(there->record, request->record);
+}
+
 static void stored(struct sgh_task *task)
 {
 	struct sgh_write *write = task->state;
 
-	sgh_write_stored(task, write->there.object, true);
+	sgh_write_stored(task, write->there.object, was_there(task));
+}
+
+static bool same_digest(const struct sgh_task *task)
+{
+	const struct sgh_found *there = &sgh_large_of(task)->write.there;
+
+	return !there->status && sgh_streq(there->object->sha256, task->request->sha256);
 }
 
 /* Describe what the task's own HEAD found. */
@@ -87,8 +108,7 @@ static void whole_described(struct sgh_task *task)
 			      request->object_id);
 	else if (there->status && there->status != SANGRAHA_E_INTERNAL)
 		sgh_task_retry(task, &there->err);
-	else if (there->status || !sgh_streq(there->object->sha256, request->sha256) ||
-		 there->object->size != (uint64_t)request->size)
+	else if (!same_digest(task) || there->object->size != (uint64_t)request->size)
 		clash(task);
 	else if (receiver->verify_large)
 		sgh_large_verify(task, true, whole_verified);
@@ -179,11 +199,7 @@ static void not_there(struct sgh_task *task)
 
 static void taken_by_others(struct sgh_task *task)
 {
-	const struct sgh_found *there = &sgh_large_of(task)->write.there;
-	bool same =
-		!there->status && sgh_streq(there->object->sha256, task->request->sha256);
-
-	sgh_large_clear(task, false, same ? stored : clash);
+	sgh_large_clear(task, false, same_digest(task) ? stored : clash);
 }
 
 static void described(struct sgh_task *task)
@@ -193,7 +209,10 @@ static void described(struct sgh_task *task)
 	struct sangraha_error err;
 
 	if (!there->status && sgh_streq(there->object->record, record)) {
-		look_after(task, keep);
+		if (same_digest(task))
+			look_after(task, keep);
+		else
+			clash(task);
 	} else if (!there->status || there->status == SANGRAHA_E_INTERNAL) {
 		taken_by_others(task);
 	} else if (there->status != SANGRAHA_E_NOT_FOUND) {
@@ -330,9 +349,10 @@ static void ended_described(struct sgh_task *task)
 	if (there->status && there->status != SANGRAHA_E_NOT_FOUND &&
 	    there->status != SANGRAHA_E_INTERNAL)
 		sgh_task_retry(task, &there->err);
-	else if (!there->status && (sgh_streq(there->object->record, request->record) ||
-				    sgh_streq(there->object->sha256, request->sha256)))
+	else if (same_digest(task))
 		stored(task);
+	else if (!there->status && sgh_streq(there->object->record, request->record))
+		clash(task);
 	else
 		ended(task);
 }

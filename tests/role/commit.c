@@ -112,6 +112,39 @@ static void committed_twice_it_is_the_same_success(void **state)
 	t_upload_fini(&up);
 }
 
+/* Without `created` nothing else tells one request from another. */
+static void the_first_success_is_no_repeat(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+	struct sgh_reply *reply;
+
+	t_upload(&up, f, t_id(1), SMALL);
+	up.created = 0;
+	t_open(&up);
+	t_store_parts(&up);
+	reply = commits(&up, 0);
+	assert_false(reply->replayed);
+	sgh_reply_free(reply);
+	reply = commits(&up, 0);
+	assert_true(reply->replayed);
+	sgh_reply_free(reply);
+	t_upload_fini(&up);
+}
+
+static void committed_as_another_one_it_is_a_conflict(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+
+	uploads(&up, f, t_id(1), SMALL);
+	sgh_reply_free(commits(&up, 0));
+	memset(up.sha256, '0', 64);
+	sgh_reply_free(commits(&up, SANGRAHA_E_CONFLICT));
+	assert_true(t_is_complete(&up));
+	t_upload_fini(&up);
+}
+
 static void after_a_sweep_it_is_not_found(void **state)
 {
 	struct t_roles *f = *state;
@@ -353,6 +386,22 @@ static void the_whole_is_looked_at(void **state)
 	t_upload_fini(&up);
 }
 
+static void the_first_commit_of_a_whole_is_no_repeat(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+	struct sgh_reply *reply;
+
+	t_upload(&up, f, t_id(1), SMALL);
+	up.created = 0;
+	stores(&up);
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	reply = t_answer(f, 0);
+	assert_false(reply->replayed);
+	sgh_reply_free(reply);
+	t_upload_fini(&up);
+}
+
 static void what_did_not_arrive_is_not_found(void **state)
 {
 	struct t_roles *f = *state;
@@ -399,6 +448,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(of_unknown_length_too),
 	CASE(an_upload_that_ends_soon_is_renewed),
 	CASE(committed_twice_it_is_the_same_success),
+	CASE(the_first_success_is_no_repeat),
+	CASE(committed_as_another_one_it_is_a_conflict),
 	CASE(after_a_sweep_it_is_not_found),
 	CASE(another_record_is_not_found),
 	CASE(a_missing_part_is_invalid),
@@ -412,6 +463,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(deleted_meanwhile_it_is_gone),
 	CASE(other_uploads_of_the_key_are_aborted),
 	CASE(the_whole_is_looked_at),
+	CASE(the_first_commit_of_a_whole_is_no_repeat),
 	CASE(what_did_not_arrive_is_not_found),
 	CASE(what_lies_there_instead_is_a_conflict),
 	CASE(deleted_before_the_commit_it_is_gone),
