@@ -3,6 +3,8 @@
 
 import hashlib
 import io
+import os
+from pathlib import Path
 
 import samples
 from PIL import Image
@@ -105,5 +107,5 @@ def left_of(stack):
 
 def open_uploads(store):
     """Files of uploads in parts under MinIO's folder: the truth, which its listing is not."""
-    folder = store.data / ".minio.sys" / "multipart"
-    return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
+    walk = os.walk(store.data / ".minio.sys" / "multipart")  # which bears that folders go away meanwhile
+    return [Path(folder) / name for folder, _, names in walk for name in names]

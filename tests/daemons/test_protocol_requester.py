@@ -309,3 +309,32 @@ def test_the_example_of_the_page(stack):
     assert lines[0].startswith("ok json ")
     assert lines[1] == 'hello.json {"hello": "world"}'
     assert lines[-1].startswith("error not_found ")
+
+
+def test_the_uploader_of_the_page(stack, tmp_path):
+    """As printed, behind the page's first program, whose ask() it uses."""
+    large = b"[" + b"1234567," * (3 << 20) + b"0]"
+    (tmp_path / "large.json").write_bytes(large)
+    (tmp_path / "bad.json").write_bytes(b"[" + b"," * 70000)
+    program = f"""
+{example("requester")}
+{example("uploader")}
+print("here")
+answer = upload("large.json", 5 << 20)
+print(answer["status"], answer["size"], answer["sha256"], answer.get("replayed"))
+answer, body = ask("object_read_queue", "get", object_type="json", object_id=answer["object-id"])
+print(answer["transfer"], hashlib.sha256(urllib.request.urlopen(json.loads(body)["urls"][0]).read()).hexdigest())
+print(upload("bad.json")["rule"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"SANGRAHA_QUEUE_URL": stack.broker_url},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    digest = hashlib.sha256(large).hexdigest()
+    told = done.stdout.split("here\n")[1].splitlines()
+    assert told == [f"ok {len(large)} {digest} None", f"get {digest}", "json.value"]
