@@ -329,6 +329,8 @@ static CURLcode set_method(struct sgh_transfer *transfer)
 
 bool sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *request)
 {
+	const long alone = request->pull || request->once;
+
 	transfer->request = request;
 	transfer->curl_error[0] = '\0';
 	transfer->refusal = NULL;
@@ -345,8 +347,9 @@ bool sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *
 	request->transfer = transfer;
 	request->code = 0;
 	request->refused = 0;
-	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT,
-			 request->pull || request->once ? 1L : 0L);
+	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, alone);
+	/* Kept, those of many such requests would add up, with nobody to use them. */
+	curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, alone);
 	request->text.max = request->max_text ? request->max_text : SGH_HTTP_TEXT_MAX;
 	/* Those that copy a text fail without memory, and curl would use a default. */
 	return !curl_easy_setopt(transfer->easy, CURLOPT_URL, request->url) &&

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/http.h"
 
+#include <dirent.h>
+
 #include "base/thread.h"
 #include "support/peer.h"
 #include "support/t.h"
@@ -580,8 +582,8 @@ static void whole_bodies_follow_streams(void **state)
 				       "\r\nContent-Length: 5\r\n"));
 		assert_null(strstr(t_peer_request(f.peer, 3 * i + 2), "Expect"));
 	}
-	/* The first finds no connection, each later stream makes one of its own. */
-	assert_int_equal(t_peer_connections(f.peer), 3);
+	/* Each stream has one of its own, and all the others share one. */
+	assert_int_equal(t_peer_connections(f.peer), 4);
 }
 
 static void once_is_on_a_connection_of_its_own(void **state)
@@ -595,6 +597,34 @@ static void once_is_on_a_connection_of_its_own(void **state)
 		t_ok(run(&call));
 	}
 	assert_int_equal(t_peer_connections(f.peer), 3);
+}
+
+static int open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+/* A connection that is no use to the next one must not stay. */
+static void many_bodies_leave_no_connections(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 0, "") });
+	int before = 0;
+
+	for (unsigned i = 0; i < 20; i++) {
+		struct call call = make_put(10, 10);
+
+		t_ok(run(&call));
+		if (i == 0)
+			before = open_files();
+	}
+	assert_int_equal(t_peer_connections(f.peer), 20);
+	t_wait(open_files() <= before + 2);
 }
 
 struct nudger {
@@ -665,6 +695,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(nothing_happens_to_what_is_done),
 	CASE(whole_bodies_follow_streams),
 	CASE(once_is_on_a_connection_of_its_own),
+	CASE(many_bodies_leave_no_connections),
 	CASE(any_thread_may_resume_at_any_time),
 };
 
