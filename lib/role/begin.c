@@ -14,6 +14,7 @@
  *   looks   as of a put                                             not when certainly new
  *   there   the same digest: done; another one: conflict            likewise
  *   put     a ticket for one PUT; nothing is recorded
+ *           to be read back: upload/<id> if absent -> a ticket for what pins its record
  *   parts   upload/<id> if absent -> begin the upload -> its place in object/…/<record>
  *           if absent -> upload/<id> with the upload's id -> a ticket for the first parts
  *
@@ -37,6 +38,8 @@ static void answer_put(struct sgh_task *task)
 	int64_t most = sgh_time_ms() + TICKET_MOST_MS;
 	int64_t expires = request->deadline ? request->deadline
 					    : sgh_time_ms() + receiver->ticket_ms;
+	/* What comes later than its record is swept would stay for ever, and be no object. */
+	int64_t swept = sgh_large_of(task)->upload.expires_ms - receiver->ticket_ms / 2;
 	struct sgh_store_grant grant = {
 		.kind = SGH_TICKET_PUT,
 		.bucket = write->type.bucket,
@@ -54,6 +57,8 @@ static void answer_put(struct sgh_task *task)
 		sgh_task_abandon(task);
 		return;
 	}
+	if (sgh_large_of(task)->upload.record && grant.expires_ms > swept)
+		grant.expires_ms = swept;
 	reply->arena.max = SGH_TICKET_TEXT_MAX;
 	if (sgh_store_ticket(task->service->store, &grant, &reply->arena, &reply->ticket,
 			     &err))
@@ -178,6 +183,17 @@ static int pin(struct sgh_task *task, struct sangraha_error *err)
 	return sgh_write_describe(task, &parts, err);
 }
 
+/* One PUT of what is no object before it was read back. */
+static void answer_pinned(struct sgh_task *task)
+{
+	struct sangraha_error err;
+
+	if (pin(task, &err))
+		sgh_write_end(task, &err);
+	else
+		answer_put(task);
+}
+
 static void begin_upload(struct sgh_task *task)
 {
 	struct sgh_large *large = sgh_large_of(task);
@@ -226,6 +242,8 @@ static void upload_found(struct sgh_task *task)
 		 !same_upload(task))
 		sgh_write_fail(task, SANGRAHA_E_CONFLICT,
 			       "another object is being uploaded under this id");
+	else if (task->request->transfer == SGH_TICKET_PUT)
+		sgh_large_write_upload(task, false, answer_pinned);
 	else if (upload->upload)
 		sgh_large_write_upload(task, false, answer_parts);
 	else
@@ -236,6 +254,8 @@ static void recorded(struct sgh_task *task)
 {
 	if (task->op.status)
 		sgh_large_read_upload(task, upload_found);
+	else if (task->request->transfer == SGH_TICKET_PUT)
+		answer_pinned(task);
 	else
 		begin_upload(task);
 }
@@ -264,7 +284,9 @@ static void record_upload(struct sgh_task *task)
 
 static void give_ticket(struct sgh_task *task)
 {
-	if (task->request->transfer == SGH_TICKET_PUT)
+	const struct sangraha_receiver *receiver = task->service->role;
+
+	if (task->request->transfer == SGH_TICKET_PUT && !receiver->verify_large)
 		answer_put(task);
 	else
 		record_upload(task);

@@ -6,7 +6,8 @@
 /*
  * A put-commit: the requester's validator accepted the whole, and all of it is in the store.
  *
- *   put     HEAD: digest and size -> read back -> tombstone -> event, reply
+ *   put     HEAD: digest and size -> tombstone -> event, reply
+ *           it pins a record that is not there: upload/<id>, as for parts, and go on at HEAD
  *   parts   upload/<id>, renewed when it ends soon         another record: see what is there
  *           -> the parts are those of the document -> object/…/<record> -> complete the
  *           upload if the key is free -> HEAD and compare -> read back -> tombstone
@@ -22,6 +23,8 @@
 #define PARTS_AT_ONCE 1000
 
 static void look(struct sgh_task *task);
+static void list_parts(struct sgh_task *task);
+static void upload_read(struct sgh_task *task);
 
 static void clash(struct sgh_task *task)
 {
@@ -44,7 +47,7 @@ static bool was_there(const struct sgh_task *task)
 	const struct sgh_request *request = task->request;
 	const struct sangraha_object *there = sgh_large_of(task)->write.there.object;
 
-	if (request->transfer == SGH_TICKET_PUT)
+	if (!request->record)
 		return request->created_ms;
 	return !sgh_large_is_ours(task) || !sgh_streq(there->record, request->record);
 }
@@ -89,38 +92,6 @@ static void head(struct sgh_task *task, void (*then)(struct sgh_task *task))
 	sgh_task_run_one(task, then);
 }
 
-/* ---- put: the whole is there, or it is not ---- */
-
-static void whole_verified(struct sgh_task *task)
-{
-	sgh_write_look_after(task, stored);
-}
-
-static void whole_described(struct sgh_task *task)
-{
-	const struct sangraha_receiver *receiver = task->service->role;
-	const struct sgh_request *request = task->request;
-	struct sgh_write *write = task->state;
-	const struct sgh_found *there = &write->there;
-
-	if (there->status == SANGRAHA_E_NOT_FOUND)
-		sgh_task_fail(task, SANGRAHA_E_NOT_FOUND, "%s is not in the store",
-			      request->object_id);
-	else if (there->status && there->status != SANGRAHA_E_INTERNAL)
-		sgh_task_retry(task, &there->err);
-	else if (!same_digest(task) || there->object->size != (uint64_t)request->size)
-		clash(task);
-	else if (receiver->verify_large)
-		sgh_large_verify(task, true, whole_verified);
-	else
-		whole_verified(task);
-}
-
-static void whole_seen(struct sgh_task *task)
-{
-	describe(task, whole_described);
-}
-
 /* ---- parts: the object is there, and is ours ---- */
 
 static void gone_clear(struct sgh_task *task)
@@ -139,6 +110,60 @@ static void look_after(struct sgh_task *task, void (*clear)(struct sgh_task *tas
 
 	write->taken_back = gone_clear;
 	sgh_write_look_after(task, clear);
+}
+
+/* ---- put: the whole is there, or it is not ---- */
+
+/* From here on it is as if the request had named the record that the object pins. */
+static bool name_record(struct sgh_task *task, const char *record)
+{
+	struct sgh_request *request = task->request;
+
+	request->record = sgh_arena_strdup(&request->arena, record);
+	if (request->record)
+		return true;
+	sgh_task_abandon(task);
+	return false;
+}
+
+/* What is to be read back: it pins its record, and is no object before that is there. */
+static void whole_pinned(struct sgh_task *task)
+{
+	if (name_record(task, sgh_remains_pinned(&task->op)))
+		sgh_large_read_upload(task, upload_read);
+}
+
+static void whole_complete(struct sgh_task *task)
+{
+	const struct sangraha_object *there = sgh_large_of(task)->write.there.object;
+
+	if (!there->record)
+		sgh_write_look_after(task, stored);
+	else if (name_record(task, there->record))
+		look_after(task, keep);
+}
+
+static void whole_described(struct sgh_task *task)
+{
+	const struct sgh_request *request = task->request;
+	const struct sgh_found *there = &sgh_large_of(task)->write.there;
+
+	if (there->status == SANGRAHA_E_NOT_FOUND && !task->op.status)
+		whole_pinned(task);
+	else if (there->status == SANGRAHA_E_NOT_FOUND)
+		sgh_task_fail(task, SANGRAHA_E_NOT_FOUND, "%s is not in the store",
+			      request->object_id);
+	else if (there->status && there->status != SANGRAHA_E_INTERNAL)
+		sgh_task_retry(task, &there->err);
+	else if (!same_digest(task) || there->object->size != (uint64_t)request->size)
+		clash(task);
+	else
+		whole_complete(task);
+}
+
+static void whole_seen(struct sgh_task *task)
+{
+	describe(task, whole_described);
 }
 
 /* ---- parts: what does the key hold ---- */
@@ -186,7 +211,7 @@ static void make_object(struct sgh_task *task)
 	} else if (task->op.head.size != (uint64_t)task->request->size) {
 		clash(task);
 	} else if (receiver->verify_large) {
-		sgh_large_verify(task, false, verified);
+		sgh_large_verify(task, verified);
 	} else {
 		verified(task);
 	}
@@ -271,8 +296,6 @@ static void complete(struct sgh_task *task)
 }
 
 /* ---- parts: are they the ones ---- */
-
-static void list_parts(struct sgh_task *task);
 
 /* Go on in the document as far as the page does; false at a part that is not as it says. */
 static bool compare_page(struct sgh_task *task)
@@ -375,17 +398,20 @@ static bool as_begun(const struct sgh_task *task)
 static void upload_read(struct sgh_task *task)
 {
 	const struct sgh_record *upload = &sgh_large_of(task)->upload;
+	bool whole = task->request->transfer == SGH_TICKET_PUT;
+	void (*next)(struct sgh_task * task) = whole ? look : list_parts;
 
-	if (!sgh_large_is_ours(task) || !upload->upload)
+	/* Of one PUT there is no upload of the store's. */
+	if (!sgh_large_is_ours(task) || !upload->upload != whole)
 		head(task, ended_seen);
 	else if (!as_begun(task))
 		sgh_write_fail(task, SANGRAHA_E_INVALID,
 			       "size or digest are not those that the upload was begun "
 			       "with");
 	else if (upload->expires_ms - sgh_time_ms() < RENEW_MS)
-		sgh_large_write_upload(task, false, list_parts);
+		sgh_large_write_upload(task, false, next);
 	else
-		list_parts(task);
+		next(task);
 }
 
 static int check(const struct sgh_task *task, struct sangraha_error *err)

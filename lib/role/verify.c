@@ -27,7 +27,6 @@ struct sgh_verify {
 	uint64_t size;
 	uint64_t offset;
 	unsigned tries;
-	bool whole; /* it came by one PUT: no record of an upload is there */
 	void (*then)(struct sgh_task *task);
 };
 
@@ -117,14 +116,6 @@ static void refused(struct sgh_task *task)
 	sgh_write_end(task, &sgh_large_of(task)->why);
 }
 
-static void whole_removed(struct sgh_task *task)
-{
-	if (task->op.status)
-		sgh_task_retry(task, &task->op.err);
-	else
-		refused(task);
-}
-
 /* It must not stay: remove it, then say why. */
 static void refuse(struct sgh_task *task, const struct sangraha_error *err)
 {
@@ -139,20 +130,13 @@ static void refuse(struct sgh_task *task, const struct sangraha_error *err)
 	sangraha_verdict_free(write->verdict);
 	write->verdict = sgh_verdict_copy(verdict_of(large->verify));
 	leave_turn(task);
-	if (large->verify->whole) {
-		sgh_task_op(task, SGH_STORE_DELETE, write->type.bucket,
-			    task->request->object_id);
-		sgh_task_run_one(task, whole_removed);
-	} else {
-		sgh_large_clear(task, false, refused);
-	}
+	sgh_large_clear(task, false, refused);
 }
 
 /* All was seen: is it what was announced? */
 static int judge(struct sgh_task *task, struct sangraha_error *err)
 {
-	const struct sgh_large *large = sgh_large_of(task);
-	const struct sgh_verify *verify = large->verify;
+	const struct sgh_verify *verify = sgh_large_of(task)->verify;
 	unsigned char digest[32];
 	char hex[SANGRAHA_SHA256_SIZE];
 	int status = sangraha_validator_finish(verify->validator, err);
@@ -167,13 +151,6 @@ static int judge(struct sgh_task *task, struct sangraha_error *err)
 				"the object's SHA-256 is %s, not the one that was "
 				"announced",
 				hex);
-	/* In parts the record is still to be written, with the facts that we found. */
-	if (verify->whole &&
-	    !sgh_streq(large->write.there.object->facts, sgh_verify_facts(verify)))
-		return sgh_fail(
-			err, SANGRAHA_E_INVALID, 0,
-			"the object's facts are %s, not those that were announced",
-			sgh_verify_facts(verify));
 	return 0;
 }
 
@@ -246,7 +223,7 @@ static bool ends_soon(const struct sgh_task *task)
 	int64_t half = receiver->ticket_ms / 2;
 	int64_t soon = half < RENEW_MS ? half : RENEW_MS;
 
-	return !large->verify->whole && large->upload.expires_ms - sgh_time_ms() < soon;
+	return large->upload.expires_ms - sgh_time_ms() < soon;
 }
 
 static size_t piece_size(const struct sgh_task *task)
@@ -300,8 +277,7 @@ static int begin(struct sgh_verify *verify, struct sgh_task *task,
 	return status ? status : sgh_sha256_new(&verify->hash, err);
 }
 
-void sgh_large_verify(struct sgh_task *task, bool whole,
-		      void (*then)(struct sgh_task *task))
+void sgh_large_verify(struct sgh_task *task, void (*then)(struct sgh_task *task))
 {
 	struct sgh_large *large = sgh_large_of(task);
 	struct sgh_verify *verify = calloc(1, sizeof(*verify));
@@ -315,7 +291,6 @@ void sgh_large_verify(struct sgh_task *task, bool whole,
 	large->verify = verify;
 	sgh_list_init(&verify->link);
 	verify->task = task;
-	verify->whole = whole;
 	verify->size = (uint64_t)task->request->size;
 	verify->then = then;
 	if (begin(verify, task, &err)) {

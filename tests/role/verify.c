@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <sangraha/admin.h>
+
 #include "support/large.h"
 
 /* A receiver that reads large objects back before it says yes. */
@@ -7,15 +9,20 @@
 /* Two parts, and more than one piece of reading back. */
 #define LARGE ((5 << 20) + 10)
 
-static int verifying_begin(void **state)
+static void verifies(struct t_roles *f)
 {
 	struct sangraha_receiver_options options = {
 		.size = sizeof(options),
 		.verify_large = 1,
 	};
 
+	t_start_receiver(f, &options);
+}
+
+static int verifying_begin(void **state)
+{
 	t_roles_begin(state);
-	t_start_receiver(*state, &options);
+	verifies(*state);
 	return 0;
 }
 
@@ -167,16 +174,124 @@ static void a_whole_that_is_refused_is_removed(void **state)
 	t_upload_fini(&up);
 }
 
-static void a_whole_with_other_facts_is_removed(void **state)
+/* As in parts: who writes in another language need not know our facts. */
+static void nor_are_those_of_a_whole(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+	struct sgh_reply *reply;
+
+	t_upload(&up, f, t_id(1), SMALL);
+	stores(&up, "{}");
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	reply = t_answer(f, 0);
+	assert_non_null(strstr(sangraha_object_facts(reply->object), "\"string\""));
+	assert_false(reply->replayed);
+	assert_true(t_is_complete(&up));
+	sgh_reply_free(reply);
+	t_upload_fini(&up);
+}
+
+/* What was not read back is no object, and does not stay. */
+static void a_whole_without_its_commit_is_swept(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+	uint64_t count = 0;
+
+	t_upload(&up, f, t_id(1), SMALL);
+	stores(&up, NULL);
+	t_start_getter(f, NULL);
+	t_send(f, t_request(SGH_STAT, "json", up.id));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	t_expire(&up);
+	t_ok(sangraha_admin_sweep(f->store, NULL, 0, &count, &t_err));
+	assert_int_equal(count, 1);
+	assert_true(t_is_nothing(&up));
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	t_upload_fini(&up);
+}
+
+/* A PUT after the sweep would find nobody who removes it. */
+static void its_ticket_ends_long_before_its_record(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_record record = { 0 };
+	struct sgh_request *request;
+	struct sgh_reply *begun;
+	struct t_upload up;
+
+	t_upload(&up, f, t_id(1), SMALL);
+	request = t_begins(&up, SGH_TICKET_PUT);
+	request->deadline = sgh_time_ms() + 86400000;
+	t_send(f, request);
+	begun = t_answer(f, 0);
+	assert_true(t_upload_record(&up, &record));
+	assert_true(begun->ticket->expires_ms <= record.expires_ms - 1800000);
+	assert_true(begun->ticket->expires_ms > sgh_time_ms() + 1700000);
+	sgh_record_fini(&record);
+	sgh_reply_free(begun);
+	t_upload_fini(&up);
+}
+
+static void a_whole_is_begun_again(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+	struct sgh_reply *reply;
+
+	t_upload(&up, f, t_id(1), SMALL);
+	stores(&up, NULL);
+	up.fresh = false;
+	stores(&up, NULL);
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	t_answers(f, 0);
+	assert_true(t_is_complete(&up));
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	t_answers(f, 0);
+	t_send(f, t_begins(&up, SGH_TICKET_PUT));
+	reply = t_answer(f, 0);
+	assert_null(reply->ticket);
+	assert_true(t_is_complete(&up));
+	sgh_reply_free(reply);
+	t_upload_fini(&up);
+}
+
+static void deleted_meanwhile_the_whole_is_gone(void **state)
+{
+	struct t_roles *f = *state;
+	char key[SGH_RECORD_KEY_SIZE];
+	struct t_upload up;
+
+	t_upload(&up, f, t_id(1), SMALL);
+	stores(&up, NULL);
+	sgh_record_key_deleted(key, "json", up.id);
+	memory_store_set(f->store, "meta", key, "{}");
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	t_answers(f, SANGRAHA_E_GONE);
+	assert_true(t_is_nothing(&up));
+	t_upload_fini(&up);
+}
+
+/* It was accepted by the rules of its time, and seen since. */
+static void what_was_an_object_before_is_not_judged_again(void **state)
 {
 	struct t_roles *f = *state;
 	struct t_upload up;
 
-	t_upload(&up, f, t_id(1), SMALL);
-	stores(&up, "{\"kind\":\"object\"}");
+	t_upload(&up, f, t_id(1), LARGE);
+	up.body->data[LARGE - 2] = '\n';
+	sangraha_receiver_free(sgh_take(f->receiver));
+	t_start_receiver(f, NULL);
+	stores(&up, NULL);
 	t_send(f, t_commits(&up, SGH_TICKET_PUT));
-	t_answers(f, SANGRAHA_E_INVALID);
-	assert_true(t_is_nothing(&up));
+	t_answers(f, 0);
+	sangraha_receiver_free(sgh_take(f->receiver));
+	verifies(f);
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	t_answers(f, 0);
+	assert_true(memory_store_has(f->store, "json", up.id));
 	t_upload_fini(&up);
 }
 
@@ -317,7 +432,12 @@ static const struct CMUnitTest tests[] = {
 	CASE(announced_facts_are_not_believed),
 	CASE(the_whole_is_read_back),
 	CASE(a_whole_that_is_refused_is_removed),
-	CASE(a_whole_with_other_facts_is_removed),
+	CASE(nor_are_those_of_a_whole),
+	CASE(a_whole_without_its_commit_is_swept),
+	CASE(its_ticket_ends_long_before_its_record),
+	CASE(a_whole_is_begun_again),
+	CASE(deleted_meanwhile_the_whole_is_gone),
+	CASE(what_was_an_object_before_is_not_judged_again),
 	CASE(it_goes_on_past_the_deadline),
 	CASE(a_piece_is_asked_for_again),
 	CASE(an_upload_is_renewed_while_it_is_read),
