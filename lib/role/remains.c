@@ -76,12 +76,56 @@ static void remove_upload(struct sgh_remains *remains)
 	submit(remains, &remains->op, upload_removed);
 }
 
-static void record_removed(struct sgh_remains *remains)
+static void claim_removed(struct sgh_remains *remains)
 {
 	if (remains->op.status)
 		end(remains, remains->op.status, &remains->op.err);
 	else
 		remove_upload(remains);
+}
+
+/* The record of a failure is there for who asks; what we cannot explain stays, too. */
+static bool is_claim(const struct sgh_remains *remains)
+{
+	const struct sgh_store_op *op = &remains->op;
+	struct sgh_record record = { .offset = -1 };
+	bool claim;
+
+	if (!op->data ||
+	    sgh_record_parse(op->data->data, op->data->length, &record, NULL))
+		return false;
+	claim = !record.code && sgh_streq(record.operation_id, remains->id);
+	sgh_record_fini(&record);
+	return claim;
+}
+
+static void claim_read(struct sgh_remains *remains)
+{
+	struct sgh_store_op *op = &remains->op;
+
+	if (op->status && op->status != SANGRAHA_E_NOT_FOUND) {
+		end(remains, op->status, &op->err);
+	} else if (op->status || !is_claim(remains)) {
+		remove_upload(remains);
+	} else {
+		prepare(op, SGH_STORE_DELETE, "meta", remains->claim_key);
+		submit(remains, op, claim_removed);
+	}
+}
+
+static void record_removed(struct sgh_remains *remains)
+{
+	struct sgh_store_op *op = &remains->op;
+
+	if (op->status) {
+		end(remains, op->status, &op->err);
+	} else if (!remains->free) {
+		remove_upload(remains);
+	} else {
+		prepare(op, SGH_STORE_GET, "meta", remains->claim_key);
+		op->max_length = SGH_RECORD_MAX;
+		submit(remains, op, claim_read);
+	}
 }
 
 static void remove_record(struct sgh_remains *remains)
@@ -94,6 +138,7 @@ static void remove_record(struct sgh_remains *remains)
 
 static void object_removed(struct sgh_remains *remains)
 {
+	remains->free = !remains->op.status;
 	if (remains->op.status)
 		end(remains, remains->op.status, &remains->op.err);
 	else
@@ -140,6 +185,7 @@ static void object_seen(struct sgh_remains *remains)
 	if (op->status && op->status != SANGRAHA_E_NOT_FOUND) {
 		end(remains, op->status, &op->err);
 	} else if (op->status || !sgh_streq(sgh_remains_pinned(op), remains->record)) {
+		remains->free = op->status;
 		remove_record(remains);
 	} else {
 		prepare(op, SGH_STORE_GET, "meta", remains->object_key);
@@ -204,9 +250,11 @@ void sgh_remains_clear(struct sgh_remains *remains)
 	sgh_remains_fini(remains);
 	remains->op = (struct sgh_store_op){ 0 };
 	remains->kept = false;
+	remains->free = false;
 	sgh_record_key_object(remains->object_key, remains->type, remains->id,
 			      remains->record);
 	sgh_record_key_upload(remains->upload_key, remains->id);
+	sgh_record_key_operation(remains->claim_key, remains->id);
 	if (remains->upload && !remains->complete) {
 		prepare(&remains->op, SGH_STORE_UPLOAD_ABORT, remains->bucket,
 			remains->id);

@@ -14,6 +14,7 @@
  *      can become an object
  *   is there an object that pins this record, and the record with a digest? it stays
  *   else remove the object that pins it, and its record
+ *   nothing lies under the id? remove the claim operation/<id>, which is for nothing now
  *   remove upload/<id>, by which the rest is found
  */
 struct sgh_remains {
@@ -35,6 +36,7 @@ struct sgh_remains {
 	int status;
 	struct sangraha_error err;
 	bool kept; /* the object is there, and stayed */
+	bool free; /* nothing lies under the id */
 
 	/* private */
 	struct sgh_store_op op;
@@ -43,6 +45,7 @@ struct sgh_remains {
 	void (*then)(struct sgh_remains *remains);
 	char object_key[SGH_RECORD_KEY_SIZE];
 	char upload_key[SGH_RECORD_KEY_SIZE];
+	char claim_key[SGH_RECORD_KEY_SIZE];
 };
 
 void sgh_remains_clear(struct sgh_remains *remains);

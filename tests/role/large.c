@@ -13,11 +13,12 @@
 	"put-new meta/object: ok\n" \
 	"put meta/upload: ok\n"
 /* How what is left of an upload is taken away. */
-#define CLEARED                    \
-	"upload-abort json: ok\n"  \
-	"upload-find json: ok\n"   \
-	"head json: not_found\n"   \
-	"delete meta/object: ok\n" \
+#define CLEARED                           \
+	"upload-abort json: ok\n"         \
+	"upload-find json: ok\n"          \
+	"head json: not_found\n"          \
+	"delete meta/object: ok\n"        \
+	"get meta/operation: not_found\n" \
 	"delete meta/upload: ok\n"
 
 /* Send it; the answer. */
@@ -473,6 +474,47 @@ static void an_abort_leaves_nothing(void **state)
 	t_upload_fini(&up);
 }
 
+/* It would hold the id, or an idempotency key, for bytes that never came. */
+static void an_abort_gives_up_the_claim(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+
+	t_upload(&up, f, t_id(1), SMALL);
+	up.fresh = false;
+	t_open(&up);
+	assert_int_equal(t_records(f, "operation/"), 1);
+	t_send(f, t_aborts(&up));
+	t_answers(f, 0);
+	assert_int_equal(t_records(f, ""), 0);
+	t_upload_fini(&up);
+}
+
+static void an_abort_leaves_what_is_no_claim(void **state)
+{
+	static const char *const others[] = {
+		"{\"sangraha\":1,\"operation_id\":\"0199f2c4-0000-7000-8000-"
+		"000000000001\",\"code\":\"rejected\"}",
+		"{\"sangraha\":1,\"operation_id\":\"another\"}",
+		"foreign",
+	};
+	struct t_roles *f = *state;
+	char key[SGH_RECORD_KEY_SIZE];
+	struct t_upload up;
+
+	sgh_record_key_operation(key, t_id(1));
+	for (size_t i = 0; i < SGH_COUNT(others); i++) {
+		t_upload(&up, f, t_id(1), SMALL);
+		t_open(&up);
+		memory_store_set(f->store, "meta", key, others[i]);
+		t_send(f, t_aborts(&up));
+		t_answers(f, 0);
+		assert_int_equal(t_records(f, "operation/"), 1);
+		assert_int_equal(t_records(f, ""), 1);
+		t_upload_fini(&up);
+	}
+}
+
 static void an_abort_again_is_ok(void **state)
 {
 	struct t_roles *f = *state;
@@ -551,6 +593,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(the_last_parts_are_fewer),
 	CASE(an_upload_that_ended_is_not_extended),
 	CASE(an_abort_leaves_nothing),
+	CASE(an_abort_gives_up_the_claim),
+	CASE(an_abort_leaves_what_is_no_claim),
 	CASE(an_abort_again_is_ok),
 	CASE(an_abort_of_another_record_does_nothing),
 	CASE(an_abort_does_not_touch_what_is_complete),

@@ -231,7 +231,7 @@ unsigned t_records(struct t_roles *f, const char *prefix)
 	return count;
 }
 
-/* Neither a record of this object nor an open upload in its bucket. */
+/* Neither a record of this object's upload nor an open upload in its bucket. */
 static unsigned left(const struct t_upload *up)
 {
 	char upload[SGH_RECORD_KEY_SIZE];
@@ -250,6 +250,25 @@ static unsigned object_records(const struct t_upload *up)
 	return t_records(up->f, prefix);
 }
 
+/* Whether the id is claimed: a record of a failure, which is for who asks, is no claim. */
+static unsigned claims(const struct t_upload *up)
+{
+	struct sgh_record record = { 0 };
+	char key[SGH_RECORD_KEY_SIZE];
+	struct sgh_bytes *body;
+	bool claim;
+
+	sgh_record_key_operation(key, up->id);
+	body = memory_store_body(up->f->store, "meta", key);
+	if (!body)
+		return 0;
+	t_ok(sgh_record_parse(body->data, body->length, &record, &t_err));
+	claim = !record.code;
+	sgh_record_fini(&record);
+	sgh_bytes_unref(body);
+	return claim;
+}
+
 bool t_is_complete(const struct t_upload *up)
 {
 	struct sgh_bytes *body = memory_store_body(up->f->store, "json", up->id);
@@ -263,5 +282,5 @@ bool t_is_complete(const struct t_upload *up)
 bool t_is_nothing(const struct t_upload *up)
 {
 	return !memory_store_has(up->f->store, "json", up->id) &&
-	       object_records(up) == 0 && left(up) == 0;
+	       object_records(up) == 0 && claims(up) == 0 && left(up) == 0;
 }
