@@ -27,6 +27,7 @@ struct sgh_limits {
 	unsigned json_max_depth;
 	bool json_bom; /* accepted, as of the others below */
 	bool json_scalars;
+	bool json_fast; /* the processor can do what json_fast.c does */
 	uint64_t image_max_pixels;
 	uint64_t image_max_total; /* times frames */
 	bool image_trailing;

@@ -723,7 +723,7 @@ static void *begin(const struct sgh_limits *limits)
 	json->max_depth = limits->json_max_depth;
 	json->bom = limits->json_bom;
 	json->scalars = limits->json_scalars;
-	json->fast = sgh_json_fast_available();
+	json->fast = limits->json_fast;
 	return json;
 }
 

@@ -2,6 +2,7 @@
 #include "validate/json_fast.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
 #include <immintrin.h>
 #include <string.h>
 
@@ -424,11 +425,29 @@ const unsigned char *sgh_json_fast(struct sgh_json_fast *fast, const unsigned ch
 	return p;
 }
 
+/* XCR0: whether the kernel keeps the halves of vector registers that AVX adds. */
+static bool keeps_vectors(void)
+{
+	const uint32_t both = 1 << 1 | 1 << 2;
+	uint32_t low, high;
+
+	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (low & both) == both;
+}
+
+/*
+ * Asked of the processor, because what compilers offer for this keeps the answer in
+ * globals, and a library has none.
+ */
 bool sgh_json_fast_available(void)
 {
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-	       __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt") &&
-	       __builtin_cpu_supports("pclmul");
+	const unsigned first = bit_OSXSAVE | bit_AVX | bit_POPCNT | bit_PCLMUL;
+	const unsigned seventh = bit_AVX2 | bit_BMI | bit_BMI2;
+	unsigned a, b, c, d;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || (c & first) != first || !keeps_vectors())
+		return false;
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & seventh) == seventh;
 }
 
 #else

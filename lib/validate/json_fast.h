@@ -28,7 +28,7 @@ struct sgh_json_fast {
 	const unsigned char *line; /* where the last one begins; NULL: unchanged */
 };
 
-/* Whether this processor can. */
+/* Whether this processor can: asked once for each registry. */
 bool sgh_json_fast_available(void);
 
 /*

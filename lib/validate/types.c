@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/util.h"
+#include "validate/json_fast.h"
 #include "validate/pdf.h"
 #include "validate/registry.h"
 
@@ -120,6 +121,7 @@ static int init_limits(struct sgh_limits *limits, const struct sangraha_policy *
 	int status;
 
 	limits->json_max_depth = sgh_option(policy, json_max_depth, DEFAULT_DEPTH);
+	limits->json_fast = sgh_json_fast_available();
 	limits->image_max_pixels = sgh_option(policy, image_max_pixels, DEFAULT_PIXELS);
 	limits->image_max_total = sgh_option(policy, image_max_total, DEFAULT_TOTAL);
 	limits->pdf_max_leading = sgh_option(policy, pdf_max_leading, 0);
