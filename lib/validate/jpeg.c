@@ -164,11 +164,18 @@ static void read_entropy(struct sgh_jpeg *jpeg)
 	jpeg->state = ENTROPY_CODE;
 }
 
-/* A stuffed zero and restart markers belong to the scan; other codes end it. */
+/*
+ * A stuffed zero and restart markers belong to the scan, fill bytes before them too; other
+ * codes end it.
+ */
 static int read_entropy_code(struct sgh_jpeg *jpeg, struct sgh_refusal *ret)
 {
 	unsigned char code = *jpeg->reader.at;
 
+	if (code == 0xff) {
+		sgh_reader_advance(&jpeg->reader, 1);
+		return 0;
+	}
 	if (code == 0x00 || is_restart(code)) {
 		jpeg->has_scan |= code == 0x00;
 		sgh_reader_advance(&jpeg->reader, 1);

@@ -217,7 +217,10 @@ static int read_quantization(struct sgh_jpeg *jpeg, const unsigned char *field,
 	return 0;
 }
 
-/* How many codes there are of each length; there must be room for them. */
+/*
+ * How many codes there are of each length; there must be room for them, and for one more:
+ * no code is all ones (T.81, annex C), and decoders refuse that.
+ */
 static int read_huffman(struct sgh_jpeg *jpeg, const unsigned char *field,
 			uint64_t offset, struct sgh_refusal *ret)
 {
@@ -229,7 +232,7 @@ static int read_huffman(struct sgh_jpeg *jpeg, const unsigned char *field,
 	for (unsigned bits = 1; bits <= 16; bits++) {
 		codes = codes * 2 + field[bits];
 		jpeg->skip += field[bits];
-		if (codes > 1u << bits || jpeg->skip > 256)
+		if ((field[bits] && codes >= 1u << bits) || jpeg->skip > 256)
 			return sgh_refuse(ret, "jpeg.table", offset + bits,
 					  "too many Huffman codes of %u bits", bits);
 	}

@@ -205,8 +205,10 @@ static void checks_tables(void **state)
 	table[0] = 0x10;
 	table[2] = 5;
 	segment(0xc4, table, 22, "jpeg.table", 8);
-	table[2] = 4;
-	segment(0xc4, table, 20, "jpeg.length", 23);
+	table[2] = 4; /* one of them is all ones */
+	segment(0xc4, table, 21, "jpeg.table", 8);
+	table[2] = 3;
+	segment(0xc4, table, 19, "jpeg.length", 23);
 	segment(0xdd, table, 1, "jpeg.length", 4);
 }
 
@@ -247,6 +249,21 @@ static void checks_scans(void **state)
 	scan(0xc2, true, "\x01\x01\0\x01\x04\x30", 6, "jpeg.scan", 5);
 	/* No data: the marker behind it is one too many. */
 	scan(0xc0, true, "\x01\x01\0\0\x3f\0", 6, "jpeg.order", 7);
+}
+
+/* They may stand before any marker, a restart between two intervals too. */
+static void skips_fill_bytes(void **state)
+{
+	struct t_sample jpeg = { 0 };
+
+	begin(&jpeg);
+	t_jpeg_tables(&jpeg);
+	t_jpeg_frame(&jpeg, 3, 2);
+	t_jpeg_scan(&jpeg);
+	t_raw(&jpeg, "\xff\xff\xff\xd1\x78\xff\xff\0\x9a\xff\xff\xd9", 12);
+	t_ok(t_judge_sample("image/jpeg", &jpeg));
+	t_accepted("image", "image/jpeg",
+		   "{\"width\":3,\"height\":2,\"frames\":1,\"color\":\"gray\"}");
 }
 
 static void refuses_reserved_markers(void **state)
@@ -298,6 +315,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(checks_tables),
 	cmocka_unit_test(checks_frames),
 	cmocka_unit_test(checks_scans),
+	cmocka_unit_test(skips_fill_bytes),
 	cmocka_unit_test(refuses_reserved_markers),
 	cmocka_unit_test(skips_what_segments_hold),
 	cmocka_unit_test(survives_changes),
