@@ -125,8 +125,11 @@ static int read_code_size(struct gif *gif, struct sgh_refusal *ret)
 {
 	const unsigned char *field = sgh_reader_take(&gif->reader, 1);
 
-	/* The standard begins at 2, but two colours were written with 1 at times. */
-	if (*field < 1 || *field > 8)
+	/*
+	 * The standard begins at 2, but two colours were written with 1 at times. It ends
+	 * at 8, but codes grow to 12 bits, and programs wrote larger ones to begin with.
+	 */
+	if (*field < 1 || *field > 11)
 		return sgh_refuse(ret, "gif.image", gif->reader.offset - 1,
 				  "LZW codes of %u bits", *field);
 	gif->label = -1;

@@ -81,6 +81,11 @@ static void checks_blocks(void **state)
 	t_gif_image(&codes, 3, 2);
 	codes.data[29] = 12;
 	refused(&codes, "gif.image", 29);
+	codes.data[29] = 0;
+	refused(&codes, "gif.image", 29);
+	t_raw_text(&codes, ";");
+	codes.data[29] = 11;
+	t_ok(t_judge_sample("image/gif", &codes));
 }
 
 static void checks_extensions(void **state)
