@@ -204,12 +204,12 @@ static bool length_valid(const struct sgh_png *png)
 /* The frames of an animation, when it is one: PNG specification, section 11.3.6. */
 static int check_animation(const struct sgh_png *png, struct sgh_refusal *ret)
 {
+	if (is(png, "fcTL") && !(png->seen & SEEN_IDAT) && png->controls > 0)
+		return refuse_order(png, "comes twice before IDAT", ret);
 	if (!png->animated)
 		return 0;
 	if (is(png, "fdAT") && (!(png->seen & SEEN_IDAT) || png->controls == 0))
 		return refuse_order(png, "comes before its fcTL or IDAT", ret);
-	if (is(png, "fcTL") && !(png->seen & SEEN_IDAT) && png->controls > 0)
-		return refuse_order(png, "comes twice before IDAT", ret);
 	if (is(png, "IEND") && png->controls != png->image.frames)
 		return sgh_refuse(ret, "png.animation", png->start,
 				  "%" PRIu64 " frames, where %" PRIu64 " were announced",
@@ -369,9 +369,10 @@ size_t sgh_png_chunk_wants(const struct sgh_png *png)
 		return IHDR_LENGTH;
 	if (is(png, "acTL"))
 		return ACTL_LENGTH;
-	if (!png->animated)
-		return 0;
-	return is(png, "fcTL") ? FCTL_LENGTH : is(png, "fdAT") ? 4 : 0;
+	/* The first fcTL may stand before acTL. */
+	if (is(png, "fcTL") && (png->animated || !(png->seen & SEEN_IDAT)))
+		return FCTL_LENGTH;
+	return is(png, "fdAT") && png->animated ? 4 : 0;
 }
 
 int sgh_png_chunk_read(struct sgh_png *png, const unsigned char *field,

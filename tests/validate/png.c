@@ -125,6 +125,27 @@ static void counts_frames(void **state)
 	t_mutate(&png, NULL, 500);
 }
 
+/* Both stand before the image data, and neither before the other. */
+static void takes_a_control_before_the_animation(void **state)
+{
+	const unsigned char actl[8] = { 0, 0, 0, 2 };
+	struct t_sample png = { 0 }, twice = { 0 };
+
+	begin(&png, 3, 2, 6);
+	t_png_control(&png, 0, 3, 2, 0, 0);
+	twice = png;
+	t_png_chunk(&png, "acTL", actl, sizeof(actl));
+	t_png_chunk(&png, "IDAT", "x", 1);
+	t_png_control(&png, 1, 2, 1, 1, 1);
+	t_png_chunk(&png, "fdAT", "\0\0\0\x02y", 5);
+	t_png_chunk(&png, "IEND", NULL, 0);
+	t_ok(t_judge_sample(NULL, &png));
+	t_accepted("image", "image/png",
+		   "{\"width\":3,\"height\":2,\"frames\":2,\"color\":\"rgba\"}");
+	t_png_control(&twice, 1, 3, 2, 0, 0);
+	refused(&twice, "png.order", 8 + 25 + 38 + 4);
+}
+
 static void checks_animations(void **state)
 {
 	const int64_t actl = 8 + 25, fctl = actl + 20, idat = fctl + 38;
@@ -339,6 +360,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(refuses_every_flip),
 	cmocka_unit_test(tells_colours),
 	cmocka_unit_test(counts_frames),
+	cmocka_unit_test(takes_a_control_before_the_animation),
 	cmocka_unit_test(checks_animations),
 	cmocka_unit_test(limits_frames),
 	t_policy_case(limits_frames_by_policy),
