@@ -22,11 +22,11 @@
 #define TICK_MS            400
 #define PROBE_MS           500
 /*
- * Transfers at once, those included whose reader takes his time. Parts on their way up hold
- * a part's memory each, so there are few; a reader holds a ring.
+ * Transfers at once. Each has up to some 150 KiB of buffers that no budget counts, so there
+ * are few; a download whose reader takes his time does not keep its place.
  */
 #define UPLOADING_MAX   64
-#define DOWNLOADING_MAX 256
+#define DOWNLOADING_MAX 64
 /* How old the broker's word may be: a tick, and the time to answer. */
 #define PROBE_VALID_MS (TICK_MS + PROBE_MS)
 

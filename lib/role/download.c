@@ -27,6 +27,7 @@ void sgh_download_unref(struct sangraha_download *download)
 	if (__atomic_sub_fetch(&download->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	sgh_client_release_timer(client);
+	sgh_client_release_timer(client);
 	if (download->state.size) {
 		free(download->state.ring);
 		sgh_budget_arrived(budget, download->state.size);
@@ -77,6 +78,7 @@ static struct sangraha_download *download_alloc(struct sangraha_client *client,
 						struct sangraha_object *object)
 {
 	struct sangraha_download *download = calloc(1, sizeof(*download));
+	bool room;
 
 	if (!download)
 		return NULL;
@@ -85,11 +87,13 @@ static struct sangraha_download *download_alloc(struct sangraha_client *client,
 	download->object = sangraha_object_ref(object);
 	pthread_mutex_init(&download->state.lock, NULL);
 	sgh_cond_init(&download->state.changed);
-	if (!sgh_client_reserve_timer(client)) {
-		sgh_download_unref(download);
-		return NULL;
-	}
-	return download;
+	/* Both are taken in any case, as both are released. */
+	room = sgh_client_reserve_timer(client);
+	room &= sgh_client_reserve_timer(client);
+	if (room)
+		return download;
+	sgh_download_unref(download);
+	return NULL;
 }
 
 /* Where the bytes come from. */
@@ -357,6 +361,7 @@ void sangraha_download_free(struct sangraha_download *download)
 {
 	struct sangraha_client *client;
 	enum sgh_download_phase phase;
+	bool watched;
 
 	if (!download)
 		return;
@@ -364,6 +369,7 @@ void sangraha_download_free(struct sangraha_download *download)
 	pthread_mutex_lock(&download->state.lock);
 	download->state.abandoned = true;
 	phase = download->state.phase;
+	watched = download->state.watched;
 	if (phase == SGH_DOWNLOAD_MOVING)
 		sgh_mover_cancel(client->move.down, &download->move,
 				 SANGRAHA_E_UNAVAILABLE);
@@ -377,6 +383,8 @@ void sangraha_download_free(struct sangraha_download *download)
 	     sgh_budget_cancel(client->context->budget, &download->waiter)) ||
 	    (phase == SGH_DOWNLOAD_RESTS &&
 	     sgh_timer_cancel(client->timers, &download->timer)))
+		sgh_download_unref(download);
+	if (watched && sgh_timer_cancel(client->timers, &download->turn))
 		sgh_download_unref(download);
 	sgh_download_unref(download);
 }

@@ -21,7 +21,7 @@ enum sgh_download_phase {
  * to the transfer. A body that came in the answer is a ring that is full from the start.
  */
 struct sangraha_download {
-	int refs; /* atomic: the user's, and one for what it waits for */
+	int refs; /* atomic: the user's, and one for what it waits for, and for `turn` */
 	struct sangraha_client *client;
 	struct sangraha_object *object;
 	struct sgh_bytes *body; /* of the answer; NULL: it comes from the store */
@@ -33,6 +33,7 @@ struct sangraha_download {
 	struct sgh_budget_waiter waiter;
 	struct sgh_move move;
 	struct sgh_timer timer;
+	struct sgh_timer turn; /* looks whether the transfer has been paused for long */
 
 	/* the reader's */
 	struct sgh_sha256 *hash; /* NULL: it is no whole object, or was compared */
@@ -56,6 +57,10 @@ struct sangraha_download {
 		uint64_t piece;    /* where the piece begins that is offered next */
 		uint64_t begun;    /* where the transfer under way began */
 		bool paused;       /* the transfer waits for sgh_mover_resume() */
+		int64_t paused_ms; /* since when */
+		int64_t first_ms;  /* when its first byte came; 0: none has */
+		bool watched;      /* `turn` is armed or looks */
+		bool let_go;       /* it was ended, as the reader took nothing */
 		bool for_reader;   /* it is the reader, or memory, that is waited for */
 		int64_t byte_ms;   /* when the last byte came, or could first come */
 		struct sgh_backoff backoff;

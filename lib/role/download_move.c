@@ -14,6 +14,14 @@
 /* A transfer that brought so much was a good one: waits begin anew. */
 #define GOOD (64 << 10)
 
+/*
+ * An open answer of the store's is a connection that others wait for, and MinIO deletes no
+ * object while one of it is open. So a reader who takes his time has none meanwhile: it is
+ * ended after a pause of PAUSE_MS, and in any pause after TURN_MS.
+ */
+#define PAUSE_MS 1000
+#define TURN_MS  5000
+
 static void settle(struct sangraha_download *download, struct sangraha_error *err);
 
 /* Enter a phase, which has a reference of its own until it ends. */
@@ -46,6 +54,54 @@ void sgh_download_granted(struct sgh_budget_waiter *waiter)
 		sgh_fail_memory(&err);
 	}
 	settle(download, &err);
+}
+
+/* ---- pauses ---- */
+
+/* When the transfer is to be ended, if it is paused until then. */
+static int64_t turn_ends_locked(const struct sangraha_download *download)
+{
+	return sgh_min(download->state.paused_ms + PAUSE_MS,
+		       download->state.first_ms + TURN_MS);
+}
+
+static void look(struct sgh_timer *timer)
+{
+	struct sangraha_download *download =
+		sgh_container_of(timer, struct sangraha_download, turn);
+	int64_t ends_ms;
+	bool paused;
+
+	pthread_mutex_lock(&download->state.lock);
+	ends_ms = turn_ends_locked(download);
+	paused = download->state.paused && !download->state.abandoned;
+	download->state.watched = paused && sgh_now_ms() < ends_ms;
+	if (download->state.watched) {
+		sgh_timer_arm(download->client->timers, timer, ends_ms);
+	} else if (paused) {
+		download->state.let_go = true;
+		sgh_mover_cancel(download->client->move.down, &download->move,
+				 SANGRAHA_E_UNAVAILABLE);
+	}
+	paused = download->state.watched;
+	pthread_mutex_unlock(&download->state.lock);
+	if (!paused)
+		sgh_download_unref(download);
+}
+
+static void pause_locked(struct sangraha_download *download)
+{
+	if (!download->state.paused)
+		download->state.paused_ms = sgh_now_ms();
+	download->state.paused = true;
+	if (download->state.watched)
+		return;
+	download->state.watched = true;
+	sgh_download_ref(download);
+	download->turn.fire = look;
+	/* There is room for it: it was reserved. */
+	sgh_timer_arm(download->client->timers, &download->turn,
+		      download->state.paused_ms + PAUSE_MS);
 }
 
 /* ---- a transfer ---- */
@@ -85,12 +141,17 @@ static int push(struct sgh_move *move, const void *data, size_t length)
 	if (count) {
 		download->state.byte_ms = sgh_now_ms();
 		download->state.renewed = false;
+		if (!download->state.first_ms)
+			download->state.first_ms = download->state.byte_ms;
 	}
 	if (!status && skip + count < length)
 		status = SGH_MOVE_PAUSE;
 	if (!status)
 		download->state.piece += length;
-	download->state.paused = status == SGH_MOVE_PAUSE;
+	if (status == SGH_MOVE_PAUSE)
+		pause_locked(download);
+	else
+		download->state.paused = false;
 	pthread_mutex_unlock(&download->state.lock);
 	if (count)
 		sgh_download_tell(download);
@@ -113,6 +174,8 @@ static void prepare_move_locked(struct sangraha_download *download)
 
 	download->state.piece = received;
 	download->state.begun = received;
+	download->state.first_ms = 0;
+	download->state.let_go = false;
 	download->state.fresh = false;
 	download->move = (struct sgh_move){
 		.kind = SGH_TICKET_GET,
@@ -266,7 +329,9 @@ static void settle(struct sangraha_download *download, struct sangraha_error *er
 	/* It may have broken while it waited for the reader: that is no silence. */
 	download->state.for_reader |= download->state.paused;
 	download->state.paused = false;
-	if (moving && !err->status && download->state.received < download->length)
+	if (moving && download->state.let_go)
+		*err = (struct sangraha_error){ 0 };
+	else if (moving && !err->status && download->state.received < download->length)
 		sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0, "the store sent too little");
 	if (err->status && !download->state.abandoned &&
 	    download->state.received < download->length)

@@ -129,6 +129,14 @@ def test_metadata_stays(rest):
     assert told["metadata"] == {"author": "Zoë"} and told["filename"] is None
 
 
+def begin_to_read(url, reference):
+    """A connection whose client has asked, and reads nothing."""
+    target = urlsplit(url)
+    connection = socket.create_connection((target.hostname, target.port), timeout=60)
+    connection.sendall(f"GET /v1/objects/{reference} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return connection
+
+
 class TestReads:
     @pytest.fixture(scope="class")
     def stored(self, rest):
@@ -170,6 +178,19 @@ class TestReads:
             with rest.get(stored[0]["reference"], stream=True) as answer:
                 next(answer.iter_content(1000))
         assert rest.content(stored[0]["reference"]) == stored[1]
+
+    def test_readers_that_stand_still(self, rest):
+        """More than there are transfers at once; a store may not delete what it is sending."""
+        body = Document(24 * MIB, seed=6).bytes()
+        told = rest.store(body, "application/json")
+        readers = [begin_to_read(rest.url, told["reference"]) for _ in range(70)]
+        try:
+            assert all(reader.recv(15) == b"HTTP/1.1 200 OK" for reader in readers)
+            assert rest.content(told["reference"]) == body
+            assert rest.delete(told["reference"]).status_code == 204
+        finally:
+            for reader in readers:
+                reader.close()
 
     def test_many_readers(self, rest, stored):
         with ThreadPoolExecutor(24) as pool:

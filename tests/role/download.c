@@ -626,6 +626,49 @@ static void a_slow_reader_pauses_the_store(void **state)
 	t_wait(sgh_budget_used(budget(f)) == 0);
 }
 
+/* An open answer of the store's keeps others from one, and some stores from a delete. */
+static void a_reader_that_stands_still_lets_the_store_go(void **state)
+{
+	struct t_roles *f = *state;
+	struct reader reader = { 0 };
+	size_t calls = 0;
+	struct sangraha_download *download;
+	char piece[4096];
+	size_t got = 0;
+
+	client_of(f);
+	download = download_of(f, &calls);
+	t_wait(count_of(&fake.paused) == 1);
+	t_wait(count_of(&fake.paused) == 0);
+	assert_int_equal(sangraha_download_poll(download, &t_err), 1);
+	assert_int_equal(count_of(&fake.begun), 1);
+	while (!sangraha_download_ended(download)) {
+		t_ok(sangraha_download_read(download, piece, sizeof(piece), &got,
+					    &t_err));
+		take(&reader, piece, got);
+	}
+	assert_read(&reader, 0, SIZE);
+	/* Taken up at once, where it stood. */
+	assert_int_equal(count_of(&fake.begun), 2);
+	assert_true(fake.offsets[1] > 0);
+	sangraha_download_free(download);
+	t_wait(sgh_budget_used(budget(f)) == 0);
+}
+
+static void it_may_be_freed_while_the_store_is_let_go(void **state)
+{
+	struct t_roles *f = *state;
+	size_t calls = 0;
+	struct sangraha_download *download;
+
+	client_of(f);
+	download = download_of(f, &calls);
+	t_wait(count_of(&fake.paused) == 1);
+	sangraha_download_free(download);
+	t_wait(count_of(&fake.paused) == 0);
+	t_wait(sgh_budget_used(budget(f)) == 0);
+}
+
 /* It broke while the reader did not read: that is no silence of the store's. */
 static void a_break_behind_a_slow_reader_is_taken_up(void **state)
 {
@@ -801,6 +844,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_new_ticket_that_is_refused_is_the_end),
 	CASE(an_object_may_be_deleted_in_between),
 	CASE(a_slow_reader_pauses_the_store),
+	CASE(a_reader_that_stands_still_lets_the_store_go),
+	CASE(it_may_be_freed_while_the_store_is_let_go),
 	CASE(a_break_behind_a_slow_reader_is_taken_up),
 	CASE(ready_is_called_once_for_each_wait),
 	CASE(it_may_be_freed_at_any_time),
