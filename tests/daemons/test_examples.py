@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 
+import large
 import pytest
 from conftest import stack_on
 from harness import BUILD, ROOT
@@ -69,6 +70,29 @@ def test_put_get_refused(examples):
     done = examples.run("put_get", examples.stack.broker_url, "draft.json")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "put_get: veto: draft.json: a draft\n"
+
+
+def test_large(examples, tmp_path):
+    source, copy = tmp_path / "large.json", tmp_path / "copy.json"
+    body = large.Document(24 * large.MIB)
+    source.write_bytes(body.bytes())
+    done = examples.run("large", source, copy, examples.stack.broker_url)
+    assert re.fullmatch(rf"{REFERENCE} is in {copy}\n", done.stdout), done.stderr
+    assert done.returncode == 0 and copy.read_bytes() == source.read_bytes()
+    told = done.stderr.splitlines()
+    for what in ("sent", "got"):
+        assert [line for line in told if line.startswith(what)][-1] == f"{what} {len(body)} of {len(body)} bytes"
+    again = examples.run("large", source, copy, examples.stack.broker_url)
+    assert again.returncode == 1 and f"{copy}: File exists" in again.stderr
+
+
+def test_large_refused(examples, tmp_path):
+    source, copy = tmp_path / "bad.json", tmp_path / "copy.json"
+    body = large.Document(24 * large.MIB, last=b"}")
+    source.write_bytes(body.bytes())
+    done = examples.run("large", source, copy, examples.stack.broker_url)
+    assert (done.returncode, done.stdout, copy.exists()) == (1, "", False)
+    assert re.search(rf"^large: json\.\w+ at byte {len(body) - 1}: ", done.stderr, re.M), done.stderr
 
 
 def test_orchestrator(examples):
