@@ -106,8 +106,8 @@ struct sangraha_upload {
 		char type[SANGRAHA_TYPE_SIZE];     /* "": not known yet */
 
 		/* operations */
-		struct sgh_bytes
-			*prefix; /* what put-begin shows; NULL: not ready, or sent */
+		/* What put-begin shows; NULL: not ready, or parts have begun. */
+		struct sgh_bytes *prefix;
 		bool begun;
 		unsigned begins;
 		bool calling; /* one of them has no answer yet */

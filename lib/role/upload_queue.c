@@ -315,13 +315,26 @@ static void settle_locked(struct sangraha_upload *upload, struct sangraha_result
 		upload->state.aborted = true;
 }
 
+/*
+ * Parts are begun once. Who has begun may wait for memory, and must hold none meanwhile.
+ */
+static struct sgh_bytes *take_shown_locked(struct sangraha_upload *upload)
+{
+	if (!upload->state.begun || upload->kind != SGH_UPLOAD_PARTS)
+		return NULL;
+	return sgh_take(upload->state.prefix);
+}
+
 static void answered(void *arg, struct sangraha_result *result)
 {
 	struct sangraha_upload *upload = arg;
+	struct sgh_bytes *shown;
 
 	pthread_mutex_lock(&upload->state.lock);
 	settle_locked(upload, result);
+	shown = take_shown_locked(upload);
 	pthread_mutex_unlock(&upload->state.lock);
+	sgh_bytes_unref(shown);
 	sangraha_result_free(result);
 	sgh_upload_wake(upload);
 	sgh_upload_run(upload);

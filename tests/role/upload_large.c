@@ -137,6 +137,30 @@ static void all_of_many_get_through(void **state)
 	t_wait(sgh_budget_used(budget) == 0);
 }
 
+/* Else enough of those that wait for their next buffer would keep it from all. */
+static void who_waits_holds_no_memory(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_sending sendings[8] = { { 0 } };
+	size_t size = 7 * T_MIB;
+	char *text = t_json_string(size);
+
+	for (size_t i = 0; i < SGH_COUNT(sendings); i++) {
+		t_send_begin(&sendings[i], f, (int64_t)size, NULL);
+		t_ok(t_send_bytes(&sendings[i], text, T_PART));
+		t_wait(sgh_budget_used(f->context->budget) == 0);
+	}
+	for (size_t i = 0; i < SGH_COUNT(sendings); i++) {
+		t_ok(t_send_bytes(&sendings[i], text + T_PART, size - T_PART));
+		t_ok(t_send_end(&sendings[i]));
+	}
+	for (size_t i = 0; i < SGH_COUNT(sendings); i++) {
+		t_stored(&sendings[i], text, size);
+		t_send_fini(&sendings[i]);
+	}
+	free(text);
+}
+
 /* ---- the blocking calls ---- */
 
 static void a_blocking_put_may_be_large(void **state)
@@ -295,6 +319,7 @@ static const struct CMUnitTest tests[] = {
 	SMALL(a_part_may_be_larger_than_the_memory),
 	SMALL(without_a_length_it_has_to_fit),
 	CASE(all_of_many_get_through),
+	CASE(who_waits_holds_no_memory),
 	CASE(a_blocking_put_may_be_large),
 	CASE(a_descriptor_is_read_to_its_end),
 	CASE(a_file_is_read_from_where_it_stands),
