@@ -24,6 +24,12 @@ size_t sgh_budget_used(struct sgh_budget *budget);
 /* Reserve now or not at all. Fails while others wait, so that nobody starves. */
 bool sgh_budget_try(struct sgh_budget *budget, size_t size);
 
+/*
+ * Who reads no more than this is lent the memory, and does not wait for it: records are
+ * read by those that hold a body, which others may be waiting for.
+ */
+#define SGH_BUDGET_LENT 4096
+
 /* Reserve in any case, for bytes that another bound limits already. */
 void sgh_budget_force(struct sgh_budget *budget, size_t size);
 

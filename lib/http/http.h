@@ -86,7 +86,8 @@ struct sgh_http_request {
 	unsigned answer_timeout_ms; /* 0: idle_timeout_ms */
 	/*
 	 * A body goes into `text` of at most `max_text` bytes (0: SGH_HTTP_TEXT_MAX); with
-	 * `want_data` one that comes with a 2xx status into `data` of at most `max_data`.
+	 * `want_data` one that comes with a 2xx status into `data` of at most `max_data`,
+	 * which waits for memory when that is over SGH_BUDGET_LENT.
 	 */
 	size_t max_text;
 	size_t max_data;

@@ -104,7 +104,9 @@ static size_t make_data(struct sgh_transfer *transfer)
 			      "the body is larger than was asked for");
 	if (announced >= 0)
 		wanted = (size_t)announced;
-	if (budget && !transfer->reserved) {
+	if (budget && request->max_data <= SGH_BUDGET_LENT) {
+		sgh_budget_force(budget, wanted);
+	} else if (budget && !transfer->reserved) {
 		transfer->waiter = (struct sgh_budget_waiter){
 			.size = wanted,
 			.granted = sgh_http_granted,

@@ -52,7 +52,8 @@ struct sgh_task {
 	void (*state_free)(void *state);
 };
 
-#define SGH_RECORD_MAX 4096 /* bytes of a record that is read */
+/* Bytes of a record that is read. Nobody waits for its memory. */
+#define SGH_RECORD_MAX SGH_BUDGET_LENT
 
 /* Whether the request, as far as it is known, only reads. */
 static inline bool sgh_task_reads(const struct sgh_task *task)

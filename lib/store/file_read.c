@@ -109,7 +109,9 @@ static int make_room(struct sgh_file_op *self, size_t length, struct sangraha_er
 	/* The object may be another one, and larger, since it began to wait. */
 	if (self->reserved < length) {
 		give_back(self);
-		if (!sgh_budget_try(budget, length))
+		if (self->max_length <= SGH_BUDGET_LENT)
+			sgh_budget_force(budget, length);
+		else if (!sgh_budget_try(budget, length))
 			return 1;
 		self->reserved = length;
 	}

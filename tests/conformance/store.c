@@ -302,6 +302,19 @@ static void reading_is_accounted_for(void **state)
 	assert_int_equal(sgh_budget_used(f->context->budget), 0);
 }
 
+/* Who reads a record holds what others wait for. */
+static void little_is_read_without_memory(void **state)
+{
+	struct fixture *f = needed(state);
+	struct sgh_budget *budget = f->context->budget;
+
+	t_ok(put(f, "a", "hello"));
+	sgh_budget_force(budget, sgh_budget_limit(budget));
+	t_ok(get(f, "a", 0, SGH_BUDGET_LENT));
+	assert_int_equal(sgh_budget_used(budget), sgh_budget_limit(budget) + 5);
+	sgh_budget_release(budget, sgh_budget_limit(budget));
+}
+
 /* Many at once: each completes once, and with what is its own. */
 struct many {
 	struct sgh_store_op op;
@@ -382,6 +395,7 @@ static const struct CMUnitTest cases[] = {
 	CASE(metadata_has_a_bound),
 	CASE(a_deadline_that_passed_is_a_timeout),
 	CASE(reading_is_accounted_for),
+	CASE(little_is_read_without_memory),
 	CASE(many_at_once),
 };
 

@@ -439,10 +439,13 @@ static void data_of_unknown_length_is_read(void **state)
 	fini(&call);
 }
 
+/* So much has to wait for its memory. */
+#define WAITS (SGH_BUDGET_LENT + 1)
+
 static void data_waits_for_memory(void **state)
 {
 	PEER({ .bytes = T_HTTP("200 OK", "", 5, "hello") });
-	struct call call = make_reader(100);
+	struct call call = make_reader(WAITS);
 
 	sgh_budget_force(f.budget, LIMIT);
 	begin(&call);
@@ -462,7 +465,7 @@ static void a_wait_for_memory_ends_at_the_deadline(void **state)
 
 	open_http(&options);
 	PEER({ .bytes = T_HTTP("200 OK", "", 5, "hello") });
-	struct call call = make_reader(100);
+	struct call call = make_reader(WAITS);
 
 	call.request.deadline_ms = sgh_now_ms() + 300;
 	sgh_budget_force(f.budget, LIMIT);
@@ -479,7 +482,7 @@ static void writers_pass_those_that_wait_for_memory(void **state)
 
 	open_http(&options);
 	PEER({ .bytes = T_HTTP("200 OK", "", 5, "hello") });
-	struct call reader = make_reader(100);
+	struct call reader = make_reader(WAITS);
 	struct call writer = make("PUT", t_peer_url(f.peer));
 
 	sgh_budget_force(f.budget, LIMIT);
@@ -519,7 +522,7 @@ static void many_readers_share_little_memory(void **state)
 	PEER({ .bytes = T_HTTP("200 OK", "", 5, "hello") });
 	sgh_budget_force(f.budget, LIMIT - 12);
 	for (unsigned i = 0; i < COUNT; i++) {
-		calls[i] = make_reader(100);
+		calls[i] = make_reader(WAITS);
 		begin(&calls[i]);
 	}
 	t_wait((collected += collect(calls, COUNT)) == COUNT);
