@@ -176,11 +176,10 @@ static int check_end(const struct pdf *pdf, struct sgh_refusal *ret)
 	if (pdf->state != BODY)
 		return sgh_refuse(ret, "pdf.header", total,
 				  "the file ends within its header");
-	if (words->object_after_eof)
+	if (words->updating)
 		return sgh_refuse(ret, "pdf.end", total,
-				  "the update with the object at %" PRIu64
-				  " has no %%%%EOF",
-				  words->object.at);
+				  "the update that begins at %" PRIu64 " has no %%%%EOF",
+				  words->update_at);
 	if (!words->has_eof ||
 	    total - words->eof_at - strlen("%%EOF") > pdf->limits->pdf_max_trailing)
 		return sgh_refuse(ret, "pdf.end", total,

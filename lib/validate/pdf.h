@@ -79,8 +79,9 @@ struct sgh_pdf_words {
 	struct sgh_pdf_startxref last_startxref; /* before the last %%EOF */
 	bool has_eof;
 	uint64_t eof_at;
-	uint64_t eofs;         /* seen */
-	bool object_after_eof; /* `object` is behind the last %%EOF */
+	uint64_t eofs;      /* seen */
+	bool updating;      /* an update has begun behind the last %%EOF */
+	uint64_t update_at; /* offset of its first object or cross-reference */
 };
 
 /* Bytes to come, and that they were all looked at. */

@@ -75,6 +75,15 @@ static size_t digits(const unsigned char *end, size_t length)
 	return count;
 }
 
+/* What belongs to a file stands at `offset`: behind %%EOF it begins an update. */
+static void note_update(struct sgh_pdf_words *words, uint64_t offset)
+{
+	if (!words->has_eof || words->updating)
+		return;
+	words->updating = true;
+	words->update_at = offset;
+}
+
 /* "12 0 obj" ends before p: is it that, and where does it begin? */
 static bool find_object(struct sgh_pdf_words *words, const unsigned char *p)
 {
@@ -95,7 +104,7 @@ static bool find_object(struct sgh_pdf_words *words, const unsigned char *p)
 	words->object.at = end - (uint64_t)(back + SGH_PDF_KEPT - at);
 	words->object.from = words->object.at - spaces(at, sgh_min(left, MAX_SPACE));
 	words->has_object = true;
-	words->object_after_eof = words->has_eof;
+	note_update(words, words->object.at);
 	return true;
 }
 
@@ -122,6 +131,7 @@ static void add_table(struct sgh_pdf_words *words, const unsigned char *p)
 		return;
 	target.from = offset - spaces(at, sgh_min(left, MAX_SPACE));
 	add_target(words, &target);
+	note_update(words, offset);
 }
 
 /* "xrefs" and "/XRefStm" are no cross-reference: *p is what follows the word. */
@@ -208,7 +218,7 @@ static bool found(struct sgh_pdf_words *words, enum sgh_pdf_word word,
 		words->eof_at = end - strlen("%%EOF");
 		words->has_eof = true;
 		words->eofs++;
-		words->object_after_eof = false;
+		words->updating = false;
 		return true;
 	default:
 		return word != SGH_PDF_NONE;

@@ -182,6 +182,27 @@ static void follows_updates(void **state)
 	}
 }
 
+/* A cross-reference alone is an update too: word processors write one for old readers. */
+static void follows_updates_without_objects(void **state)
+{
+	struct t_sample pdf = { 0 };
+	char begins[64];
+	size_t first;
+
+	t_pdf(&pdf);
+	first = pdf.length;
+	snprintf(begins, sizeof(begins), "the update that begins at %zu has", first);
+	end(&pdf, "/Prev 200/XRefStm 15");
+	t_ok(t_judge_sample("application/pdf", &pdf));
+	for (size_t length = first + 5; length < pdf.length - 1; length++) {
+		struct t_sample cut = pdf;
+
+		cut.length = length;
+		refused(&cut, "pdf.end", (int64_t)length);
+	}
+	t_says(begins);
+}
+
 static void follows_many_updates(void **state)
 {
 	struct t_sample pdf = { 0 }, middle;
@@ -390,6 +411,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(comments_may_stand_at_the_end),
 	cmocka_unit_test(numbers_do_not_wrap),
 	cmocka_unit_test(follows_updates),
+	cmocka_unit_test(follows_updates_without_objects),
 	cmocka_unit_test(follows_many_updates),
 	cmocka_unit_test(accepts_linearised_files),
 	t_policy_case(limits_what_follows),
