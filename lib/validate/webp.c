@@ -226,7 +226,8 @@ static int read_chunk(struct webp *webp, struct sgh_refusal *ret)
 	if (!field)
 		return 0;
 	for (size_t i = 0; i < 4; i++) {
-		if (field[i] < 0x20 || field[i] > 0x7e)
+		/* "XMP" was written with a zero in the place of its space. */
+		if ((field[i] < 0x20 || field[i] > 0x7e) && (i < 3 || field[i] != 0))
 			return sgh_refuse(ret, "webp.chunk", webp->start + i,
 					  "a chunk's type is printable");
 	}

@@ -127,6 +127,24 @@ static void checks_transparency(void **state)
 	refused(&way, "webp.image", 38);
 }
 
+static void checks_types_of_chunks(void **state)
+{
+	struct t_sample zero = { 0 }, other = { 0 };
+
+	t_webp_begin(&zero);
+	t_webp_canvas(&zero, 0, 5, 4);
+	lossy(&zero, 5, 4);
+	other = zero;
+	t_webp_chunk(&zero, "XMP ", "xx", 2);
+	zero.data[48 + 3] = '\0';
+	t_webp_end(&zero);
+	t_ok(t_judge_sample("image/webp", &zero));
+	t_webp_chunk(&other, "XMP ", "xx", 2);
+	other.data[48 + 2] = '\0';
+	t_webp_end(&other);
+	refused(&other, "webp.chunk", 48 + 2);
+}
+
 static void checks_heads_of_images(void **state)
 {
 	struct t_sample hidden = { 0 }, profile = { 0 }, late = { 0 };
@@ -250,6 +268,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(accepts_animations),
 	cmocka_unit_test(tells_transparency),
 	cmocka_unit_test(checks_transparency),
+	cmocka_unit_test(checks_types_of_chunks),
 	cmocka_unit_test(checks_heads_of_images),
 	cmocka_unit_test(refuses_every_beginning),
 	cmocka_unit_test(refuses_bombs),
