@@ -34,6 +34,7 @@ struct sgh_png {
 	struct sgh_image image;
 	/* The animation, when acTL came before the image data. */
 	bool animated;
+	bool bare;         /* the last fcTL has no data yet */
 	uint64_t controls; /* fcTL chunks so far */
 	uint64_t sequence; /* the next number of fcTL and fdAT */
 };

@@ -210,6 +210,9 @@ static int check_animation(const struct sgh_png *png, struct sgh_refusal *ret)
 		return 0;
 	if (is(png, "fdAT") && (!(png->seen & SEEN_IDAT) || png->controls == 0))
 		return refuse_order(png, "comes before its fcTL or IDAT", ret);
+	if ((is(png, "fcTL") || is(png, "IEND")) && png->bare)
+		return sgh_refuse(ret, "png.animation", png->start,
+				  "frame %" PRIu64 " has no data", png->controls);
 	if (is(png, "IEND") && png->controls != png->image.frames)
 		return sgh_refuse(ret, "png.animation", png->start,
 				  "%" PRIu64 " frames, where %" PRIu64 " were announced",
@@ -233,6 +236,10 @@ static void note(struct sgh_png *png)
 		png->seen |= SEEN_AFTER_PLTE;
 	if (is(png, "PLTE"))
 		png->entries = (unsigned)(png->length / 3);
+	if (is(png, "fcTL"))
+		png->bare = true;
+	else if (is(png, "IDAT") || is(png, "fdAT"))
+		png->bare = false;
 	png->has_data |= is(png, "IDAT") && png->length > 0;
 }
 

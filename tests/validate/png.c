@@ -150,11 +150,19 @@ static void checks_animations(void **state)
 {
 	const int64_t actl = 8 + 25, fctl = actl + 20, idat = fctl + 38;
 	struct t_sample few = { 0 }, none = { 0 }, number = { 0 }, frame = { 0 };
+	struct t_sample bare = { 0 };
 
 	animation(&few, 4);
 	refused(&few, "png.animation", (int64_t)few.length - 12);
 	animation(&none, 0);
 	refused(&none, "png.animation", actl + 8);
+	animation(&bare, 3);
+	bare.length = (size_t)idat;
+	t_png_chunk(&bare, "IDAT", "x", 1);
+	t_png_control(&bare, 1, 1, 1, 0, 0);
+	t_png_control(&bare, 2, 1, 1, 0, 0);
+	refused(&bare, "png.animation", idat + 13 + 38);
+	t_says("frame 2 has no data");
 	animation(&number, 3);
 	number.length = (size_t)idat;
 	t_png_chunk(&number, "IDAT", "x", 1);
