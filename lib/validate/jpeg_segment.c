@@ -92,16 +92,22 @@ static bool precision_valid(unsigned char sof, unsigned bits)
 	return (sof & 3) == 3 ? bits >= 2 && bits <= 16 : bits == 8 || bits == 12;
 }
 
-/* A height of 0 is told by a DNL segment behind the first scan. */
-static int read_size(struct sgh_jpeg *jpeg, uint64_t height, uint64_t width,
+/*
+ * A height of 0 is told by a DNL segment behind the first scan. The frames of a
+ * hierarchical image are steps on the way to the size that DHP told.
+ */
+static int read_size(struct sgh_jpeg *jpeg, const unsigned char *field, uint64_t offset,
 		     struct sgh_refusal *ret)
 {
-	if (jpeg->has_frame && jpeg->hierarchical)
-		return 0;
-	jpeg->image.width = width;
-	jpeg->image.height = height;
-	return sgh_image_size(jpeg->limits, width, height ? height : 1, 1, jpeg->size_at,
-			      ret);
+	uint32_t height = sgh_be16(field);
+	uint32_t width = sgh_be16(field + 2);
+
+	if (!jpeg->hierarchical) {
+		jpeg->image.width = width;
+		jpeg->image.height = height;
+		jpeg->size_at = offset;
+	}
+	return sgh_image_size(jpeg->limits, width, height ? height : 1, 1, offset, ret);
 }
 
 static int read_frame(struct sgh_jpeg *jpeg, const unsigned char *field, uint64_t offset,
@@ -124,9 +130,7 @@ static int read_frame(struct sgh_jpeg *jpeg, const unsigned char *field, uint64_
 	jpeg->rgb_letters = 0;
 	memset(jpeg->quantizers, 0, sizeof(jpeg->quantizers));
 	jpeg->part = SGH_JPEG_COMPONENT;
-	if (!jpeg->hierarchical)
-		jpeg->size_at = offset + 1;
-	return read_size(jpeg, sgh_be16(field + 1), sgh_be16(field + 3), ret);
+	return read_size(jpeg, field + 1, offset + 1, ret);
 }
 
 static int read_component(struct sgh_jpeg *jpeg, const unsigned char *field,
@@ -245,7 +249,10 @@ static int read_lines(struct sgh_jpeg *jpeg, const unsigned char *field,
 	jpeg->part = SGH_JPEG_REST;
 	if (jpeg->image.height > 0 || !jpeg->has_scan)
 		return 0;
-	return read_size(jpeg, sgh_be16(field), jpeg->image.width, ret);
+	jpeg->image.height = sgh_be16(field);
+	return sgh_image_size(jpeg->limits, jpeg->image.width,
+			      jpeg->image.height ? jpeg->image.height : 1, 1,
+			      jpeg->size_at, ret);
 }
 
 static int read_adobe(struct sgh_jpeg *jpeg, const unsigned char *field)

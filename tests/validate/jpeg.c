@@ -89,6 +89,29 @@ static void takes_the_height_from_behind(void **state)
 	refused(&zero, "image.empty", SIZE_AT);
 }
 
+/* The first frame is the smallest one; each of them has to be held in memory. */
+static void knows_hierarchical_images(void **state)
+{
+	struct t_sample jpeg = { 0 }, bomb;
+
+	begin(&jpeg);
+	t_jpeg_tables(&jpeg);
+	t_jpeg_frame(&jpeg, 6, 4);
+	jpeg.data[SIZE_AT - 4] = 0xde;
+	t_jpeg_frame(&jpeg, 3, 2);
+	t_jpeg_scan(&jpeg);
+	bomb = jpeg;
+	t_jpeg_frame(&jpeg, 6, 4);
+	jpeg.data[jpeg.length - 12] = 0xc5;
+	t_jpeg_scan(&jpeg);
+	t_raw(&jpeg, "\xff\xd9", 2);
+	t_ok(t_judge_sample("image/jpeg", &jpeg));
+	t_accepted("image", "image/jpeg",
+		   "{\"width\":6,\"height\":4,\"frames\":1,\"color\":\"gray\"}");
+	t_jpeg_frame(&bomb, 65535, 65535);
+	refused(&bomb, "image.pixels", (int64_t)bomb.length - 8);
+}
+
 static void refuses_bombs(void **state)
 {
 	struct t_sample jpeg = { 0 };
@@ -307,6 +330,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(refuses_every_beginning),
 	cmocka_unit_test(four_bytes_are_no_image),
 	cmocka_unit_test(refuses_empty_images),
+	cmocka_unit_test(knows_hierarchical_images),
 	cmocka_unit_test(refuses_bombs),
 	cmocka_unit_test(checks_the_order),
 	cmocka_unit_test(checks_segments),
