@@ -27,7 +27,8 @@ struct sgh_http_options {
 	/*
 	 * Requests under way at once; 0: 64. Those that wait for memory do not count, up
 	 * to a quarter more, so that bodies on their way out can free what they hold. Those
-	 * whose callbacks paused do count: whoever streams makes this large enough.
+	 * whose callbacks paused do count: whoever streams makes this large enough. Those
+	 * with push() are three quarters of them at most.
 	 */
 	unsigned connections;
 	unsigned requests;           /* under way and waiting, at most; 0: 8192 */

@@ -42,6 +42,12 @@ static bool leave_line(struct sgh_transfer *transfer)
 	return false;
 }
 
+/* Whose own pace may hold up a connection, or memory, for long. */
+static bool reads(const struct sgh_http_request *request)
+{
+	return request->want_data || request->push;
+}
+
 /* `code` is ignored when the transfer was refused by us. */
 static void finish(struct sgh_transfer *transfer, CURLcode code)
 {
@@ -56,7 +62,7 @@ static void finish(struct sgh_transfer *transfer, CURLcode code)
 		sgh_budget_release(http->budget, transfer->waiter.size);
 	if (!transfer->paused)
 		http->moving--;
-	http->reading -= request->want_data;
+	http->reading -= reads(request);
 	transfer->reserved = false;
 	transfer->paused = false;
 	transfer->request = NULL;
@@ -249,22 +255,35 @@ static bool take_over(struct sgh_http *http)
 			sgh_list_entry(link, struct sgh_http_request, link);
 
 		note_limit(http, request->deadline_ms);
-		sgh_list_append(request->want_data ? &http->readers : &http->others,
-				link);
+		sgh_list_append(reads(request) ? &http->readers : &http->others, link);
 	}
 	heed(http, &noted);
 	return end;
 }
 
+/*
+ * The first of those that read, if one more may; NULL: none. A stream that pauses keeps its
+ * connection, so streams leave some to others, which might wait for ever otherwise.
+ */
+static struct sgh_http_request *next_reader(struct sgh_http *http)
+{
+	struct sgh_http_request *reader;
+	unsigned most = http->connections;
+
+	if (sgh_list_empty(&http->readers))
+		return NULL;
+	reader = sgh_list_entry(http->readers.next, struct sgh_http_request, link);
+	if (reader->push)
+		most -= most / 4;
+	return http->reading < most ? reader : NULL;
+}
+
 /* The next request that may start, oldest first; NULL: none. */
 static struct sgh_http_request *next_request(struct sgh_http *http)
 {
-	struct sgh_http_request *reader = NULL;
+	struct sgh_http_request *reader = next_reader(http);
 	struct sgh_http_request *other = NULL;
 
-	if (!sgh_list_empty(&http->readers) && http->reading < http->connections)
-		reader =
-			sgh_list_entry(http->readers.next, struct sgh_http_request, link);
 	if (!sgh_list_empty(&http->others))
 		other = sgh_list_entry(http->others.next, struct sgh_http_request, link);
 	if (!reader || !other)
@@ -284,7 +303,7 @@ static void start_waiting(struct sgh_http *http)
 		sgh_list_remove(&request->link);
 		sgh_list_append(&http->active, &transfer->link);
 		http->moving++;
-		http->reading += request->want_data;
+		http->reading += reads(request);
 		if (!sgh_transfer_begin(transfer, request) ||
 		    curl_multi_add_handle(http->multi, transfer->easy))
 			finish(transfer, CURLE_OUT_OF_MEMORY);

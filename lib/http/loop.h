@@ -26,7 +26,8 @@ struct sgh_http {
 	struct sgh_list free;
 	/*
 	 * In the order of their submission. Those that read are apart: they may come to
-	 * wait for memory, which others hold until they are sent.
+	 * wait for memory, which others hold until they are sent, or for whoever takes
+	 * what is pushed.
 	 */
 	struct sgh_list readers;
 	struct sgh_list others;

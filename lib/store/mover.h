@@ -19,7 +19,10 @@ struct sgh_mover;
 #define SGH_MOVE_PAUSE INT_MIN /* push() and pull(): not now */
 
 struct sgh_mover_options {
-	/* Transfers under way at once, those that are paused among them; 0: 64. */
+	/*
+	 * Transfers under way at once, those that are paused among them; 0: 64. GETs are
+	 * three quarters of them at most, so that slow readers keep nobody from writing.
+	 */
 	unsigned connections;
 	unsigned idle_timeout_ms; /* a transfer without a byte fails after; 0: 30000 */
 	const char *ca_file;      /* PEM; NULL: the system's */

@@ -38,13 +38,15 @@ struct local_mover {
 		struct sgh_timers *timers;
 		struct sgh_list waiting; /* transfer.link, for one at work to be over */
 		unsigned working;
-		unsigned count; /* that are not free yet */
+		unsigned reading; /* of these, the GETs */
+		unsigned count;   /* that are not free yet */
 	} s;
 };
 
 struct transfer {
 	struct local_mover *mover;
 	struct sgh_move *move; /* of act() alone; NULL when it has ended */
+	bool reads;            /* it is a GET */
 	struct sgh_list link;
 	struct sgh_job job;
 	struct sgh_timer timer;
@@ -122,7 +124,8 @@ static void set_busy(struct transfer *self, bool busy)
 
 /* ---- the end ---- */
 
-static void transfer_free(struct transfer *self)
+/* Let go of all that it has. */
+static void transfer_close(struct transfer *self)
 {
 	sgh_store_op_fini(&self->op);
 	if (self->taken)
@@ -131,7 +134,40 @@ static void transfer_free(struct transfer *self)
 	sgh_bytes_unref(self->piece);
 	sgh_bytes_unref(self->op.body);
 	sgh_arena_fini(&self->arena);
-	free(self);
+}
+
+/* Who takes slowly is at work for long, so readers leave some room to others. */
+static bool may_work_locked(const struct local_mover *mover, bool reads)
+{
+	return mover->s.working < mover->most &&
+	       (!reads || mover->s.reading < mover->most - mover->most / 4);
+}
+
+static void set_working_locked(struct transfer *self, bool working)
+{
+	struct local_mover *mover = self->mover;
+	const unsigned change = working ? 1 : UINT_MAX; /* plus or minus one */
+
+	if (self->s.working == working)
+		return;
+	self->s.working = working;
+	mover->s.working += change;
+	mover->s.reading += self->reads ? change : 0;
+}
+
+/* There is room: the first in line that may use it goes to work. */
+static void let_work_locked(struct local_mover *mover)
+{
+	sgh_list_for_each_safe (link, &mover->s.waiting) {
+		struct transfer *next = sgh_list_entry(link, struct transfer, link);
+
+		if (!may_work_locked(mover, next->reads))
+			continue;
+		sgh_list_remove(&next->link);
+		set_working_locked(next, true);
+		kick_locked(next);
+		return;
+	}
 }
 
 /* On a thread of its own: closing a handle waits for the disk. */
@@ -139,22 +175,15 @@ static void release(struct sgh_job *job)
 {
 	struct transfer *self = sgh_container_of(job, struct transfer, job);
 	struct local_mover *mover = self->mover;
-	bool working = self->s.working;
-	struct sgh_list *link;
 
-	transfer_free(self);
+	transfer_close(self);
 	pthread_mutex_lock(&mover->s.lock);
-	mover->s.working -= working;
-	link = mover->s.working < mover->most ? sgh_list_pop(&mover->s.waiting) : NULL;
-	if (link) {
-		self = sgh_list_entry(link, struct transfer, link);
-		self->s.working = true;
-		mover->s.working++;
-		kick_locked(self);
-	}
+	set_working_locked(self, false);
+	let_work_locked(mover);
 	if (!--mover->s.count)
 		pthread_cond_broadcast(&mover->s.idle);
 	pthread_mutex_unlock(&mover->s.lock);
+	free(self);
 }
 
 static void end(struct transfer *self, int status, const struct sangraha_error *err)
@@ -543,8 +572,7 @@ static int begin(struct local_mover *mover, struct transfer *self,
 	if (!rc) {
 		self->move->backend = self;
 		mover->s.count++;
-		self->s.working = mover->s.working < mover->most;
-		mover->s.working += self->s.working;
+		set_working_locked(self, may_work_locked(mover, self->reads));
 		if (!self->s.working)
 			sgh_list_append(&mover->s.waiting, &self->link);
 		kick_locked(self);
@@ -563,6 +591,7 @@ static int local_submit(void *arg, struct sgh_move *move, struct sangraha_error 
 		return sgh_fail_memory(err);
 	self->mover = mover;
 	self->move = move;
+	self->reads = move->kind == SGH_TICKET_GET;
 	sgh_list_init(&self->link);
 	self->job.run = run;
 	self->timer.fire = fired;
@@ -575,8 +604,10 @@ static int local_submit(void *arg, struct sgh_move *move, struct sangraha_error 
 		self->s.status = prepare(self, &self->s.err);
 		rc = begin(mover, self, err);
 	}
-	if (rc)
-		transfer_free(self);
+	if (rc) {
+		transfer_close(self);
+		free(self);
+	}
 	return rc;
 }
 

@@ -599,6 +599,28 @@ static void once_is_on_a_connection_of_its_own(void **state)
 	assert_int_equal(t_peer_connections(f.peer), 3);
 }
 
+/* Whoever takes slowly, and many do, keeps nobody from sending. */
+static void what_is_pushed_leaves_room(void **state)
+{
+	const struct sgh_http_options options = { .connections = 4 };
+	struct call gets[6];
+
+	open_http(&options);
+	PEER({ .match = "PUT", .bytes = T_HTTP("200 OK", "", 0, "") },
+	     { .bytes = CHUNKED, .endless = PIECE });
+	for (size_t i = 0; i < SGH_COUNT(gets); i++) {
+		gets[i] = make_get(0);
+		begin(&gets[i]);
+	}
+	struct call put = make_put(100, 100);
+
+	t_ok(run(&put));
+	for (size_t i = 0; i < SGH_COUNT(gets); i++) {
+		sgh_http_cancel(f.http, &gets[i].request, SANGRAHA_E_GONE);
+		t_fails(SANGRAHA_E_GONE, end(&gets[i]));
+	}
+}
+
 static int open_files(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -696,6 +718,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(whole_bodies_follow_streams),
 	CASE(once_is_on_a_connection_of_its_own),
 	CASE(many_bodies_leave_no_connections),
+	CASE(what_is_pushed_leaves_room),
 	CASE(any_thread_may_resume_at_any_time),
 };
 
