@@ -291,15 +291,31 @@ static void extended_locked(struct sangraha_upload *upload,
 	}
 }
 
+/*
+ * Our document is of what the store said: other parts there are of another upload under the
+ * same id, at the same time. It may be the one that ends well, so it is not aborted.
+ */
+static void overtaken_locked(struct sangraha_upload *upload)
+{
+	struct sangraha_error err;
+
+	upload->state.left = true;
+	sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0,
+		 "another upload with the same id came in between");
+	sgh_upload_fail_locked(upload, SANGRAHA_E_UNAVAILABLE, &err);
+}
+
 /* Who gave up on a commit does not abort: it may have happened, or happen still. */
 static void committed_locked(struct sangraha_upload *upload,
 			     struct sangraha_result *result)
 {
 	upload->state.left = sgh_status_passing(result->status);
-	if (result->status)
-		fail_by_locked(upload, result);
-	else
+	if (!result->status)
 		upload->state.there = sgh_take(result->reply);
+	else if (result->status == SANGRAHA_E_INVALID && upload->kind == SGH_UPLOAD_PARTS)
+		overtaken_locked(upload);
+	else
+		fail_by_locked(upload, result);
 }
 
 static void settle_locked(struct sangraha_upload *upload, struct sangraha_result *result)

@@ -308,6 +308,32 @@ static void another_body_under_a_key_is_a_conflict(void **state)
 	assert_int_equal(memory_store_count(f->store, "json"), 1);
 }
 
+/* Of two at once the one that was overwritten is told to repeat; the other one stays. */
+static void of_two_under_a_key_one_gets_through(void **state)
+{
+	struct sangraha_put_options options = t_json;
+	struct t_sending sendings[2] = { { 0 } };
+	struct t_roles *f = *state;
+	size_t size = 7 * T_MIB;
+	char *text = t_json_string(size);
+
+	options.idempotency_key = "once";
+	t_send_begin(&sendings[0], f, (int64_t)size, &options);
+	t_ok(t_send_bytes(&sendings[0], text, size));
+	t_wait(script_count(f->script, "upload-part json: ok") == 1);
+	text[size / 2] = 'B';
+	t_send_begin(&sendings[1], f, (int64_t)size, &options);
+	t_ok(t_send_bytes(&sendings[1], text, size));
+	t_wait(script_count(f->script, "upload-part json: ok") == 2);
+	t_fails(SANGRAHA_E_UNAVAILABLE, t_send_end(&sendings[0]));
+	t_says("same id");
+	t_ok(t_send_end(&sendings[1]));
+	t_stored(&sendings[1], text, size);
+	for (size_t i = 0; i < SGH_COUNT(sendings); i++)
+		t_send_fini(&sendings[i]);
+	free(text);
+}
+
 #define CASE(function) \
 	cmocka_unit_test_setup_teardown(function, t_uploads_begin, t_roles_end)
 #define SMALL(function) \
@@ -326,6 +352,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(who_cannot_read_on_leaves_nothing),
 	CASE(a_repeat_finds_the_object),
 	CASE(another_body_under_a_key_is_a_conflict),
+	CASE(of_two_under_a_key_one_gets_through),
 };
 
 t_main(tests)
