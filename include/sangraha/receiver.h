@@ -42,7 +42,10 @@ struct sangraha_receiver_options {
 	 *
 	 * An object over the inline limit is shown before it travels: `data` is its first
 	 * 64 KiB then, the description's size is that of the whole, or 0 when it is not
-	 * known yet, and its digest may be "".
+	 * known yet, its digest may be "" and its facts "{}". One that travels in parts is
+	 * shown again when all of it is in the store, before anybody can see it: with
+	 * size, digest and facts then, and with `length` 0. So a rule on facts that are
+	 * not there yet says 0.
 	 */
 	int (*veto)(void *arg, const struct sangraha_object *object, const void *data,
 		    size_t length, struct sangraha_error *err);

@@ -10,11 +10,11 @@
  *           it pins a record that is not there: upload/<id>, as for parts, and go on at HEAD
  *   parts   upload/<id>, renewed when it ends soon         another record: see what is there
  *           -> the parts are those of the document -> object/…/<record> -> complete the
- *           upload if the key is free -> HEAD and compare -> read back -> tombstone
+ *           upload if the key is free -> HEAD and compare -> read back -> veto -> tombstone
  *           -> abort what else is open of the key -> remove upload/<id> -> event, reply
  *
- * What is read back has its record written after that, not before the upload is completed:
- * until then it is no object. Whatever is found in a state that a later step leaves behind
+ * What is read back, or shown to a veto, has its record written after that, not before the
+ * upload is completed: until then it is no object. Whatever is found in a state that a later step leaves behind
  * - the upload gone, the key taken - is compared as after a completion whose answer was lost.
  */
 
@@ -168,12 +168,14 @@ static void whole_seen(struct sgh_task *task)
 
 /* ---- parts: what does the key hold ---- */
 
-static void write_record(struct sgh_task *task, void (*then)(struct sgh_task *task))
+/* What is to be said of the object, once all of it is there. */
+static struct sgh_record record_of(const struct sgh_task *task)
 {
-	struct sgh_large *large = sgh_large_of(task);
+	const struct sgh_large *large = sgh_large_of(task);
 	const struct sgh_request *request = task->request;
 	bool read_back = large->verify != NULL;
-	struct sgh_record record = {
+
+	return (struct sgh_record){
 		.record = request->record,
 		.operation_id = request->operation_id,
 		.type = large->write.type.name,
@@ -185,6 +187,13 @@ static void write_record(struct sgh_task *task, void (*then)(struct sgh_task *ta
 		.created_ms = request->created_ms ? request->created_ms : sgh_time_ms(),
 		.offset = -1,
 	};
+}
+
+static void write_record(struct sgh_task *task, void (*then)(struct sgh_task *task))
+{
+	struct sgh_large *large = sgh_large_of(task);
+	const struct sgh_request *request = task->request;
+	struct sgh_record record = record_of(task);
 
 	large->recorded = true;
 	sgh_record_key_object(large->object_key, large->write.type.name,
@@ -192,9 +201,49 @@ static void write_record(struct sgh_task *task, void (*then)(struct sgh_task *ta
 	sgh_large_put_record(task, large->object_key, &record, false, then);
 }
 
-static void verified(struct sgh_task *task)
+static void vetoed(struct sgh_task *task)
 {
-	write_record(task, look);
+	sgh_write_end(task, &sgh_large_of(task)->why);
+}
+
+static void ask_veto(struct sgh_job *job)
+{
+	struct sgh_task *task = sgh_container_of(job, struct sgh_task, job);
+
+	if (sgh_write_veto(task, &sgh_large_of(task)->why))
+		sgh_large_clear(task, false, vetoed);
+	else
+		write_record(task, look);
+}
+
+/* The object as the store has it, before its record: put-begin told what it is called. */
+static int take_pinned(struct sgh_task *task, struct sangraha_error *err)
+{
+	struct sgh_write *write = task->state;
+	const struct sgh_store_head *head = &task->op.head;
+
+	sangraha_object_unref(sgh_take(write->object));
+	return sgh_object_from_meta(write->type.name, task->request->object_id,
+				    head->content_type, head->size, head->meta,
+				    head->meta_count, &write->object, err);
+}
+
+/* What the program around us saw of it at the beginning had no digest, and no facts. */
+static void accepted(struct sgh_task *task)
+{
+	const struct sangraha_receiver *receiver = task->service->role;
+	struct sgh_write *write = task->state;
+	struct sgh_record record = record_of(task);
+	struct sangraha_error err;
+
+	if (!receiver->veto) {
+		write_record(task, look);
+	} else if (sgh_record_describe(&record, write->object, &err)) {
+		sgh_task_retry(task, &err);
+	} else {
+		task->job.run = ask_veto;
+		sgh_pool_submit(task->service->pool, &task->job);
+	}
 }
 
 /* It pins our record, which is not there: it is no object yet. */
@@ -210,10 +259,12 @@ static void make_object(struct sgh_task *task)
 		sgh_task_retry(task, &err);
 	} else if (task->op.head.size != (uint64_t)task->request->size) {
 		clash(task);
+	} else if (take_pinned(task, &err)) {
+		sgh_write_fail_with(task, &err);
 	} else if (receiver->verify_large) {
-		sgh_large_verify(task, verified);
+		sgh_large_verify(task, accepted);
 	} else {
-		verified(task);
+		accepted(task);
 	}
 }
 
@@ -335,7 +386,7 @@ static void parts_listed(struct sgh_task *task)
 	}
 	fit = compare_page(task);
 	if (fit && large->parts_seen == task->request->part_count) {
-		if (receiver->verify_large)
+		if (receiver->verify_large || receiver->veto)
 			complete(task);
 		else
 			write_record(task, complete);

@@ -18,6 +18,7 @@ struct sgh_write {
 	struct sgh_arena arena;
 	struct sgh_pair meta[SGH_STORE_META_MAX]; /* the object's, as it is stored */
 	size_t meta_count;
+	bool vetoed; /* the refusal is the program's around us */
 	bool sure;   /* it may have been tried before, or by others */
 	bool begins; /* put-begin and later: the request's body is not the object's */
 	struct sgh_found there; /* what lies under the id already */
@@ -73,7 +74,10 @@ struct sgh_write_parts {
 int sgh_write_describe(struct sgh_task *task, const struct sgh_write_parts *parts,
 		       struct sangraha_error *err);
 
-/* The say of the program around us. */
+/*
+ * The say of the program around us, which is shown the bytes that the request has of the
+ * object: none in a put-commit. On a worker.
+ */
 int sgh_write_veto(struct sgh_task *task, struct sangraha_error *err);
 
 /* ---- looks, and the claim of an id that others may use at once (write_looks.c) ---- */

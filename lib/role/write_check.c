@@ -102,14 +102,17 @@ int sgh_write_veto(struct sgh_task *task, struct sangraha_error *err)
 {
 	struct sangraha_receiver *receiver = task->service->role;
 	struct sgh_write *write = task->state;
-	size_t length;
-	const void *data = sgh_write_body(task, &length);
+	size_t length = 0;
+	const void *data = "";
 	int status;
 
 	if (!receiver->veto)
 		return 0;
+	if (task->request->verb != SGH_PUT_COMMIT)
+		data = sgh_write_body(task, &length);
 	*err = (struct sangraha_error){ 0 };
 	status = receiver->veto(receiver->veto_arg, write->object, data, length, err);
+	write->vetoed = status != 0;
 	if (!status)
 		return 0;
 	if (!err->message[0])

@@ -75,10 +75,10 @@ void sgh_write_refuse(struct sgh_task *task, const struct sangraha_error *err)
 		reply->declared = sangraha_verdict_declared(verdict);
 		reply->detected = sangraha_verdict_detected(verdict);
 		reply->rule = sangraha_verdict_rule(verdict);
-		if (!reply->rule)
-			reply->rule = "veto";
 		reply->offset = sangraha_verdict_offset(verdict);
 	}
+	if (write->vetoed)
+		reply->rule = "veto";
 	if (sgh_event_message("rejected", task->request, NULL, reply, &task->event,
 			      &ignored))
 		sgh_task_abandon(task);

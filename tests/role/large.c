@@ -342,6 +342,52 @@ static void a_veto_sees_the_beginning(void **state)
 	t_upload_fini(&up);
 }
 
+/* Whose rule is about facts knows nothing at the beginning. */
+static int no_strings_at_all(void *arg, const struct sangraha_object *object,
+			     const void *data, size_t length, struct sangraha_error *err)
+{
+	bool whole = length == 0;
+
+	*(unsigned *)arg += 1;
+	if (strstr(sangraha_object_facts(object), "\"string\"") == NULL)
+		return 0;
+	assert_true(whole);
+	assert_int_equal(sangraha_object_size(object), LARGE);
+	assert_int_equal(strlen(sangraha_object_sha256(object)), 64);
+	assert_string_equal(sangraha_object_filename(object), "large.json");
+	return sangraha_error_set(err, SANGRAHA_E_REJECTED, "no strings");
+}
+
+static void a_veto_sees_the_facts_of_the_whole(void **state)
+{
+	unsigned asked = 0;
+	struct sangraha_receiver_options options = {
+		.size = sizeof(options),
+		.veto = no_strings_at_all,
+		.veto_arg = &asked,
+	};
+	struct t_roles *f = *state;
+	struct sgh_request *begins;
+	struct t_upload up;
+	struct sgh_reply *reply;
+
+	t_start_receiver(f, &options);
+	t_upload(&up, f, t_id(1), LARGE);
+	begins = t_begins(&up, SGH_TICKET_PARTS);
+	begins->filename = "large.json";
+	reply = answer(f, begins, 0);
+	memcpy(up.record, reply->ticket->record, sizeof(up.record));
+	sgh_reply_free(reply);
+	t_store_parts(&up);
+	reply = answer(f, t_commits(&up, SGH_TICKET_PARTS), SANGRAHA_E_REJECTED);
+	assert_string_equal(reply->rule, "veto");
+	assert_string_equal(reply->message, "no strings");
+	assert_int_equal(asked, 2);
+	sgh_reply_free(reply);
+	assert_true(t_is_nothing(&up));
+	t_upload_fini(&up);
+}
+
 static void large_writes_can_be_off(void **state)
 {
 	struct sangraha_receiver_options options = {
@@ -586,6 +632,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_bad_beginning_is_refused),
 	CASE(so_is_one_of_unknown_length),
 	BARE(a_veto_sees_the_beginning),
+	BARE(a_veto_sees_the_facts_of_the_whole),
 	BARE(large_writes_can_be_off),
 	BARE(objects_have_a_largest_size),
 	CASE(nobody_who_waits_finds_the_record),
