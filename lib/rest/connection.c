@@ -227,6 +227,23 @@ static bool body_too_slow(struct sgh_connection *connection, int64_t now)
 	return false;
 }
 
+/* In the middle of a body, where MHD can give no answer. */
+static void give_up_locked(struct sgh_connection *connection, unsigned http,
+			   const char *detail, const char *code)
+{
+	char body[384];
+
+	snprintf(body, sizeof(body),
+		 "{\"title\":\"%s\",\"status\":%u,\"detail\":\"%s\",\"code\":\"%s\","
+		 "\"correlation_id\":\"%s\"}",
+		 MHD_get_reason_phrase_for(http), http, detail, code,
+		 connection->watch.correlation_id);
+	connection->watch.phase = SGH_PHASE_GIVEN_UP;
+	sgh_connection_answer_by_hand(connection, http, connection->watch.correlation_id,
+				      body);
+	shutdown(connection->fd, SHUT_RD);
+}
+
 static void look_locked(struct sgh_connection *connection, int64_t now)
 {
 	if ((connection->watch.phase == SGH_PHASE_HEADER ||
@@ -236,17 +253,7 @@ static void look_locked(struct sgh_connection *connection, int64_t now)
 		shutdown(connection->fd, SHUT_RDWR);
 	} else if (connection->watch.phase == SGH_PHASE_BODY &&
 		   body_too_slow(connection, now)) {
-		char body[384];
-
-		snprintf(body, sizeof(body),
-			 "{\"title\":\"Request Timeout\",\"status\":408,\"detail\":\"The "
-			 "body arrived too slowly\",\"code\":\"timeout\","
-			 "\"correlation_id\":\"%s\"}",
-			 connection->watch.correlation_id);
-		connection->watch.phase = SGH_PHASE_GIVEN_UP;
-		sgh_connection_answer_by_hand(connection, 408,
-					      connection->watch.correlation_id, body);
-		shutdown(connection->fd, SHUT_RD);
+		give_up_locked(connection, 408, "The body arrived too slowly", "timeout");
 	} else if (connection->watch.phase == SGH_PHASE_HEADER ||
 		   connection->watch.phase == SGH_PHASE_BODY ||
 		   connection->watch.phase == SGH_PHASE_LINGER) {
@@ -265,6 +272,22 @@ void sgh_connection_watch(struct sangraha_rest *rest)
 
 		pthread_mutex_lock(&connection->watch.lock);
 		look_locked(connection, now);
+		pthread_mutex_unlock(&connection->watch.lock);
+	}
+	pthread_mutex_unlock(&rest->state.lock);
+}
+
+void sgh_connection_farewell(struct sangraha_rest *rest)
+{
+	pthread_mutex_lock(&rest->state.lock);
+	sgh_list_for_each (link, &rest->state.connections) {
+		struct sgh_connection *connection =
+			sgh_list_entry(link, struct sgh_connection, link);
+
+		pthread_mutex_lock(&connection->watch.lock);
+		if (connection->watch.phase == SGH_PHASE_BODY)
+			give_up_locked(connection, 503, "The server stops",
+				       "unavailable");
 		pthread_mutex_unlock(&connection->watch.lock);
 	}
 	pthread_mutex_unlock(&rest->state.lock);

@@ -88,6 +88,9 @@ unsigned sgh_connection_timeout_s(const struct sangraha_rest *rest);
  * sgh_connection_watch_interval().
  */
 void sgh_connection_watch(struct sangraha_rest *rest);
+
+/* Tell those whose body has not come yet that the server stops. */
+void sgh_connection_farewell(struct sangraha_rest *rest);
 int sgh_connection_watch_interval(const struct sangraha_rest *rest);
 
 #endif

@@ -251,6 +251,7 @@ static void tell_those_that_wait(struct sangraha_rest *rest)
 	__atomic_store_n(&rest->closing, true, __ATOMIC_RELAXED);
 	sgh_acceptor_stop_listening(rest);
 	sgh_web_request_watch(rest, SGH_NEVER, false);
+	sgh_connection_farewell(rest);
 	pthread_mutex_lock(&rest->state.lock);
 	while (rest->state.in_flight)
 		if (!sgh_cond_wait_until(&rest->state.idle, &rest->state.lock, until))

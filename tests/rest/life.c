@@ -121,6 +121,10 @@ static void stopping_ends_what_waits(void **state)
 	assert_contains(answer.body, "stops");
 	answer_free(&answer);
 	assert_true(web_closed(fd));
+	web_receive(other, false, &answer);
+	assert_int_equal(answer.status, 503);
+	assert_contains(answer.body, "stops");
+	answer_free(&answer);
 	assert_true(web_closed(other));
 	close(fd);
 	close(other);
