@@ -152,11 +152,16 @@ static void moved(struct sgh_move *move)
 	struct sgh_upload_part *part =
 		sgh_container_of(move, struct sgh_upload_part, move);
 	struct sangraha_upload *upload = part->upload;
+	struct sgh_bytes *ring = NULL;
 	bool dead;
 
 	pthread_mutex_lock(&upload->state.lock);
 	dead = settle_locked(part);
+	/* The last one: what is read back for the commit may need the memory. */
+	if (dead && upload->state.whole && sgh_list_empty(&upload->state.parts))
+		ring = sgh_take(upload->state.ring);
 	pthread_mutex_unlock(&upload->state.lock);
+	sgh_bytes_unref(ring);
 	if (dead)
 		sgh_upload_part_free(part);
 	sgh_upload_wake(upload);

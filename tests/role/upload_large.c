@@ -137,6 +137,25 @@ static void all_of_many_get_through(void **state)
 	t_wait(sgh_budget_used(budget) == 0);
 }
 
+/* What is read back for the commit may need the memory of the window. */
+static void who_commits_holds_no_memory(void **state)
+{
+	struct t_roles *f = *state;
+	size_t size = T_PART;
+	char *text = t_json_string(size);
+	struct uploader up = { .f = f, .text = text, .size = size, .known = true };
+
+	script_hold(f->script, "upload-complete-new json", 1);
+	pthread_create(&up.thread, NULL, upload, &up);
+	t_wait(script_holding(f->script) == 1);
+	/* The document of the parts is all. */
+	t_wait(sgh_budget_used(f->context->budget) < T_KIB);
+	script_release(f->script);
+	pthread_join(up.thread, NULL);
+	t_ok(up.status);
+	free(text);
+}
+
 /* Else enough of those that wait for their next buffer would keep it from all. */
 static void who_waits_holds_no_memory(void **state)
 {
@@ -345,6 +364,7 @@ static const struct CMUnitTest tests[] = {
 	SMALL(a_part_may_be_larger_than_the_memory),
 	SMALL(without_a_length_it_has_to_fit),
 	CASE(all_of_many_get_through),
+	SMALL(who_commits_holds_no_memory),
 	CASE(who_waits_holds_no_memory),
 	CASE(a_blocking_put_may_be_large),
 	CASE(a_descriptor_is_read_to_its_end),
