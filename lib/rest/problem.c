@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <microhttpd.h>
 
@@ -28,6 +29,17 @@ unsigned sgh_problem_http(int status)
 	return 500;
 }
 
+/* What a veto or a program's own check said, which are not this library's words. */
+static bool is_quoted(const char *rule)
+{
+	static const char own[] = ".invalid";
+	size_t length = strlen(rule);
+
+	return strcmp(rule, "veto") == 0 ||
+	       (length >= sizeof(own) &&
+		strcmp(rule + length - (sizeof(own) - 1), own) == 0);
+}
+
 static void set(struct sgh_problem *problem, unsigned http, int status,
 		const char *format, va_list arguments)
 {
@@ -38,7 +50,8 @@ static void set(struct sgh_problem *problem, unsigned http, int status,
 	/* A cut inside a character is mended by sgh_buf_json(). */
 	vsnprintf(problem->detail, sizeof(problem->detail), format, arguments);
 	/* The library's messages begin small, to stand behind a colon; this is a sentence. */
-	if (*problem->detail >= 'a' && *problem->detail <= 'z')
+	if (*problem->detail >= 'a' && *problem->detail <= 'z' &&
+	    !is_quoted(problem->rule))
 		*problem->detail = (char)(*problem->detail - 'a' + 'A');
 }
 

@@ -36,7 +36,10 @@ int sgh_problem_set(struct sgh_problem *problem, int status, const char *format,
 /* The same with an HTTP status of its own. */
 int sgh_problem_set_http(struct sgh_problem *problem, unsigned http, int status,
 			 const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* From a failed call, and from an answer with its rule and offset. */
+/*
+ * From a failed call, and from an answer with its rule and offset. What a veto or a
+ * program's own check said stays as it is.
+ */
 int sgh_problem_set_error(struct sgh_problem *problem, int status,
 			  const struct sangraha_error *err);
 /* What a validator said; NULL: nothing. To be followed by one of the others. */

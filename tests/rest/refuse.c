@@ -140,6 +140,37 @@ static void of_a_body_in_chunks_too(void **state)
 	close(fd);
 }
 
+/* They may begin with a file's name. */
+static void the_words_of_others_are_left_alone(void **state)
+{
+	static const struct {
+		const char *rule;
+		const char *detail;
+	} table[] = {
+		{ "veto", "\"detail\":\"draft.pdf: a draft\"" },
+		{ "csv.invalid", "\"detail\":\"draft.pdf: a draft\"" },
+		{ "json.comma", "\"detail\":\"Draft.pdf: a draft\"" },
+		{ ".invalid", "\"detail\":\"Draft.pdf: a draft\"" },
+		{ NULL, "\"detail\":\"Draft.pdf: a draft\"" },
+	};
+	struct web *web = *state;
+
+	for (size_t i = 0; i < SGH_COUNT(table); i++) {
+		const struct fake_answer refusal = {
+			.status = SANGRAHA_E_REJECTED,
+			.message = "draft.pdf: a draft",
+			.rule = table[i].rule,
+		};
+		struct answer answer;
+
+		fake_answer(web->fake, &refusal);
+		answer = web_post(web, POST, "", "x");
+		assert_int_equal(answer.status, 422);
+		assert_contains(answer.body, table[i].detail);
+		answer_free(&answer);
+	}
+}
+
 static void a_form_that_is_wrong_takes_its_file_back(void **state)
 {
 	static const char form[] =
@@ -200,6 +231,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(it_is_answered_when_nothing_is_left),
 	CASE(who_goes_on_for_ever_is_told_in_between),
 	CASE(of_a_body_in_chunks_too),
+	CASE(the_words_of_others_are_left_alone),
 	CASE(a_form_that_is_wrong_takes_its_file_back),
 	cmocka_unit_test(a_pause_lasts_as_long_as_anything_moves),
 };
