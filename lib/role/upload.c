@@ -55,7 +55,10 @@ int sgh_upload_too_large(uint64_t limit, struct sangraha_error *err)
 			(unsigned long long)limit);
 }
 
-/* A body whose length is not known can only be large where its parts fit the memory. */
+/*
+ * A body whose length is not known can only be large where its parts fit the memory, which
+ * the smallest do from 6.7 MiB on.
+ */
 static bool may_grow(const struct sangraha_client *client)
 {
 	return client->large_writes && client->max_object_size > client->inline_limit &&
@@ -67,6 +70,27 @@ uint64_t sgh_upload_most(const struct sangraha_client *client)
 	if (!client->large_writes)
 		return client->inline_limit;
 	return client->max_object_size;
+}
+
+int sgh_upload_over_most(const struct sangraha_client *client, struct sangraha_error *err)
+{
+	if (client->large_writes)
+		return sgh_upload_too_large(client->max_object_size, err);
+	return sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0,
+			"the body is over the limit of a message, %zu bytes, and large "
+			"objects are not taken here",
+			client->inline_limit);
+}
+
+int sgh_upload_over_message(const struct sangraha_client *client,
+			    struct sangraha_error *err)
+{
+	if (!client->large_writes || client->max_object_size <= client->inline_limit)
+		return sgh_upload_over_most(client, err);
+	return sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0,
+			"without its length a body is at most %zu bytes here, because "
+			"memory-limit is under 7M; sent with its length it may be larger",
+			client->inline_limit);
 }
 
 /* How a body of that length travels, and the size of its first buffer. */
@@ -87,7 +111,7 @@ static int plan(struct sangraha_upload *upload, int64_t length,
 	} else if ((uint64_t)length <= client->inline_limit) {
 		*size = (size_t)length;
 	} else if ((uint64_t)length > sgh_upload_most(client)) {
-		return sgh_upload_too_large(sgh_upload_most(client), err);
+		return sgh_upload_over_most(client, err);
 	} else if ((uint64_t)length <= client->spool_limit) {
 		upload->kind = SGH_UPLOAD_SPOOL;
 		*size = (size_t)length;

@@ -156,6 +156,11 @@ void sgh_upload_unref(struct sangraha_upload *upload);
 /* The largest body that this client stores, in bytes; and the refusal of a larger one. */
 uint64_t sgh_upload_most(const struct sangraha_client *client);
 int sgh_upload_too_large(uint64_t limit, struct sangraha_error *err);
+/* It is over sgh_upload_most(), or, of unknown length, over what a message holds. */
+int sgh_upload_over_most(const struct sangraha_client *client,
+			 struct sangraha_error *err);
+int sgh_upload_over_message(const struct sangraha_client *client,
+			    struct sangraha_error *err);
 
 /* ---- upload_memory.c ---- */
 

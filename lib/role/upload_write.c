@@ -52,7 +52,7 @@ static int grow(struct sangraha_upload *upload, struct sangraha_error *err)
 	int status = 0;
 
 	if (upload->kind == SGH_UPLOAD_INLINE)
-		return sgh_upload_too_large(upload->client->inline_limit, err);
+		return sgh_upload_over_message(upload->client, err);
 	if (!upload->validator)
 		status = look_at_all(upload, err);
 	sgh_upload_set_kind(upload, SGH_UPLOAD_PARTS);
@@ -158,7 +158,7 @@ static int take(struct sangraha_upload *upload, const void *data, size_t length,
 
 	if (upload->length < 0 &&
 	    length > sgh_upload_most(upload->client) - upload->taken)
-		return sgh_upload_too_large(sgh_upload_most(upload->client), err);
+		return sgh_upload_over_most(upload->client, err);
 	upload->taken += length;
 	if (!upload->windowed)
 		sgh_bytes_append(upload->body, data, length);
@@ -203,7 +203,7 @@ static int skip(struct sangraha_upload *upload, const void *data, size_t length,
 {
 	if (upload->length < 0 &&
 	    length > sgh_upload_most(upload->client) - upload->taken)
-		return sgh_upload_too_large(sgh_upload_most(upload->client), err);
+		return sgh_upload_over_most(upload->client, err);
 	upload->taken += length;
 	return sgh_upload_check(upload, data, length, err);
 }

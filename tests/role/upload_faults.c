@@ -181,7 +181,24 @@ static void without_large_writes_it_is_too_large(void **state)
 	t_fails(SANGRAHA_E_TOO_LARGE,
 		sangraha_upload_new(f->client, T_INLINE + 1, &t_json, NULL, NULL, &upload,
 				    &t_err));
+	t_says("large objects are not taken here");
 	t_fails(SANGRAHA_E_TOO_LARGE, t_send_all(&sending, f, text, SIZE, false));
+	t_says("large objects are not taken here");
+	t_send_fini(&sending);
+	free(text);
+	t_nothing_left(f);
+}
+
+static void what_is_never_large_is_too_large(void **state)
+{
+	struct sangraha_client_options options = { .max_object_size = T_INLINE };
+	struct t_roles *f = *state;
+	struct t_sending sending = { 0 };
+	char *text = t_json_string(SIZE);
+
+	restart_client(f, &options);
+	t_fails(SANGRAHA_E_TOO_LARGE, t_send_all(&sending, f, text, SIZE, false));
+	t_says("the body is larger than the limit of");
 	t_send_fini(&sending);
 	free(text);
 	t_nothing_left(f);
@@ -316,6 +333,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(who_cancels_is_told),
 	CASE(over_the_largest_size_it_is_too_large),
 	CASE(without_large_writes_it_is_too_large),
+	CASE(what_is_never_large_is_too_large),
 	CASE(what_parts_cannot_hold_is_too_large),
 	CASE(a_part_that_failed_is_sent_again),
 	CASE(when_a_ticket_has_ended_there_is_another),

@@ -69,6 +69,7 @@ static void without_a_length_it_has_to_fit(void **state)
 	char *text = t_json_string(T_INLINE + 1);
 
 	t_fails(SANGRAHA_E_TOO_LARGE, t_send_all(&sending, f, text, T_INLINE + 1, false));
+	t_says("because memory-limit is under 7M");
 	t_send_fini(&sending);
 	free(text);
 	t_nothing_left(f);
