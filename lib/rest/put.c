@@ -128,6 +128,11 @@ static int add_late_meta(struct sgh_web_request *request, const char *name,
 	struct sangraha_error err = { 0 };
 	int status = sangraha_upload_add_meta(request->put->upload, name, value, &err);
 
+	if (status == SANGRAHA_E_INVALID)
+		return sgh_problem_set(&request->problem, status,
+				       "The part \"meta.%s\" came after the part "
+				       "\"file\"; %s",
+				       name, err.message);
 	return status ? sgh_problem_set_error(&request->problem, status, &err) : 0;
 }
 

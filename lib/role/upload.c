@@ -196,7 +196,7 @@ int sangraha_upload_add_meta(struct sangraha_upload *upload, const char *name,
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "no upload");
 	if (upload->validator)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-				"metadata of a body over %zu bytes has to come before it",
+				"with a body over %zu bytes its metadata comes first",
 				upload->client->inline_limit);
 	return sgh_request_add_meta(upload->request, name, value, err);
 }

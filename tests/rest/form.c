@@ -118,6 +118,23 @@ static void bad_forms_are_400(void **state)
 	t_wait(fake_uploads_open(web->fake) == 0);
 }
 
+static void metadata_that_is_late_is_400(void **state)
+{
+	struct web *web = *state;
+	struct answer answer;
+
+	fake_meta_first(web->fake, true);
+	answer = web_post(
+		web, POST, TYPE,
+		FIELD("meta.a") "1\r\n" FILE_PART FIELD("meta.colour") "2\r\n--xyz--");
+	assert_int_equal(answer.status, 400);
+	assert_contains(answer.body, "\"The part \\\"meta.colour\\\" came after the part "
+				     "\\\"file\\\"; the metadata comes first\"");
+	answer_free(&answer);
+	fake_meta_first(web->fake, false);
+	t_wait(fake_uploads_open(web->fake) == 0);
+}
+
 static void an_encoded_part_is_415(void **state)
 {
 	static const struct {
@@ -185,6 +202,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_form_of_single_bytes_arrives),
 	cmocka_unit_test(a_paused_form_goes_on),
 	cmocka_unit_test(bad_forms_are_400),
+	cmocka_unit_test(metadata_that_is_late_is_400),
 	cmocka_unit_test(an_encoded_part_is_415),
 	cmocka_unit_test(a_long_value_is_400),
 	cmocka_unit_test(a_form_over_the_limit_is_413),

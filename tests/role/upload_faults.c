@@ -204,6 +204,20 @@ static void what_is_never_large_is_too_large(void **state)
 	t_nothing_left(f);
 }
 
+static void metadata_of_a_large_body_comes_first(void **state)
+{
+	struct t_roles *f = *state;
+	struct sangraha_upload *upload = NULL;
+
+	t_ok(sangraha_upload_new(f->client, T_INLINE + 1, &t_json, NULL, NULL, &upload,
+				 &t_err));
+	t_fails(SANGRAHA_E_INVALID,
+		sangraha_upload_add_meta(upload, "colour", "red", &t_err));
+	t_says("its metadata comes first");
+	sangraha_upload_free(upload);
+	t_nothing_left(f);
+}
+
 static void what_parts_cannot_hold_is_too_large(void **state)
 {
 	struct t_roles *f = *state;
@@ -334,6 +348,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(over_the_largest_size_it_is_too_large),
 	CASE(without_large_writes_it_is_too_large),
 	CASE(what_is_never_large_is_too_large),
+	CASE(metadata_of_a_large_body_comes_first),
 	CASE(what_parts_cannot_hold_is_too_large),
 	CASE(a_part_that_failed_is_sent_again),
 	CASE(when_a_ticket_has_ended_there_is_another),

@@ -44,6 +44,7 @@ struct sangraha_client {
 		uint64_t part_length;
 		size_t pause_after;
 		size_t refuse_after; /* 0: nothing is refused */
+		bool meta_first;
 		int refusal;
 		size_t cancelled;
 		bool moves;
@@ -262,6 +263,11 @@ void fake_release(struct sangraha_client *fake)
 void fake_pause_after(struct sangraha_client *fake, size_t bytes)
 {
 	LOCKED(fake, fake->state.pause_after = bytes);
+}
+
+void fake_meta_first(struct sangraha_client *fake, bool first)
+{
+	LOCKED(fake, fake->state.meta_first = first);
 }
 
 void fake_refuse_after(struct sangraha_client *fake, size_t bytes, int status)
@@ -518,6 +524,11 @@ int sangraha_upload_new(struct sangraha_client *fake, int64_t length,
 int sangraha_upload_add_meta(struct sangraha_upload *upload, const char *name,
 			     const char *value, struct sangraha_error *err)
 {
+	bool late;
+
+	LOCKED(upload->fake, late = upload->fake->state.meta_first);
+	if (late)
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "the metadata comes first");
 	add_meta(&upload->seen, name, value);
 	return 0;
 }

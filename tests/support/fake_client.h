@@ -73,6 +73,8 @@ void fake_pause_after(struct sangraha_client *fake, size_t bytes);
  * any other.
  */
 void fake_refuse_after(struct sangraha_client *fake, size_t bytes, int status);
+/* Refuse metadata that comes when the body has begun. */
+void fake_meta_first(struct sangraha_client *fake, bool first);
 /* What sangraha_upload_idle_ms() is to say: something moves, or nothing ever has. */
 void fake_moves(struct sangraha_client *fake, bool moves);
 /* How many uploads were cancelled. */
