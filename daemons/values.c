@@ -132,7 +132,7 @@ static int parse_quantity(const struct sgh_setting_row *row, const char *origin,
 		what = "time (seconds, or with ms, s, m, h)";
 	} else if (row->kind == SGH_BYTES) {
 		units = byte_units;
-		what = "size (bytes, or with K, M, G)";
+		what = "size (bytes, or with K, M, G, T)";
 	}
 	if (!parse_number(text, units, &number))
 		return sgh_config_fail(err, "%s: '%s' is not a %s", origin, text, what);

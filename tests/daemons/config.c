@@ -201,6 +201,8 @@ static void numbers_that_are_none_are_refused(void **state)
 
 	for (size_t i = 0; i < SGH_COUNT(wrong); i++)
 		t_fails(SANGRAHA_E_INVALID, load(*state, wrong[i], ""));
+	t_fails(SANGRAHA_E_INVALID, load(*state, "--memory-limit 4X", ""));
+	t_says("'4X' is not a size (bytes, or with K, M, G, T)");
 }
 
 static void a_mistyped_flag_gets_a_suggestion(void **state)
