@@ -451,6 +451,11 @@ void sgh_put_finish(struct sgh_web_request *request, struct sangraha_result *res
 	if (status == SANGRAHA_E_TIMEOUT || status == SANGRAHA_E_UNAVAILABLE)
 		memcpy(request->problem.operation, request->operation_id,
 		       sizeof(request->operation_id));
+	/* Who chose a key knows nothing of the id that came of it. */
+	if (status == SANGRAHA_E_CONFLICT && request->put->idempotency_key)
+		sgh_problem_set(&request->problem, status,
+				"The Idempotency-Key was used for another object; a new "
+				"object needs a new key");
 	if (!sgh_result_ok(request, result))
 		return;
 	/* What is larger than a message is never left to be done later. */

@@ -230,6 +230,35 @@ static void a_repeat_says_so(void **state)
 	web_answers_object(web);
 }
 
+static void a_conflict_is_about_the_key(void **state)
+{
+	static const struct {
+		const char *header;
+		const char *detail;
+	} table[] = {
+		{ "Idempotency-Key: order 7\r\n",
+		  "\"The Idempotency-Key was used for another object; a new object needs "
+		  "a new key\"" },
+		{ "", "\"Another object is stored under this id\"" },
+	};
+	struct web *web = *state;
+	struct fake_answer fake = {
+		.status = SANGRAHA_E_CONFLICT,
+		.message = "another object is stored under this id",
+	};
+
+	fake_answer(web->fake, &fake);
+	for (size_t i = 0; i < SGH_COUNT(table); i++) {
+		struct answer answer = web_post(web, POST, table[i].header, "x");
+
+		assert_int_equal(answer.status, 409);
+		assert_contains(answer.body, "\"code\":\"conflict\"");
+		assert_contains(answer.body, table[i].detail);
+		answer_free(&answer);
+	}
+	web_answers_object(web);
+}
+
 static void who_does_not_wait_is_told_where_to_look(void **state)
 {
 	struct web *web = *state;
@@ -481,6 +510,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_same_line_twice_is_one),
 	cmocka_unit_test(two_correlation_ids_are_none),
 	cmocka_unit_test(a_repeat_says_so),
+	cmocka_unit_test(a_conflict_is_about_the_key),
 	cmocka_unit_test(who_does_not_wait_is_told_where_to_look),
 	cmocka_unit_test(a_refusal_says_why),
 	cmocka_unit_test(a_timeout_names_the_operation),
