@@ -26,7 +26,7 @@ def test_the_object_and_its_metadata(stack, rest, s3):
     assert meta["sangraha-sha256"] == hashlib.sha256(data).hexdigest()
     assert meta["sangraha-operation"] == stored["id"]
     assert meta["sangraha-created"] == stored["created"]
-    assert meta["sangraha-rules"] == "1"
+    assert meta["sangraha-rules"] == "2"
     assert '"width":30' in unquote(meta["sangraha-facts"])
     assert unquote(meta["sangraha-u-author"]) == "Zoë"
 

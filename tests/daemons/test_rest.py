@@ -170,7 +170,16 @@ def test_svg_is_no_image(rest):
 
 
 def test_too_large(rest):
-    refused(rest.post(b'"' + b"x" * (5 << 20) + b'"', "application/json"), 413, "too_large")
+    """Larger than any object is: who asks before sending is told at once."""
+    target = urlsplit(rest.url)
+    connection = http.client.HTTPConnection(target.hostname, target.port, timeout=10)
+    connection.putrequest("POST", "/v1/objects")
+    connection.putheader("Content-Length", str((5 << 40) + 1))
+    connection.putheader("Expect", "100-continue")
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["code"]) == (413, "too_large")
+    connection.close()
     assert rest.store(b"1")
 
 
