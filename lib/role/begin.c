@@ -34,7 +34,6 @@ static void answer_put(struct sgh_task *task)
 	const struct sangraha_receiver *receiver = task->service->role;
 	const struct sgh_request *request = task->request;
 	struct sgh_write *write = task->state;
-	struct sgh_reply *reply = sgh_task_reply(task);
 	int64_t most = sgh_time_ms() + TICKET_MOST_MS;
 	int64_t expires = request->deadline ? request->deadline
 					    : sgh_time_ms() + receiver->ticket_ms;
@@ -51,20 +50,10 @@ static void answer_put(struct sgh_task *task)
 		.meta = write->meta,
 		.meta_count = write->meta_count,
 	};
-	struct sangraha_error err;
 
-	if (!reply) {
-		sgh_task_abandon(task);
-		return;
-	}
 	if (sgh_large_of(task)->upload.record && grant.expires_ms > swept)
 		grant.expires_ms = swept;
-	reply->arena.max = SGH_TICKET_TEXT_MAX;
-	if (sgh_store_ticket(task->service->store, &grant, &reply->arena, &reply->ticket,
-			     &err))
-		sgh_write_end(task, &err);
-	else
-		sgh_task_finish(task);
+	sgh_large_answer(task, &grant);
 }
 
 static void answer_parts(struct sgh_task *task)

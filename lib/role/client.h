@@ -144,6 +144,9 @@ void sgh_calls_abort(struct sangraha_client *client);
 
 /* ---- requests ---- */
 
+/* A copy in the request's arena; NULL for NULL. False without memory. */
+bool sgh_request_keep(struct sgh_request *request, const char *text, const char **ret);
+
 /*
  * The put that options describe, still without its body; checks the arguments. *ret is
  * the caller's.

@@ -155,10 +155,26 @@ static unsigned parts_from(const struct sgh_record *upload, unsigned first)
 	return (unsigned)sgh_min(most, SGH_TICKET_URLS_MAX);
 }
 
+void sgh_large_answer(struct sgh_task *task, const struct sgh_store_grant *grant)
+{
+	struct sgh_reply *reply = sgh_task_reply(task);
+	struct sangraha_error err;
+
+	if (!reply) {
+		sgh_task_abandon(task);
+		return;
+	}
+	reply->arena.max = SGH_TICKET_TEXT_MAX;
+	if (sgh_store_ticket(task->service->store, grant, &reply->arena, &reply->ticket,
+			     &err))
+		sgh_write_end(task, &err);
+	else
+		sgh_task_finish(task);
+}
+
 void sgh_large_answer_parts(struct sgh_task *task, unsigned first)
 {
 	struct sgh_large *large = sgh_large_of(task);
-	struct sgh_reply *reply = sgh_task_reply(task);
 	struct sgh_store_grant grant = {
 		.kind = SGH_TICKET_PARTS,
 		.bucket = large->write.type.bucket,
@@ -169,18 +185,8 @@ void sgh_large_answer_parts(struct sgh_task *task, unsigned first)
 		.first_part = first,
 		.part_count = parts_from(&large->upload, first),
 	};
-	struct sangraha_error err;
 
-	if (!reply) {
-		sgh_task_abandon(task);
-		return;
-	}
-	reply->arena.max = SGH_TICKET_TEXT_MAX;
-	if (sgh_store_ticket(task->service->store, &grant, &reply->arena, &reply->ticket,
-			     &err))
-		sgh_write_end(task, &err);
-	else
-		sgh_task_finish(task);
+	sgh_large_answer(task, &grant);
 }
 
 /* ---- what is left ---- */

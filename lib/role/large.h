@@ -66,6 +66,9 @@ void sgh_large_put_record(struct sgh_task *task, const char *key,
 			  const struct sgh_record *record, bool if_none_match,
 			  void (*then)(struct sgh_task *task));
 
+/* Answer with the ticket that is asked for here. */
+void sgh_large_answer(struct sgh_task *task, const struct sgh_store_grant *grant);
+
 /* Answer with a ticket for the parts from `first` on. */
 void sgh_large_answer_parts(struct sgh_task *task, unsigned first);
 

@@ -23,8 +23,7 @@ unsigned sgh_request_timeout(const struct sangraha_client *client,
 	return sgh_option(options, timeout_ms, client->timeout_ms);
 }
 
-/* A copy in the request's arena; NULL for NULL. False without memory. */
-static bool keep(struct sgh_request *request, const char *text, const char **ret)
+bool sgh_request_keep(struct sgh_request *request, const char *text, const char **ret)
 {
 	*ret = text ? sgh_arena_strdup(&request->arena, text) : NULL;
 	return !text || *ret;
@@ -50,9 +49,10 @@ static int new_request(struct sangraha_client *client, enum sgh_verb verb,
 		return sgh_fail_memory(err);
 	sgh_id_random(minted);
 	request->verb = verb;
-	if (!keep(request, request_id ? request_id : minted, &request->request_id) ||
-	    !keep(request, traceparent, &request->traceparent) ||
-	    !keep(request, client->reply_to, &request->reply_to)) {
+	if (!sgh_request_keep(request, request_id ? request_id : minted,
+			      &request->request_id) ||
+	    !sgh_request_keep(request, traceparent, &request->traceparent) ||
+	    !sgh_request_keep(request, client->reply_to, &request->reply_to)) {
 		sgh_request_free(request);
 		return sgh_fail_memory(err);
 	}
@@ -83,7 +83,7 @@ static int set_put_id(struct sangraha_client *client, struct sgh_request *reques
 		return status;
 	/* Only an id that was minted for this very request is certainly new. */
 	request->fresh = !id && !key;
-	if (!keep(request, id ? id : made, &request->object_id))
+	if (!sgh_request_keep(request, id ? id : made, &request->object_id))
 		return sgh_fail_memory(err);
 	request->operation_id = request->object_id;
 	return 0;
@@ -102,7 +102,8 @@ int sgh_request_add_meta(struct sgh_request *request, const char *name, const ch
 	if (!name || !value)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"a pair of metadata has no name or no value");
-	if (!keep(request, name, &pair->name) || !keep(request, value, &pair->value))
+	if (!sgh_request_keep(request, name, &pair->name) ||
+	    !sgh_request_keep(request, value, &pair->value))
 		return sgh_fail_memory(err);
 	status = sgh_meta_check(request->meta, request->meta_count + 1, err);
 	if (!status)
@@ -146,10 +147,10 @@ static int set_put_texts(struct sangraha_client *client, struct sgh_request *req
 				  "a SHA-256 is 64 hexadecimal digits in lower case");
 	if (status)
 		return status;
-	if (!keep(request, filename, &request->filename) ||
-	    !keep(request, type, &request->object_type) ||
-	    !keep(request, content_type, &request->content_type) ||
-	    !keep(request, sha256, &request->sha256))
+	if (!sgh_request_keep(request, filename, &request->filename) ||
+	    !sgh_request_keep(request, type, &request->object_type) ||
+	    !sgh_request_keep(request, content_type, &request->content_type) ||
+	    !sgh_request_keep(request, sha256, &request->sha256))
 		return sgh_fail_memory(err);
 	return 0;
 }
@@ -211,9 +212,9 @@ int sgh_plain_request(struct sangraha_client *client, enum sgh_verb verb,
 	request->persistent = verb == SGH_DELETE || client->persistent_reads;
 	request->redirect = verb == SGH_GET && sgh_option(options, redirect, 0);
 	request->download = request->redirect && sgh_option(options, download, 0);
-	if (!keep(request, minted, &request->operation_id) ||
-	    !keep(request, type, &request->object_type) ||
-	    !keep(request, id, &request->object_id)) {
+	if (!sgh_request_keep(request, minted, &request->operation_id) ||
+	    !sgh_request_keep(request, type, &request->object_type) ||
+	    !sgh_request_keep(request, id, &request->object_id)) {
 		sgh_request_free(request);
 		return sgh_fail_memory(err);
 	}
@@ -239,7 +240,7 @@ int sgh_list_request(struct sangraha_client *client, const char *type, unsigned 
 	if (status)
 		return status;
 	request->limit = limit ? limit : SGH_LIST_DEFAULT;
-	if (!keep(request, cursor, &request->cursor)) {
+	if (!sgh_request_keep(request, cursor, &request->cursor)) {
 		sgh_request_free(request);
 		return sgh_fail_memory(err);
 	}

@@ -85,13 +85,6 @@ int64_t sgh_upload_next_ms_locked(const struct sangraha_upload *upload)
 
 /* ---- the requests ---- */
 
-/* A copy in the request's arena; NULL for NULL. False without memory. */
-static bool keep(struct sgh_request *request, const char *text, const char **ret)
-{
-	*ret = text ? sgh_arena_strdup(&request->arena, text) : NULL;
-	return !text || *ret;
-}
-
 /* What each of them says; strings are copies, since it may outlive the upload. */
 static struct sgh_request *new_step(const struct sangraha_upload *upload,
 				    enum sgh_verb verb, const char *type)
@@ -105,12 +98,12 @@ static struct sgh_request *new_step(const struct sangraha_upload *upload,
 	request->persistent = true;
 	request->created_ms = put->created_ms;
 	request->arena.max = COMMIT_TEXT_MAX;
-	if (keep(request, put->object_id, &request->object_id) &&
-	    keep(request, put->object_id, &request->operation_id) &&
-	    keep(request, put->request_id, &request->request_id) &&
-	    keep(request, put->traceparent, &request->traceparent) &&
-	    keep(request, put->reply_to, &request->reply_to) &&
-	    keep(request, type, &request->object_type))
+	if (sgh_request_keep(request, put->object_id, &request->object_id) &&
+	    sgh_request_keep(request, put->object_id, &request->operation_id) &&
+	    sgh_request_keep(request, put->request_id, &request->request_id) &&
+	    sgh_request_keep(request, put->traceparent, &request->traceparent) &&
+	    sgh_request_keep(request, put->reply_to, &request->reply_to) &&
+	    sgh_request_keep(request, type, &request->object_type))
 		return request;
 	sgh_request_free(request);
 	return NULL;
@@ -129,9 +122,11 @@ static bool tell_facts_locked(const struct sangraha_upload *upload,
 		sangraha_validator_verdict(upload->validator);
 
 	request->size = (int64_t)upload->taken;
-	return keep(request, upload->state.sha256, &request->sha256) &&
-	       keep(request, sangraha_verdict_facts(verdict), &request->facts) &&
-	       keep(request, sangraha_verdict_rules(verdict), &request->rules);
+	return sgh_request_keep(request, upload->state.sha256, &request->sha256) &&
+	       sgh_request_keep(request, sangraha_verdict_facts(verdict),
+				&request->facts) &&
+	       sgh_request_keep(request, sangraha_verdict_rules(verdict),
+				&request->rules);
 }
 
 static bool tell_begin_locked(struct sangraha_upload *upload, struct sgh_request *request)
@@ -143,15 +138,18 @@ static bool tell_begin_locked(struct sangraha_upload *upload, struct sgh_request
 	request->fresh = put->fresh && !upload->state.begins++;
 	request->body = sgh_bytes_ref(upload->state.prefix);
 	for (size_t i = 0; i < put->meta_count; i++) {
-		if (!keep(request, put->meta[i].name, &request->meta[i].name) ||
-		    !keep(request, put->meta[i].value, &request->meta[i].value))
+		if (!sgh_request_keep(request, put->meta[i].name,
+				      &request->meta[i].name) ||
+		    !sgh_request_keep(request, put->meta[i].value,
+				      &request->meta[i].value))
 			return false;
 		request->meta_count++;
 	}
-	return keep(request, put->filename, &request->filename) &&
-	       keep(request, put->content_type, &request->content_type) &&
-	       (is_put(upload) ? tell_facts_locked(upload, request)
-			       : keep(request, put->sha256, &request->sha256));
+	return sgh_request_keep(request, put->filename, &request->filename) &&
+	       sgh_request_keep(request, put->content_type, &request->content_type) &&
+	       (is_put(upload)
+			? tell_facts_locked(upload, request)
+			: sgh_request_keep(request, put->sha256, &request->sha256));
 }
 
 static bool tell_parts_locked(const struct sangraha_upload *upload,
@@ -164,12 +162,13 @@ static bool tell_parts_locked(const struct sangraha_upload *upload,
 		return false;
 	for (unsigned i = 0; i < count; i++) {
 		parts[i] = upload->state.stored[i];
-		if (!keep(request, upload->state.stored[i].etag, &parts[i].etag))
+		if (!sgh_request_keep(request, upload->state.stored[i].etag,
+				      &parts[i].etag))
 			return false;
 	}
 	request->parts = parts;
 	request->part_count = count;
-	return keep(request, upload->state.record, &request->record);
+	return sgh_request_keep(request, upload->state.record, &request->record);
 }
 
 static bool tell_commit_locked(const struct sangraha_upload *upload,
@@ -197,7 +196,7 @@ static struct sgh_request *make_locked(struct sangraha_upload *upload, enum sgh_
 	else if (verb == SGH_PUT_COMMIT)
 		made = tell_commit_locked(upload, request);
 	else
-		made = keep(request, upload->state.record, &request->record);
+		made = sgh_request_keep(request, upload->state.record, &request->record);
 	request->first_part = first;
 	if (made)
 		return request;

@@ -98,6 +98,8 @@ void sgh_s3_endpoint_failed(struct sgh_s3_endpoint *endpoint);
 
 /* Make the request of `verb` at `endpoint`, signed now. */
 int sgh_s3_request_make(struct sgh_s3_op *self, struct sangraha_error *err);
+/* Append "/bucket/key?…", encoded, of a request without a signature in it. */
+void sgh_s3_write_target(struct sgh_buf *url, const struct sgh_sigv4_request *request);
 /* The key that requests of that day are signed with. */
 int sgh_s3_signing_key(struct sgh_s3 *s3, const char date[SGH_SIGV4_DATE_SIZE],
 		       struct sgh_sigv4_key *ret, struct sangraha_error *err);

@@ -306,14 +306,8 @@ static int sign(struct draft *draft, struct sangraha_error *err)
 	return 0;
 }
 
-static void write_url(struct draft *draft)
+void sgh_s3_write_target(struct sgh_buf *url, const struct sgh_sigv4_request *request)
 {
-	struct sgh_s3_op *self = draft->self;
-	const struct sgh_sigv4_request *request = &draft->request;
-	struct sgh_buf *url = &self->url;
-
-	sgh_buf_clear(url);
-	sgh_buf_puts(url, self->endpoint->base);
 	sgh_uri_encode(url, request->path, strlen(request->path), true);
 	for (size_t i = 0; i < request->query_count; i++) {
 		const struct sgh_pair *pair = &request->query[i];
@@ -323,6 +317,16 @@ static void write_url(struct draft *draft)
 		sgh_buf_putc(url, '=');
 		sgh_uri_encode(url, pair->value, strlen(pair->value), false);
 	}
+}
+
+static void write_url(struct draft *draft)
+{
+	struct sgh_s3_op *self = draft->self;
+	struct sgh_buf *url = &self->url;
+
+	sgh_buf_clear(url);
+	sgh_buf_puts(url, self->endpoint->base);
+	sgh_s3_write_target(url, &draft->request);
 	draft->failed |= url->failed;
 }
 

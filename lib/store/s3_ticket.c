@@ -75,23 +75,6 @@ static void sign_header(struct issue *issue, const char *name, const char *value
 	issue->headers[issue->request.header_count++] = (struct sgh_pair){ name, value };
 }
 
-/* "https://host/bucket/key?…" without a signature. */
-static void write_plain(struct issue *issue)
-{
-	const struct sgh_sigv4_request *request = &issue->request;
-	struct sgh_buf *url = &issue->url;
-
-	sgh_uri_encode(url, request->path, strlen(request->path), true);
-	for (size_t i = 0; i < request->query_count; i++) {
-		const struct sgh_pair *pair = &request->query[i];
-
-		sgh_buf_putc(url, i ? '&' : '?');
-		sgh_uri_encode(url, pair->name, strlen(pair->name), false);
-		sgh_buf_putc(url, '=');
-		sgh_uri_encode(url, pair->value, strlen(pair->value), false);
-	}
-}
-
 /* Add the URL of the request as it is described now. */
 static int add_url(struct issue *issue, struct sangraha_error *err)
 {
@@ -107,7 +90,7 @@ static int add_url(struct issue *issue, struct sangraha_error *err)
 		rc = sgh_sigv4_presign(&issue->request, &scope, &issue->key, issue->date,
 				       issue->expires_s, &issue->work, url, err);
 	else
-		write_plain(issue);
+		sgh_s3_write_target(&issue->url, &issue->request);
 	if (rc)
 		return rc;
 	if (url->failed)
