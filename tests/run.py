@@ -59,7 +59,7 @@ ASAN = {
 }
 TSAN = {"TSAN_OPTIONS": "second_deadlock_stack=1"}
 
-TEST_BUILD = Build("test", ["-Dbuildtype=debugoptimized", "-Dwerror=true"])
+TEST_BUILD = Build("test", ["-Dbuildtype=debugoptimized", "-Dwerror=true", "-Dfail_points=true"])
 ASAN_BUILD = Build("asan", ["--native-file", "tests/asan.ini"], 4, ASAN)
 # Its shadow memory does not fit the address layouts that some kernels choose.
 TSAN_BUILD = Build("tsan", ["--native-file", "tests/tsan.ini"], 10, TSAN, ("setarch", "-R"))
