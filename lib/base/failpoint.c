@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/failpoint.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -27,14 +28,13 @@ static int wanted_signal(const char *path)
 	return 0;
 }
 
-void sgh_fail_point(const char *label)
+static void come_by(const char *folder, const char *label)
 {
-	const char *folder = secure_getenv("SANGRAHA_FAIL_POINTS");
 	char path[PATH_MAX];
 	char hit[PATH_MAX + 4];
 	int number;
 
-	if (!folder || snprintf(path, sizeof(path), "%s/%s", folder, label) >= PATH_MAX)
+	if (snprintf(path, sizeof(path), "%s/%s", folder, label) >= PATH_MAX)
 		return;
 	snprintf(hit, sizeof(hit), "%s.hit", path);
 	if (rename(path, hit))
@@ -42,4 +42,15 @@ void sgh_fail_point(const char *label)
 	number = wanted_signal(hit);
 	if (number)
 		kill(getpid(), number);
+}
+
+/* Steps are apart from how they are judged, which errno may be part of. */
+void sgh_fail_point(const char *label)
+{
+	const char *folder = secure_getenv("SANGRAHA_FAIL_POINTS");
+	int errnum = errno;
+
+	if (folder)
+		come_by(folder, label);
+	errno = errnum;
 }
