@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/thread.h"
 
 #define BATCH_MAX        512  /* jobs in one transaction */
@@ -187,11 +188,14 @@ static int transact(struct sgh_db *db, struct sgh_list *jobs, struct sangraha_er
 	rc = begin(db, err);
 	if (!rc) {
 		run_jobs(db, jobs);
+		SGH_FAIL_POINT("db.changed");
 		rc = db->failed ? sgh_fail_with(err, db->failed, &db->failure)
 				: commit(db, err);
 	}
 	if (rc)
 		roll_back(db, rc);
+	else
+		SGH_FAIL_POINT("db.committed");
 	return rc;
 }
 
@@ -352,6 +356,7 @@ static void *run(void *arg)
 	sgh_list_init(&batch);
 	while (next_batch(db, &batch)) {
 		run_batch(db, &batch);
+		SGH_FAIL_POINT("db.told");
 		checkpoint(db);
 	}
 	if (db->own_end)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/util.h"
 #include "queue/amqp_publishing.h"
 #include "queue/amqp_topology.h"
@@ -18,6 +19,7 @@ static void confirmed(struct sgh_amqp_publisher *publisher, uint64_t tag, bool m
 	for (; from <= tag && from < confirms->next; from++) {
 		struct sgh_publish *publish = sgh_amqp_confirms_take(confirms, from);
 
+		SGH_FAIL_POINT("amqp.confirmed");
 		if (publish && nack)
 			sgh_amqp_done_with(publisher, publish, SANGRAHA_E_OVERLOADED,
 					   "the queue refused the message; it may be "

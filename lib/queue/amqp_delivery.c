@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/util.h"
 #include "queue/amqp_consuming.h"
 #include "queue/amqp_table.h"
@@ -11,6 +12,7 @@ static void deliver(struct sgh_amqp_consumer *consumer)
 
 	sgh_list_append(&consumer->order, &delivery->order);
 	if (sgh_amqp_call_begin(consumer)) {
+		SGH_FAIL_POINT("amqp.received");
 		options->deliver(options->arg, &delivery->base);
 		sgh_amqp_call_end(consumer);
 	} else {
@@ -186,6 +188,7 @@ static bool acknowledge_oldest(struct sgh_amqp_consumer *consumer)
 		return true;
 	if (!send_verdict(consumer, tag, SGH_SETTLE_ACK, true))
 		return false;
+	SGH_FAIL_POINT("amqp.acknowledged-several");
 	while (consumer->order.next != end)
 		sgh_amqp_settled_free(sgh_list_entry(consumer->order.next,
 						     struct sgh_amqp_delivery, order));
@@ -232,6 +235,7 @@ void sgh_amqp_acknowledge(struct sgh_amqp_consuming *consuming)
 		if (!stale && !send_verdict(consumer, delivery->base.tag,
 					    delivery->base.verdict, false))
 			return;
+		SGH_FAIL_POINT("amqp.acknowledged");
 		sgh_amqp_settled_free(delivery);
 	}
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/util.h"
 #include "queue/amqp_publishing.h"
 #include "queue/amqp_table.h"
@@ -156,6 +157,7 @@ static void written(struct sgh_amqp_publisher *publisher)
 {
 	struct sgh_publish *publish = publisher->writing.publish;
 
+	SGH_FAIL_POINT("amqp.written");
 	sgh_bytes_unref(publisher->writing.body);
 	memset(&publisher->writing, 0, sizeof(publisher->writing));
 	if (!publish)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "queue/local_broker.h"
 #include "queue/local_message.h"
 
@@ -182,6 +183,7 @@ static void inserted(struct sgh_local_change *change)
 	struct sgh_publish *publish = sgh_take(item->publish);
 	bool forget = change->status || !item->kept;
 
+	SGH_FAIL_POINT("local.stored");
 	local->writing--;
 	if (publish) {
 		sgh_list_remove(&item->flight);
@@ -225,6 +227,7 @@ static void erased(struct sgh_local_change *change)
 {
 	struct sgh_local_item *item = item_of(change);
 
+	SGH_FAIL_POINT("local.erased");
 	if (change->status && !is_damaged(change)) {
 		again_locked(change);
 		return;
@@ -279,6 +282,7 @@ static void buried(struct sgh_local_change *change)
 {
 	struct sgh_local_item *item = item_of(change);
 
+	SGH_FAIL_POINT("local.buried");
 	item->target->passing--;
 	/* It may have moved nevertheless. */
 	if (!change->status || change->status == SANGRAHA_E_UNAVAILABLE)
@@ -339,6 +343,7 @@ static void marked(struct sgh_local_change *change)
 	struct sgh_local_queue *queue =
 		sgh_container_of(change, struct sgh_local_queue, marking);
 
+	SGH_FAIL_POINT("local.marked");
 	if (change->status) {
 		queue->mark_failed = true;
 		again_locked(change);
@@ -363,6 +368,7 @@ static void moved(struct sgh_local_change *change)
 	struct sgh_local_queue *target =
 		sgh_local_queue_find_locked(change->local, queue->row->after);
 
+	SGH_FAIL_POINT("local.moved");
 	queue->moves = false;
 	target->passing -= SGH_LOCAL_DUE_MOST;
 	if (is_damaged(change) && queue->move_id)

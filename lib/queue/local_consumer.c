@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/id.h"
 #include "base/thread.h"
 #include "queue/local_broker.h"
@@ -252,6 +253,7 @@ void sgh_local_settle(struct sgh_delivery *base, int verdict)
 		sgh_local_erase_locked(local, item);
 	sgh_local_wake_locked(local);
 	pthread_mutex_unlock(&local->lock);
+	SGH_FAIL_POINT("local.settled");
 	free(delivery);
 	consumer_unref(consumer);
 }
@@ -424,10 +426,12 @@ static void deliver_locked(struct sgh_local *local, struct sgh_local_consumer *c
 
 	call_begin_locked(consumer);
 	rc = fill(local, delivery, item, &err);
-	if (rc)
+	if (rc) {
 		not_filled(consumer, delivery, rc, &err);
-	else
+	} else {
+		SGH_FAIL_POINT("local.filled");
 		options->deliver(options->arg, &delivery->base);
+	}
 	call_end(consumer);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/thread.h"
 #include "queue/local_broker.h"
 
@@ -497,6 +498,7 @@ int sgh_local_journal_open(struct sgh_local *local, const char *path,
 		rc = read_all(local, err);
 	if (!rc)
 		rc = change_now(local, run_recover, err);
+	SGH_FAIL_POINT("local.recovered");
 	local->recovered = !rc;
 	for (size_t i = 0; i < SGH_LOCAL_QUEUES; i++)
 		local->queues[i].mark = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "queue/local_broker.h"
 #include "queue/local_message.h"
 
@@ -243,6 +244,7 @@ bool sgh_local_tell_locked(struct sgh_local *local, struct sgh_local_handle *han
 	handle->in_hand--;
 	pthread_mutex_unlock(&local->lock);
 	publish->done(publish, status, status ? &err : NULL);
+	SGH_FAIL_POINT("local.confirmed");
 	pthread_mutex_lock(&local->lock);
 	return true;
 }

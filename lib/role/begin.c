@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/id.h"
 #include "role/large.h"
 
@@ -58,6 +59,7 @@ static void answer_put(struct sgh_task *task)
 
 static void answer_parts(struct sgh_task *task)
 {
+	SGH_FAIL_POINT("put-begin.upload-recorded");
 	sgh_large_answer_parts(task, 1);
 }
 
@@ -91,6 +93,7 @@ static void place_read(struct sgh_task *task)
 	struct sgh_record place = { .offset = -1 };
 	struct sangraha_error err;
 
+	SGH_FAIL_POINT("put-begin.place-read");
 	if (task->op.status == SANGRAHA_E_NOT_FOUND) {
 		try_later(task, passing_parts);
 	} else if (task->op.status) {
@@ -111,6 +114,7 @@ static void other_aborted(struct sgh_task *task)
 	struct sgh_large *large = sgh_large_of(task);
 	struct sgh_store_op *op;
 
+	SGH_FAIL_POINT("put-begin.other-aborted");
 	if (task->op.status) {
 		sgh_task_retry(task, &task->op.err);
 		return;
@@ -125,6 +129,7 @@ static void place_taken(struct sgh_task *task)
 	struct sgh_large *large = sgh_large_of(task);
 	struct sgh_store_op *op;
 
+	SGH_FAIL_POINT("put-begin.place-taken");
 	if (!task->op.status) {
 		settle_upload(task, large->upload.upload);
 		return;
@@ -145,6 +150,7 @@ static void upload_begun(struct sgh_task *task)
 		.offset = -1,
 	};
 
+	SGH_FAIL_POINT("put-begin.upload-begun");
 	if (task->op.status) {
 		sgh_task_retry(task, &task->op.err);
 		return;
@@ -224,6 +230,7 @@ static void upload_found(struct sgh_task *task)
 	struct sgh_large *large = sgh_large_of(task);
 	const struct sgh_record *upload = &large->upload;
 
+	SGH_FAIL_POINT("put-begin.record-read");
 	if (task->op.status)
 		/* It was there a moment ago. */
 		try_later(task, passing_parts);
@@ -241,6 +248,7 @@ static void upload_found(struct sgh_task *task)
 
 static void recorded(struct sgh_task *task)
 {
+	SGH_FAIL_POINT("put-begin.recorded");
 	if (task->op.status)
 		sgh_large_read_upload(task, upload_found);
 	else if (task->request->transfer == SGH_TICKET_PUT)
@@ -295,6 +303,7 @@ static void compared(struct sgh_task *task)
 	const struct sgh_request *request = task->request;
 	struct sgh_found *there = &write->there;
 
+	SGH_FAIL_POINT("put-begin.compared");
 	if (there->status == SANGRAHA_E_NOT_FOUND)
 		give_ticket(task);
 	else if (there->status && there->status != SANGRAHA_E_INTERNAL)
@@ -420,6 +429,7 @@ void sgh_large_begin(struct sgh_task *task)
 		status = describe(task, &err);
 	if (!status)
 		status = sgh_write_veto(task, &err);
+	SGH_FAIL_POINT("put-begin.checked");
 	large->write.sure = !sgh_write_certainly_new(task);
 	if (status)
 		sgh_write_end(task, &err);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/client.h"
 
 /*
@@ -113,6 +114,7 @@ static void complete(struct call *call, int status, const struct sangraha_error 
 		      sgh_now_us() - call->started_us);
 	disarmed = sgh_timer_cancel(client->timers, &call->timer);
 	sgh_client_complete(client, result, call->direct);
+	SGH_FAIL_POINT("call.completed");
 	completed(client);
 	if (disarmed)
 		call_unref(call);
@@ -189,6 +191,7 @@ static void published(struct sgh_publish *publish, int status,
 		arm_locked(call);
 	}
 	pthread_mutex_unlock(&call->client->state.lock);
+	SGH_FAIL_POINT("call.confirmed");
 	if (!status && confirmed_only)
 		end(call, 0, NULL);
 	else if (status == SANGRAHA_E_TIMEOUT)
@@ -271,8 +274,10 @@ static void fire(struct sgh_timer *timer)
 	if (!late)
 		arm_locked(call);
 	pthread_mutex_unlock(&client->state.lock);
-	if (send)
+	if (send) {
 		status = publish(call, &err);
+		SGH_FAIL_POINT("call.sent-again");
+	}
 	if (late) {
 		end_late(call);
 	} else if (status && first) {
@@ -419,6 +424,7 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 	call_ref(call);
 	if (send)
 		status = publish(call, err);
+	SGH_FAIL_POINT("call.published");
 	pthread_mutex_lock(&client->state.lock);
 	if (status)
 		ours = settle_locked(call);
@@ -492,6 +498,7 @@ void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
 		sgh_reply_free(reply);
 		return;
 	}
+	SGH_FAIL_POINT("call.answered");
 	if (reply->status)
 		sgh_fail(&err, reply->status, 0, "%s",
 			 reply->message ? reply->message

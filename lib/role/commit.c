@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/large.h"
 
 /*
@@ -148,6 +149,7 @@ static void whole_described(struct sgh_task *task)
 	const struct sgh_request *request = task->request;
 	const struct sgh_found *there = &sgh_large_of(task)->write.there;
 
+	SGH_FAIL_POINT("put-commit.put-seen");
 	if (there->status == SANGRAHA_E_NOT_FOUND && !task->op.status)
 		whole_pinned(task);
 	else if (there->status == SANGRAHA_E_NOT_FOUND)
@@ -201,6 +203,13 @@ static void write_record(struct sgh_task *task, void (*then)(struct sgh_task *ta
 	sgh_large_put_record(task, large->object_key, &record, false, then);
 }
 
+/* What is an object only now is seen as one. */
+static void look_again(struct sgh_task *task)
+{
+	SGH_FAIL_POINT("put-commit.recorded-after-reading");
+	look(task);
+}
+
 static void vetoed(struct sgh_task *task)
 {
 	sgh_write_end(task, &sgh_large_of(task)->why);
@@ -213,7 +222,7 @@ static void ask_veto(struct sgh_job *job)
 	if (sgh_write_veto(task, &sgh_large_of(task)->why))
 		sgh_large_clear(task, false, vetoed);
 	else
-		write_record(task, look);
+		write_record(task, look_again);
 }
 
 /* The object as the store has it, before its record: put-begin told what it is called. */
@@ -237,7 +246,7 @@ static void accepted(struct sgh_task *task)
 	struct sangraha_error err;
 
 	if (!receiver->veto) {
-		write_record(task, look);
+		write_record(task, look_again);
 	} else if (sgh_record_describe(&record, write->object, &err)) {
 		sgh_task_retry(task, &err);
 	} else {
@@ -284,6 +293,7 @@ static void described(struct sgh_task *task)
 	const char *record = task->request->record;
 	struct sangraha_error err;
 
+	SGH_FAIL_POINT("put-commit.looked");
 	if (!there->status && sgh_streq(there->object->record, record)) {
 		if (same_digest(task))
 			look_after(task, keep);
@@ -322,6 +332,7 @@ static void completed(struct sgh_task *task)
 {
 	int status = task->op.status;
 
+	SGH_FAIL_POINT("put-commit.completed");
 	if (status == SANGRAHA_E_INVALID)
 		sgh_write_fail_with(task, &task->op.err);
 	else if (status && status != SANGRAHA_E_PRECONDITION &&
@@ -338,6 +349,8 @@ static void complete(struct sgh_task *task)
 		sgh_task_op(task, SGH_STORE_UPLOAD_COMPLETE, large->write.type.bucket,
 			    task->request->object_id);
 
+	if (large->recorded)
+		SGH_FAIL_POINT("put-commit.recorded");
 	op->upload = large->upload.upload;
 	op->parts = task->request->parts;
 	op->part_count = task->request->part_count;
@@ -376,6 +389,7 @@ static void parts_listed(struct sgh_task *task)
 	struct sgh_large *large = sgh_large_of(task);
 	bool fit;
 
+	SGH_FAIL_POINT("put-commit.parts-listed");
 	if (task->op.status == SANGRAHA_E_NOT_FOUND) {
 		look(task);
 		return;
@@ -420,6 +434,7 @@ static void ended_described(struct sgh_task *task)
 	const struct sgh_found *there = &sgh_large_of(task)->write.there;
 	const struct sgh_request *request = task->request;
 
+	SGH_FAIL_POINT("put-commit.end-seen");
 	if (there->status && there->status != SANGRAHA_E_NOT_FOUND &&
 	    there->status != SANGRAHA_E_INTERNAL)
 		sgh_task_retry(task, &there->err);
@@ -452,6 +467,7 @@ static void upload_read(struct sgh_task *task)
 	bool whole = task->request->transfer == SGH_TICKET_PUT;
 	void (*next)(struct sgh_task * task) = whole ? look : list_parts;
 
+	SGH_FAIL_POINT("put-commit.record-read");
 	/* Of one PUT there is no upload of the store's. */
 	if (!sgh_large_is_ours(task) || !upload->upload != whole)
 		head(task, ended_seen);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/found.h"
 #include "role/receiver.h"
 #include "validate/types.h"
@@ -80,6 +81,7 @@ static void record_removed(struct sgh_task *task)
 {
 	struct delete *delete = task->state;
 
+	SGH_FAIL_POINT("delete.record-removed");
 	if (task->op.status)
 		sgh_task_retry(task, &task->op.err);
 	else
@@ -91,6 +93,7 @@ static void records_removed(struct sgh_task *task)
 	struct delete *delete = task->state;
 	const struct sgh_store_op *failed = NULL;
 
+	SGH_FAIL_POINT("delete.records-removed");
 	for (size_t i = 0; i < delete->removal_count; i++)
 		if (delete->removals[i].status)
 			failed = &delete->removals[i];
@@ -118,6 +121,7 @@ static void records_listed(struct sgh_task *task)
 {
 	struct delete *delete = task->state;
 
+	SGH_FAIL_POINT("delete.records-listed");
 	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND)
 		sgh_task_retry(task, &task->op.err);
 	else if (task->op.status || !task->op.key_count)
@@ -141,6 +145,7 @@ static void object_removed(struct sgh_task *task)
 	struct delete *delete = task->state;
 	const struct sangraha_object *object = delete->found.object;
 
+	SGH_FAIL_POINT("delete.object-removed");
 	if (task->op.status) {
 		sgh_task_retry(task, &task->op.err);
 	} else if (object && !object->record) {
@@ -174,6 +179,7 @@ static void tombstone_written(struct sgh_task *task)
 {
 	struct delete *delete = task->state;
 
+	SGH_FAIL_POINT("delete.tombstone-written");
 	if (task->op.status == SANGRAHA_E_PRECONDITION && !delete->again) {
 		delete->again = true;
 		look(task);
@@ -258,6 +264,7 @@ static void looked(struct sgh_task *task)
 	struct sgh_store_op *object = &delete->looks[OBJECT];
 	struct sgh_store_op *tombstone = &delete->looks[TOMBSTONE];
 
+	SGH_FAIL_POINT("delete.looked");
 	if (object->status && object->status != SANGRAHA_E_NOT_FOUND)
 		sgh_task_retry(task, &object->err);
 	else if (tombstone->status && tombstone->status != SANGRAHA_E_NOT_FOUND)

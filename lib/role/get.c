@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/found.h"
 #include "role/getter.h"
 #include "validate/types.h"
@@ -72,6 +73,7 @@ static void described(struct sgh_task *task)
 	struct sangraha_error err;
 	int status = 0;
 
+	SGH_FAIL_POINT("get.described");
 	if (!reply) {
 		sgh_task_abandon(task);
 		return;
@@ -100,6 +102,7 @@ static void got(struct sgh_task *task)
 {
 	struct get *get = task->state;
 
+	SGH_FAIL_POINT("get.found");
 	sgh_found_describe(task, &get->found, 1, described);
 }
 

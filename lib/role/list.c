@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/found.h"
 #include "role/getter.h"
 #include "validate/types.h"
@@ -219,6 +220,7 @@ static void listed(struct sgh_task *task)
 	size_t count = task->op.key_count;
 	size_t ids = 0;
 
+	SGH_FAIL_POINT("list.listed");
 	/* A bucket that no receiver has made yet is an empty one. */
 	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND) {
 		sgh_task_fail_with(task, &task->op.err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/receiver.h"
 #include "role/write.h"
 #include "wire/sha256.h"
@@ -30,6 +31,7 @@ static void compared(struct sgh_task *task)
 	struct sgh_found *there = &put->there;
 	struct sangraha_error err;
 
+	SGH_FAIL_POINT("put.compared");
 	if (there->status == SANGRAHA_E_NOT_FOUND) {
 		/* It was there a moment ago: a delete is under way. */
 		sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0, "the object is being deleted");
@@ -75,6 +77,7 @@ static void written(struct sgh_task *task)
 		     sgh_time_ms() - request->published <= QUICK_MS &&
 		     sgh_time_ms() >= request->published;
 
+	SGH_FAIL_POINT("put.stored");
 	if (task->op.status == SANGRAHA_E_PRECONDITION) {
 		sgh_task_op(task, SGH_STORE_HEAD, put->type.bucket, request->object_id);
 		sgh_task_run_one(task, found);
@@ -191,6 +194,7 @@ void sgh_put_begin(struct sgh_task *task)
 		status = describe(task, &err);
 	if (!status)
 		status = sgh_write_veto(task, &err);
+	SGH_FAIL_POINT("put.checked");
 	put->sure = !sgh_write_certainly_new(task);
 	if (status)
 		sgh_write_end(task, &err);

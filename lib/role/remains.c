@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/task.h"
 
 #define STORE_MS 30000
@@ -67,6 +68,7 @@ static struct sgh_store_op *prepare(struct sgh_store_op *op, enum sgh_store_verb
 
 static void upload_removed(struct sgh_remains *remains)
 {
+	SGH_FAIL_POINT("remains.upload-removed");
 	end(remains, remains->op.status, &remains->op.err);
 }
 
@@ -78,6 +80,7 @@ static void remove_upload(struct sgh_remains *remains)
 
 static void claim_removed(struct sgh_remains *remains)
 {
+	SGH_FAIL_POINT("remains.claim-removed");
 	if (remains->op.status)
 		end(remains, remains->op.status, &remains->op.err);
 	else
@@ -103,6 +106,7 @@ static void claim_read(struct sgh_remains *remains)
 {
 	struct sgh_store_op *op = &remains->op;
 
+	SGH_FAIL_POINT("remains.claim-read");
 	if (op->status && op->status != SANGRAHA_E_NOT_FOUND) {
 		end(remains, op->status, &op->err);
 	} else if (op->status || !is_claim(remains)) {
@@ -117,6 +121,7 @@ static void record_removed(struct sgh_remains *remains)
 {
 	struct sgh_store_op *op = &remains->op;
 
+	SGH_FAIL_POINT("remains.record-removed");
 	if (op->status) {
 		end(remains, op->status, &op->err);
 	} else if (!remains->free) {
@@ -138,6 +143,7 @@ static void remove_record(struct sgh_remains *remains)
 
 static void object_removed(struct sgh_remains *remains)
 {
+	SGH_FAIL_POINT("remains.object-removed");
 	remains->free = !remains->op.status;
 	if (remains->op.status)
 		end(remains, remains->op.status, &remains->op.err);
@@ -168,6 +174,7 @@ static void record_read(struct sgh_remains *remains)
 {
 	int status = read_record(remains, &remains->kept);
 
+	SGH_FAIL_POINT("remains.record-read");
 	if (status) {
 		end(remains, status, &remains->op.err);
 	} else if (remains->kept) {
@@ -182,6 +189,7 @@ static void object_seen(struct sgh_remains *remains)
 {
 	struct sgh_store_op *op = &remains->op;
 
+	SGH_FAIL_POINT("remains.object-seen");
 	if (op->status && op->status != SANGRAHA_E_NOT_FOUND) {
 		end(remains, op->status, &op->err);
 	} else if (op->status || !sgh_streq(sgh_remains_pinned(op), remains->record)) {
@@ -200,6 +208,8 @@ static void abort_next(struct sgh_remains *remains)
 {
 	struct sgh_store_op *op = &remains->op;
 
+	if (remains->next)
+		SGH_FAIL_POINT("remains.other-aborted");
 	if (op->status) {
 		end(remains, op->status, &op->err);
 	} else if (remains->next < remains->find.upload_count) {
@@ -221,6 +231,7 @@ static void abort_next(struct sgh_remains *remains)
 
 static void uploads_found(struct sgh_remains *remains)
 {
+	SGH_FAIL_POINT("remains.uploads-found");
 	if (remains->find.status == SANGRAHA_E_NOT_FOUND)
 		remains->find.upload_count = 0;
 	else if (remains->find.status) {
@@ -239,6 +250,7 @@ static void find(struct sgh_remains *remains)
 
 static void upload_aborted(struct sgh_remains *remains)
 {
+	SGH_FAIL_POINT("remains.upload-aborted");
 	if (remains->op.status && remains->op.status != SANGRAHA_E_NOT_FOUND)
 		end(remains, remains->op.status, &remains->op.err);
 	else

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/task.h"
 
 /*
@@ -157,11 +158,13 @@ static void replied(struct sgh_task *task)
 	struct sgh_delivery *delivery = sgh_take(task->delivery);
 	int status = task->reply->status;
 
+	SGH_FAIL_POINT("settle.reply-confirmed");
 	/* We have not seen what was skipped, so only the broker can keep it. */
 	if (delivery->oversize)
 		sgh_delivery_reject(delivery);
 	else
 		sgh_delivery_ack(delivery);
+	SGH_FAIL_POINT("settle.acknowledged");
 	leave(task, sangraha_status_name(status), status);
 }
 
@@ -172,6 +175,8 @@ static void reply(struct sgh_task *task)
 	bool reads = sgh_task_reads(task);
 	struct sangraha_error err;
 
+	if (task->published == reply)
+		SGH_FAIL_POINT("settle.event-confirmed");
 	if (task->request && task->request->reply_to)
 		reply_to = task->request->reply_to;
 	task->reply->persistent = !reads || task->request->persistent;
@@ -270,7 +275,9 @@ static const struct {
 
 static void postponed(struct sgh_task *task)
 {
+	SGH_FAIL_POINT("settle.retry-confirmed");
 	sgh_delivery_ack(sgh_take(task->delivery));
+	SGH_FAIL_POINT("settle.retry-acknowledged");
 	leave(task, "retry", task->reply ? task->reply->status : SANGRAHA_E_UNAVAILABLE);
 }
 
@@ -330,6 +337,7 @@ static bool add_last_words(struct sgh_message *copy, const struct sgh_task *task
 
 static void buried(struct sgh_task *task)
 {
+	SGH_FAIL_POINT("settle.dead-letter-confirmed");
 	if (task->request && task->service->kind->buried)
 		task->service->kind->buried(task);
 	else

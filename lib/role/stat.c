@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/found.h"
 #include "role/getter.h"
 #include "validate/types.h"
@@ -117,6 +118,7 @@ static void searched(struct sgh_task *task)
 {
 	struct search *search = task->state;
 
+	SGH_FAIL_POINT("stat.searched");
 	for (size_t i = 0; i < search->type_count; i++) {
 		search->founds[i].type = search->types[i].name;
 		search->founds[i].id = task->request->object_id;
@@ -175,6 +177,7 @@ static void one_described(struct sgh_task *task)
 
 static void stated(struct sgh_task *task)
 {
+	SGH_FAIL_POINT("stat.found");
 	sgh_found_describe(task, task->state, 1, one_described);
 }
 

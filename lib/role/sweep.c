@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/task.h"
 #include "validate/types.h"
 
@@ -70,6 +71,7 @@ static void cleared(struct sgh_remains *remains)
 {
 	struct sgh_sweep *sweep = remains->arg;
 
+	SGH_FAIL_POINT("sweep.cleared");
 	if (remains->status) {
 		note(sweep, remains->status, &remains->err);
 	} else {
@@ -108,6 +110,7 @@ static void record_read(struct sgh_store_op *op)
 	struct sangraha_error err;
 	int status = op->status;
 
+	SGH_FAIL_POINT("sweep.record-read");
 	sgh_record_fini(record);
 	*record = (struct sgh_record){ .offset = -1 };
 	if (!status)
@@ -172,6 +175,7 @@ static void listed(struct sgh_store_op *op)
 {
 	struct sgh_sweep *sweep = op->arg;
 
+	SGH_FAIL_POINT("sweep.listed");
 	/* Without the bucket nothing was ever begun. */
 	if (op->status && op->status != SANGRAHA_E_NOT_FOUND) {
 		note(sweep, op->status, &op->err);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "wire/fields.h"
 
 #define PARALLEL       16
@@ -175,6 +176,7 @@ void sgh_task_deliver(void *arg, struct sgh_delivery *delivery)
 	task->started_us = sgh_now_us();
 	task->deadline_ms = SGH_NEVER;
 	task->job.run = on_worker;
+	SGH_FAIL_POINT("task.delivered");
 	sgh_tally_begin(&service->tally);
 	if (service->kind->on_worker && !late_by_header(delivery->message))
 		sgh_pool_submit(service->pool, &task->job);

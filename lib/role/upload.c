@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/thread.h"
 
 /*
@@ -287,6 +288,7 @@ static void send_large(struct sangraha_upload *upload)
 		sgh_upload_fail(upload, status, &err);
 		return;
 	}
+	SGH_FAIL_POINT("upload.accepted");
 	pthread_mutex_lock(&upload->state.lock);
 	upload->state.whole = true;
 	pthread_mutex_unlock(&upload->state.lock);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/upload.h"
 
 /*
@@ -125,6 +126,7 @@ static bool settle_locked(struct sgh_upload_part *part)
 	struct sangraha_error err;
 	int status = part->move.status;
 
+	SGH_FAIL_POINT("upload.part-stored");
 	moving_locked(part, false);
 	/* An earlier try may have ended well: whose object that is, the receiver sees. */
 	if (part->move.kind == SGH_TICKET_PUT && status == SANGRAHA_E_PRECONDITION)

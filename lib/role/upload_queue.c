@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/upload.h"
 
 /*
@@ -67,8 +68,10 @@ enum sgh_verb sgh_upload_next_locked(struct sangraha_upload *upload, unsigned la
 						upload->state.submitted)
 			       ? SGH_PUT_BEGIN
 			       : SGH_VERB_UNKNOWN;
-	if (is_stored_locked(upload))
+	if (is_stored_locked(upload)) {
+		SGH_FAIL_POINT("upload.all-stored");
 		return SGH_PUT_COMMIT;
+	}
 	*ret_first = extend_from_locked(upload, lacking, now);
 	return *ret_first ? SGH_PUT_EXTEND : SGH_VERB_UNKNOWN;
 }
@@ -250,6 +253,7 @@ static void begun_locked(struct sangraha_upload *upload, struct sangraha_result 
 	const struct sgh_ticket *ticket = reply ? reply->ticket : NULL;
 	bool parts = upload->kind == SGH_UPLOAD_PARTS;
 
+	SGH_FAIL_POINT("upload.begun");
 	upload->state.begun = !result->status;
 	if (result->status) {
 		fail_by_locked(upload, result);
@@ -270,6 +274,7 @@ static void extended_locked(struct sangraha_upload *upload,
 {
 	const struct sgh_reply *reply = result->reply;
 
+	SGH_FAIL_POINT("upload.extended");
 	if (sgh_status_passing(result->status) &&
 	    ++upload->state.extend_failures <= EXTEND_TRIES) {
 		upload->state.extend_ms = sgh_now_ms() + EXTEND_AGAIN_MS;
@@ -308,6 +313,7 @@ static void overtaken_locked(struct sangraha_upload *upload)
 static void committed_locked(struct sangraha_upload *upload,
 			     struct sangraha_result *result)
 {
+	SGH_FAIL_POINT("upload.committed");
 	upload->state.left = sgh_status_passing(result->status);
 	if (!result->status)
 		upload->state.there = sgh_take(result->reply);
@@ -319,6 +325,8 @@ static void committed_locked(struct sangraha_upload *upload,
 
 static void settle_locked(struct sangraha_upload *upload, struct sangraha_result *result)
 {
+	if (upload->state.verb == SGH_PUT_ABORT)
+		SGH_FAIL_POINT("upload.aborted");
 	upload->state.calling = false;
 	if (upload->state.verb == SGH_PUT_BEGIN)
 		begun_locked(upload, result);

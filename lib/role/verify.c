@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/large.h"
 #include "wire/sha256.h"
 
@@ -163,6 +164,7 @@ static void finish(struct sgh_task *task)
 		refuse(task, &err);
 	} else {
 		leave_turn(task);
+		SGH_FAIL_POINT("verify.accepted");
 		verify->then(task);
 	}
 }
@@ -199,6 +201,7 @@ static void piece_read(struct sgh_task *task)
 	const struct sgh_store_op *op = &task->op;
 	struct sangraha_error err = op->err;
 
+	SGH_FAIL_POINT("verify.piece-read");
 	if (!op->status && op->data && op->data->length) {
 		verify->tries = 0;
 		task->job.run = looked_at;

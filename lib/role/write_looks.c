@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/id.h"
 #include "role/write.h"
 
@@ -18,6 +19,7 @@ static void removed(struct sgh_task *task)
 {
 	struct sgh_write *write = task->state;
 
+	SGH_FAIL_POINT("write.taken-back");
 	if (task->op.status)
 		sgh_task_retry(task, &task->op.err);
 	else if (write->taken_back)
@@ -40,6 +42,7 @@ static void looked_after(struct sgh_task *task)
 {
 	struct sgh_write *write = task->state;
 
+	SGH_FAIL_POINT("write.looked-after");
 	if (task->op.status == SANGRAHA_E_NOT_FOUND)
 		write->clear(task);
 	else if (task->op.status)
@@ -67,6 +70,7 @@ static void looked(struct sgh_task *task)
 	char buried[SGH_RECORD_KEY_SIZE];
 
 	sgh_record_key_deleted(buried, write->type.name, task->request->object_id);
+	SGH_FAIL_POINT("write.looked");
 	for (size_t i = 0; i < write->look_count; i++) {
 		struct sgh_store_op *op = &write->looks[i];
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "role/receiver.h"
 #include "role/write.h"
 #include "wire/sha256.h"
@@ -111,6 +112,7 @@ static void claim_read(struct sgh_task *task)
 	enum standing standing;
 	struct sangraha_error err;
 
+	SGH_FAIL_POINT("write.claim-read");
 	if (task->op.status)
 		sgh_task_retry(task, &task->op.err);
 	else if (judge(task, &standing, &err))
@@ -128,6 +130,7 @@ static void claimed(struct sgh_task *task)
 {
 	struct sgh_write *write = task->state;
 
+	SGH_FAIL_POINT("write.claimed");
 	if (task->op.status == SANGRAHA_E_PRECONDITION)
 		get(task, claim_read);
 	else if (task->op.status)
@@ -165,6 +168,7 @@ static void not_recorded(struct sgh_task *task, const struct sangraha_error *err
 
 static void replaced(struct sgh_task *task)
 {
+	SGH_FAIL_POINT("write.failure-recorded");
 	if (task->op.status)
 		not_recorded(task, &task->op.err);
 	else
@@ -177,6 +181,7 @@ static void failure_read(struct sgh_task *task)
 	enum standing standing;
 	struct sangraha_error err;
 
+	SGH_FAIL_POINT("write.failure-read");
 	if (task->op.status)
 		not_recorded(task, &task->op.err);
 	else if (judge(task, &standing, &err))

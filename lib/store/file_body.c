@@ -11,6 +11,7 @@
 
 #include "base/datadir.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 
 /* Bodies that are files: their numbers, names and bytes. Rows are not known here. */
 
@@ -95,6 +96,7 @@ void sgh_file_number_take(struct sgh_file_bodies *bodies, struct sgh_file_number
 	number->value = bodies->s.next++;
 	sgh_list_append(&bodies->s.unsettled, &number->link);
 	pthread_mutex_unlock(&bodies->s.lock);
+	SGH_FAIL_POINT("file.numbered");
 }
 
 void sgh_file_body_move(struct sgh_file_bodies *bodies, struct sgh_file_body *to,
@@ -158,6 +160,7 @@ static int enter_locked(struct sgh_file_bodies *bodies, uint64_t number,
 	snprintf(name, sizeof(name), "%" PRIu64, number);
 	if (mkdirat(bodies->fd, name, 0700) && errno != EEXIST)
 		return fail_write(bodies, errno, err);
+	SGH_FAIL_POINT("file.folder-made");
 	fd = openat(bodies->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return fail_write(bodies, errno, err);
@@ -166,6 +169,7 @@ static int enter_locked(struct sgh_file_bodies *bodies, uint64_t number,
 		close(fd);
 		return rc;
 	}
+	SGH_FAIL_POINT("file.folder-synced");
 	if (bodies->folder.fd >= 0)
 		close(bodies->folder.fd);
 	bodies->folder.fd = fd;
@@ -203,6 +207,7 @@ int sgh_file_body_create(struct sgh_file_bodies *bodies, struct sgh_file_body *b
 	name_of(body->number.value, name);
 	body->fd = openat(bodies->fd, name,
 			  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	SGH_FAIL_POINT("file.created");
 	return body->fd < 0 ? fail_write(bodies, errno, err) : 0;
 }
 
@@ -222,6 +227,7 @@ int sgh_file_body_append(struct sgh_file_bodies *bodies, struct sgh_file_body *b
 		length -= (size_t)count;
 		body->size += (uint64_t)count;
 	}
+	SGH_FAIL_POINT("file.written");
 	return 0;
 }
 
@@ -230,11 +236,13 @@ int sgh_file_body_finish(struct sgh_file_bodies *bodies, struct sgh_file_body *b
 {
 	int rc = fdatasync(body->fd) ? fail_write(bodies, errno, err) : 0;
 
+	SGH_FAIL_POINT("file.synced");
 	if (close(body->fd) && !rc)
 		rc = fail_write(bodies, errno, err);
 	body->fd = -1;
 	if (!rc)
 		rc = sync_folder(bodies, body->folder, err);
+	SGH_FAIL_POINT("file.named");
 	sgh_file_body_close(body);
 	return rc;
 }
@@ -271,6 +279,7 @@ static int sync_removed(struct sgh_file_bodies *bodies, uint64_t folder,
 	if (fd < 0)
 		return errno == ENOENT ? 0 : fail_write(bodies, errno, err);
 	rc = sync_folder(bodies, fd, err);
+	SGH_FAIL_POINT("file.removal-synced");
 	close(fd);
 	if (!rc)
 		remove_folder(bodies, name, folder);
@@ -285,6 +294,7 @@ static int remove_file(struct sgh_file_bodies *bodies, uint64_t number,
 	name_of(number, name);
 	if (unlinkat(bodies->fd, name, 0) && errno != ENOENT)
 		return fail_write(bodies, errno, err);
+	SGH_FAIL_POINT("file.removed");
 	return 0;
 }
 

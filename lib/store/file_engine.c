@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 
 /* One folder: its database, its body files, and the threads of both. */
 
@@ -197,6 +198,7 @@ static int recover(struct sgh_file_engine *engine, struct sangraha_error *err)
 		rc = sgh_file_bodies_sweep(&engine->bodies, engine->low, next, is_used,
 					   reader, err);
 	sgh_file_reader_put(engine, reader);
+	SGH_FAIL_POINT("file.swept");
 	if (!rc)
 		sgh_file_trash_kick(engine);
 	return rc;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "wire/sha256.h"
 
 /* What the mover needs of a folder: handles, and bodies that come in pieces. */
@@ -80,6 +81,7 @@ static void append(struct sgh_job *job)
 	if (!rc)
 		rc = sgh_sha256_update(taken->hash, taken->data, taken->data_length,
 				       &err);
+	SGH_FAIL_POINT("file.piece-written");
 	taken->body.appended(&taken->body, rc, &err);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 
 /*
  * Body files that no row names any more. A run looks what is in the trash, removes those
@@ -71,6 +72,7 @@ static void forgotten(struct sgh_db_job *job, int status,
 	struct sgh_file_engine *engine =
 		sgh_container_of(job, struct sgh_file_engine, trash.forget);
 
+	SGH_FAIL_POINT("file.trash-forgotten");
 	if (status)
 		end(engine, status, err);
 	else
@@ -109,6 +111,7 @@ static void look(struct sgh_job *job)
 	}
 	engine->trash.status = sgh_file_bodies_remove(
 		&engine->bodies, engine->trash.numbers, &engine->trash.count, err);
+	SGH_FAIL_POINT("file.trash-removed");
 	if (!engine->trash.count) {
 		end(engine, engine->trash.status, err);
 		return;

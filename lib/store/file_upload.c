@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 
 /*
  * The changes of uploads. A part is a file and a row, as a large object is; completing one
@@ -156,6 +157,7 @@ int sgh_file_put_part(struct sgh_db_job *job, struct sgh_db *db,
 	self->trashed = found == 1;
 	if (!rc && found)
 		rc = sgh_file_run_number(db, SGH_FILE_W_TRASH, there.file, err);
+	SGH_FAIL_POINT("file.part-written");
 	return rc ? rc : sgh_file_raise_low(self, db, err);
 }
 
@@ -193,6 +195,7 @@ static int abort_upload(struct sgh_db_job *job, struct sgh_db *db,
 		return rc;
 	self->wrote = true;
 	rc = drop_parts(self, db, upload, 0, BEHIND_ALL, err);
+	SGH_FAIL_POINT("file.parts-dropped");
 	return rc ? rc : sgh_file_run_number(db, SGH_FILE_W_DROP_UPLOAD, upload, err);
 }
 
@@ -330,6 +333,7 @@ static int complete(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_e
 		rc = join(db, upload, &whole, err);
 	if (!rc)
 		rc = make_object(self, db, upload, &whole, err);
+	SGH_FAIL_POINT("file.upload-completed");
 	return rc ? rc : sgh_file_run_number(db, SGH_FILE_W_DROP_UPLOAD, upload, err);
 }
 

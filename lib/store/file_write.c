@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "wire/sha256.h"
 
 /*
@@ -168,6 +169,7 @@ static int put(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_error 
 		rc = sgh_file_trash_body(self, db, &row, err);
 	if (!rc && self->in_file)
 		rc = sgh_file_raise_low(self, db, err);
+	SGH_FAIL_POINT("file.row-written");
 	return rc;
 }
 
@@ -187,6 +189,7 @@ static int erase(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_erro
 		return rc;
 	self->wrote = true;
 	rc = sgh_file_run_number(db, SGH_FILE_W_DELETE, row.id, err);
+	SGH_FAIL_POINT("file.row-erased");
 	return rc ? rc : sgh_file_trash_body(self, db, &row, err);
 }
 
@@ -200,6 +203,7 @@ static int make_bucket(struct sgh_db_job *job, struct sgh_db *db,
 
 	sqlite3_bind_text(statement, 1, self->bucket, -1, SQLITE_STATIC);
 	rc = sgh_db_run(db, statement, err);
+	SGH_FAIL_POINT("file.bucket-made");
 	self->wrote = !rc && sqlite3_changes(sgh_db_writer(db)) > 0;
 	return rc;
 }
@@ -239,6 +243,7 @@ static void doubt_ended(struct sgh_db_job *job, int status,
 	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
 	struct sgh_file_engine *engine = self->file->engine;
 
+	SGH_FAIL_POINT("file.doubted");
 	if (status) {
 		sgh_file_number_stick(&engine->bodies, &self->body_file.number);
 	} else {
@@ -269,6 +274,7 @@ static void changed(struct sgh_db_job *job, int status, const struct sangraha_er
 	struct sgh_file_op *self = sgh_container_of(job, struct sgh_file_op, change);
 	struct sgh_file_engine *engine = self->file->engine;
 
+	SGH_FAIL_POINT("file.committed");
 	note(self, status, err);
 	if (status && self->in_file) {
 		put_failed(self);
