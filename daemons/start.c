@@ -53,6 +53,7 @@ int sgh_start_client(const struct sgh_program *program, struct sangraha_client *
 		.no_large_writes = !sgh_config_number(config, SGH_SET_LARGE_WRITES),
 		.idle_timeout_ms = sgh_program_number(program, SGH_SET_IDLE_TIMEOUT),
 		.store_ca_file = sgh_config_text(config, SGH_SET_STORE_CA_FILE),
+		.async_timeout_ms = sgh_program_number(program, SGH_SET_ASYNC_TIMEOUT),
 	};
 
 	return sangraha_client_new(program->context, program->queue, &options, ret, err);

@@ -50,6 +50,7 @@ struct sangraha_client_options {
 	int no_large_writes; /* 1: objects over the inline limit are SANGRAHA_E_TOO_LARGE */
 	unsigned idle_timeout_ms;  /* a transfer without a byte fails after; 0: 30000 */
 	const char *store_ca_file; /* PEM, of https stores; NULL: the system's */
+	unsigned async_timeout_ms; /* a put with `async` is done by then; 0: a day */
 };
 
 /*
@@ -153,6 +154,11 @@ const char *sangraha_result_rule(const struct sangraha_result *result);
 int64_t sangraha_result_offset(const struct sangraha_result *result);
 /* The object id that was asked for, minted ones included; "" for a list. Since: 0.1 */
 const char *sangraha_result_id(const struct sangraha_result *result);
+/*
+ * Of a put with `async`: when the write will not be begun any more, in Unix milliseconds;
+ * 0 of anything else. Since: 0.1
+ */
+int64_t sangraha_result_until_ms(const struct sangraha_result *result);
 
 /* What all requests share. */
 struct sangraha_request_options {
@@ -186,7 +192,8 @@ struct sangraha_put_options {
 	size_t meta_count; /* pairs, at most 32; 512 bytes of names and encoded values */
 	/*
 	 * 1: done when the broker has confirmed, without an answer from a receiver, which
-	 * has a day then; sangraha_client_operation() tells what became of it.
+	 * has the client's async_timeout_ms then; sangraha_client_operation() tells what
+	 * became of it.
 	 */
 	int async;
 };
@@ -419,6 +426,12 @@ int sangraha_upload_write(struct sangraha_upload *upload, const void *data, size
  */
 int sangraha_upload_add_meta(struct sangraha_upload *upload, const char *name,
 			     const char *value, struct sangraha_error *err);
+
+/*
+ * The id of the object that it is to become, minted ones included. Borrowed from the
+ * upload. Since: 0.1
+ */
+const char *sangraha_upload_id(const struct sangraha_upload *upload);
 
 /*
  * Why sangraha_upload_write() refused the body, with rule and offset; NULL as long as

@@ -9,7 +9,6 @@
 #include <strings.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/util.h"
 #include "rest/answer.h"
 #include "rest/client.h"
@@ -17,8 +16,7 @@
 #include "rest/objects.h"
 #include "wire/filename.h"
 
-#define META_HEADER      "Sangraha-Meta-"
-#define ASYNC_TIMEOUT_MS 86400000
+#define META_HEADER "Sangraha-Meta-"
 
 static int invalid(struct sgh_web_request *request, const char *detail)
 {
@@ -55,6 +53,9 @@ int sgh_put_open(struct sgh_web_request *request, int64_t length)
 				     sgh_web_request_wake, request, &put->upload, &err);
 	if (status)
 		return sgh_problem_set_error(&request->problem, status, &err);
+	/* So that an answer which does not wait for the client's can name it. */
+	snprintf(request->operation_id, sizeof(request->operation_id), "%s",
+		 sangraha_upload_id(put->upload));
 	/* For sgh_web_request_wake(), which is called from any thread. */
 	sgh_web_request_ref(request);
 	return 0;
@@ -249,8 +250,7 @@ static int read_key(struct sgh_web_request *request)
 		if (*c < 0x20 || *c > 0x7e)
 			return invalid(request, "Idempotency-Key is printable ASCII");
 	request->put->idempotency_key = key;
-	/* The id is known before anybody answers: a time-out can name it. */
-	return sangraha_id_from_key(key, request->operation_id, NULL);
+	return 0;
 }
 
 static int read_digest(struct sgh_web_request *request)
@@ -387,8 +387,6 @@ enum sgh_step sgh_put_start(struct sgh_web_request *request)
 		end_upload(request, false);
 		return request->waits ? SGH_STEP_WAIT : SGH_STEP_ANSWER;
 	}
-	/* The time-out is the broker's to confirm in; the client knows the other one. */
-	put->until_ms = sgh_time_ms() + ASYNC_TIMEOUT_MS;
 	sgh_web_request_ref(request);
 	status = sangraha_upload_submit(sgh_take(put->upload), sgh_web_request_done,
 					request, &err);
@@ -396,13 +394,14 @@ enum sgh_step sgh_put_start(struct sgh_web_request *request)
 	return sgh_submitted(request, status, &err);
 }
 
-static void answer_accepted(struct sgh_web_request *request)
+static void answer_accepted(struct sgh_web_request *request,
+			    const struct sangraha_result *result)
 {
 	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(1 << 10);
 	char location[96];
 
 	snprintf(location, sizeof(location), "/v1/operations/%s?until=%" PRId64,
-		 request->operation_id, request->put->until_ms);
+		 request->operation_id, sangraha_result_until_ms(result));
 	sgh_buf_printf(&buf, "{\"id\":\"%s\",\"state\":\"pending\"}",
 		       request->operation_id);
 	sgh_answer_buf(request, 202, &buf);
@@ -460,7 +459,7 @@ void sgh_put_finish(struct sgh_web_request *request, struct sangraha_result *res
 		return;
 	/* What is larger than a message is never left to be done later. */
 	if (request->put->async && !sangraha_result_object(result))
-		answer_accepted(request);
+		answer_accepted(request, result);
 	else
 		answer_created(request, result);
 }

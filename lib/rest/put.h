@@ -20,8 +20,7 @@ struct sgh_put {
 	const char *idempotency_key;       /* NULL: none; MHD's memory */
 	char sha256[SANGRAHA_SHA256_SIZE]; /* of the request's content; "" */
 	bool async;
-	bool refused;     /* by the client: the result says why, once it is there */
-	int64_t until_ms; /* of an asynchronous one: Unix */
+	bool refused; /* by the client: the result says why, once it is there */
 	char *meta_names[SGH_META_MAX];
 	char *meta_values[SGH_META_MAX];
 	size_t meta_count;

@@ -332,7 +332,7 @@ static void finish(struct sgh_web_request *request)
 	/* A refusal stays one, whatever is left of the body. */
 	if (request->problem.http)
 		return;
-	/* Of a write without a key the client has minted the id, and not told it yet. */
+	/* It may be stored nevertheless: say where that will be known. */
 	if (request->put)
 		memcpy(request->problem.operation, request->operation_id,
 		       sizeof(request->operation_id));

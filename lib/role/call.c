@@ -134,11 +134,14 @@ static void end(struct call *call, int status, const struct sangraha_error *err)
 
 static void end_late(struct call *call)
 {
+	bool reads = call->request->verb >= SGH_GET;
+	const char *missing = sgh_client_misses(call->client, reads);
 	struct sangraha_error err;
 
 	sgh_fail(&err, SANGRAHA_E_TIMEOUT, 0,
-		 "no answer came in %lld ms; what became of the request is not known",
-		 (long long)((sgh_now_us() - call->started_us) / 1000));
+		 "no answer came in %lld ms%s%s; what became of the request is not known",
+		 (long long)((sgh_now_us() - call->started_us) / 1000),
+		 missing ? ", " : "", missing ? missing : "");
 	end(call, SANGRAHA_E_TIMEOUT, &err);
 }
 
@@ -413,8 +416,10 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 	call->direct = direct || client->direct;
 	call->started_us = sgh_now_us();
 	call->deadline_ms = sgh_now_ms() + timeout_ms;
-	request->deadline =
-		sgh_time_ms() + (request->reply_to ? timeout_ms : SGH_ASYNC_MS);
+	request->deadline = sgh_time_ms() +
+			    (request->reply_to ? timeout_ms : client->async_timeout_ms);
+	if (!request->reply_to)
+		call->result->until_ms = request->deadline;
 	status = enter(call, &send, err);
 	if (status) {
 		call_unref(call);

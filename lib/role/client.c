@@ -15,6 +15,7 @@
 
 #define TIMEOUT_DEFAULT_MS 30000
 #define IDLE_DEFAULT_MS    30000
+#define ASYNC_DEFAULT_MS   86400000
 #define IN_FLIGHT_DEFAULT  4096
 #define DISPATCH_MAX       256
 #define SPOOL_DEFAULT      (4 << 20)
@@ -236,11 +237,33 @@ static void tick(struct sgh_timer *timer)
 	sgh_timer_arm(client->timers, &client->tick, sgh_now_ms() + TICK_MS);
 }
 
+static bool is_fresh_locked(const struct sgh_probe *probe)
+{
+	return probe->seen_ms && sgh_now_ms() - probe->seen_ms <= PROBE_VALID_MS;
+}
+
 static int consumed_locked(const struct sgh_probe *probe)
 {
-	bool fresh = probe->seen_ms && sgh_now_ms() - probe->seen_ms <= PROBE_VALID_MS;
+	return is_fresh_locked(probe) && probe->consumed ? SANGRAHA_HEALTH_OK
+							 : SANGRAHA_HEALTH_DOWN;
+}
 
-	return fresh && probe->consumed ? SANGRAHA_HEALTH_OK : SANGRAHA_HEALTH_DOWN;
+/* Only what the broker has said just now: without its word nobody is known to be away. */
+const char *sgh_client_misses(struct sangraha_client *client, bool reads)
+{
+	const struct sgh_probe *probe =
+		&client->state.probes[reads ? SGH_PROBE_READS : SGH_PROBE_WRITES];
+	bool broker = sgh_queue_ready(client->queue, false);
+	bool missing;
+
+	pthread_mutex_lock(&client->state.lock);
+	missing = is_fresh_locked(probe) && !probe->consumed;
+	pthread_mutex_unlock(&client->state.lock);
+	if (!broker)
+		return "and the broker is not there";
+	if (!missing)
+		return NULL;
+	return reads ? "and no getter is there" : "and no receiver is there";
 }
 
 void sangraha_client_health(struct sangraha_client *client,
@@ -297,6 +320,8 @@ static void init(struct sangraha_client *client, struct sangraha_context *contex
 	client->direct = sgh_option(options, direct, 0) != 0;
 	client->persistent_reads = sgh_option(options, persistent_reads, 0) != 0;
 	client->idle_timeout_ms = sgh_option(options, idle_timeout_ms, IDLE_DEFAULT_MS);
+	client->async_timeout_ms =
+		sgh_option(options, async_timeout_ms, ASYNC_DEFAULT_MS);
 	client->tick.fire = tick;
 	pthread_mutex_init(&client->move.lock, NULL);
 	pthread_mutex_init(&client->state.lock, NULL);

@@ -14,7 +14,6 @@
 #include "wire/protocol.h"
 
 #define SGH_CALL_CHAINS 1024 /* a power of two */
-#define SGH_ASYNC_MS    (86400 * 1000LL)
 
 enum sgh_client_probe {
 	SGH_PROBE_WRITES,
@@ -50,6 +49,7 @@ struct sangraha_client {
 	uint64_t max_object_size;
 	bool large_writes;
 	unsigned timeout_ms;
+	unsigned async_timeout_ms;
 	unsigned max_in_flight;
 	bool direct;
 	bool persistent_reads;
@@ -77,6 +77,12 @@ struct sangraha_client {
 		bool closing;
 	} state;
 };
+
+/*
+ * Why a request may have got no answer, as far as the broker's word goes: "and no receiver
+ * is there"; NULL when nothing is known to be missing.
+ */
+const char *sgh_client_misses(struct sangraha_client *client, bool reads);
 
 struct sangraha_client *sgh_client_ref(struct sangraha_client *client);
 void sgh_client_unref(struct sangraha_client *client);
@@ -107,6 +113,7 @@ struct sangraha_result {
 	struct sangraha_error err;
 	struct sgh_reply *reply; /* NULL: no answer came */
 	char id[SANGRAHA_ID_SIZE];
+	int64_t until_ms; /* of an asynchronous put: Unix; 0 */
 };
 
 /*

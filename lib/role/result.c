@@ -119,3 +119,8 @@ const char *sangraha_result_id(const struct sangraha_result *result)
 {
 	return result ? result->id : NULL;
 }
+
+int64_t sangraha_result_until_ms(const struct sangraha_result *result)
+{
+	return result ? result->until_ms : 0;
+}

@@ -202,6 +202,11 @@ int sangraha_upload_add_meta(struct sangraha_upload *upload, const char *name,
 	return sgh_request_add_meta(upload->request, name, value, err);
 }
 
+const char *sangraha_upload_id(const struct sangraha_upload *upload)
+{
+	return upload ? upload->request->object_id : NULL;
+}
+
 const struct sangraha_verdict *
 sangraha_upload_verdict(const struct sangraha_upload *upload)
 {

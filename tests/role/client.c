@@ -409,6 +409,47 @@ static void no_answer_is_a_timeout(void **state)
 	empty(&box);
 }
 
+/* Whether a request that got no answer is told that nobody is there. */
+static bool misses(struct t_roles *f, const char *what)
+{
+	struct box box = { 0 };
+	bool says;
+
+	submit_brief(f, 1, &box);
+	t_fails(SANGRAHA_E_TIMEOUT, ended(f, &box));
+	says = strstr(t_err.message, what) != NULL;
+	empty(&box);
+	return says;
+}
+
+static void a_timeout_says_that_nobody_is_there(void **state)
+{
+	struct t_roles *f = *state;
+
+	/* The broker's word comes a moment after the start. */
+	t_wait(misses(f, ", and no receiver is there;"));
+	memory_queue_disconnect(f->client_queue);
+	assert_true(misses(f, ", and the broker is not there;"));
+}
+
+static void an_asynchronous_one_has_the_time_of_the_options(void **state)
+{
+	struct sangraha_put_options options = { .size = sizeof(options), .async = 1 };
+	struct t_roles *f = *state;
+	struct box box = { 0 };
+	int64_t before = sgh_time_ms();
+	int64_t until;
+
+	sangraha_client_free(sgh_take(f->client));
+	sangraha_queue_unref(sgh_take(f->client_queue));
+	start(f, (struct sangraha_client_options){ .async_timeout_ms = 90000 });
+	t_ok(submit(f, &options, &box));
+	t_ok(ended(f, &box));
+	until = sangraha_result_until_ms(box.result);
+	assert_in_range(until, before + 90000, sgh_time_ms() + 90000);
+	empty(&box);
+}
+
 static void asynchronous_is_done_when_confirmed(void **state)
 {
 	struct sangraha_put_options options = { .size = sizeof(options), .async = 1 };
@@ -427,6 +468,7 @@ static void asynchronous_is_done_when_confirmed(void **state)
 	assert_null(request->reply_to);
 	assert_string_equal(sangraha_result_id(box.result), request->object_id);
 	assert_true(request->deadline > sgh_time_ms() + 80000000);
+	assert_int_equal(sangraha_result_until_ms(box.result), request->deadline);
 	sgh_request_free(request);
 	empty(&box);
 }
@@ -769,7 +811,9 @@ static const struct CMUnitTest tests[] = {
 	CASE(late_and_double_answers_are_ignored),
 	CASE(nonsense_is_ignored),
 	CASE(no_answer_is_a_timeout),
+	CASE(a_timeout_says_that_nobody_is_there),
 	CASE(asynchronous_is_done_when_confirmed),
+	CASE(an_asynchronous_one_has_the_time_of_the_options),
 	CASE(no_queue_is_unavailable),
 	CASE(a_full_queue_is_overloaded),
 	CASE(without_a_connection_it_fails_at_once),

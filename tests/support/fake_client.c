@@ -601,8 +601,7 @@ int sangraha_upload_submit(struct sangraha_upload *upload, sangraha_done_fn *don
 	seen->body = sgh_take(upload->data);
 	seen->body_length = upload->length;
 	fake->state.requests++;
-	status = submit_locked(fake, "0199f2c4-0000-7000-8000-00000000feed", done, arg,
-			       err);
+	status = submit_locked(fake, FAKE_UPLOAD_ID, done, arg, err);
 	if (!status)
 		last_locked(fake)->refused = upload->refused;
 	pthread_mutex_unlock(&fake->state.lock);
@@ -798,4 +797,14 @@ int64_t sangraha_result_offset(const struct sangraha_result *result)
 const char *sangraha_result_id(const struct sangraha_result *result)
 {
 	return result->id;
+}
+
+int64_t sangraha_result_until_ms(const struct sangraha_result *result)
+{
+	return result->answer.until_ms;
+}
+
+const char *sangraha_upload_id(const struct sangraha_upload *upload)
+{
+	return FAKE_UPLOAD_ID;
 }

@@ -33,8 +33,9 @@ struct fake_answer {
 	const char *rule;
 	int64_t offset;
 	bool has_offset;
-	const char *id; /* NULL: the object's */
-	int submit;     /* the submit call itself fails with this status */
+	const char *id;   /* NULL: the object's */
+	int64_t until_ms; /* of an asynchronous put */
+	int submit;       /* the submit call itself fails with this status */
 };
 
 /* What was asked for last; "" for what was not given. */
@@ -59,6 +60,9 @@ struct fake_seen {
 	char *body;
 	size_t body_length;
 };
+
+/* What an upload is to become. */
+#define FAKE_UPLOAD_ID "0199f2c4-0000-7000-8000-00000000feed"
 
 struct sangraha_client *fake_new(void);
 /* All requests from now on. */
