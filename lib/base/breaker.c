@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 
-#define PROBE_MS 1000
+#define PROBE_MS 500
 
 enum gauge {
 	CLOSED = 0,
@@ -24,21 +24,36 @@ void sgh_breaker_fini(struct sgh_breaker *breaker)
 	pthread_mutex_destroy(&breaker->state.lock);
 }
 
-bool sgh_breaker_allow(struct sgh_breaker *breaker)
+static bool due_locked(struct sgh_breaker *breaker)
 {
 	int64_t now = sgh_now_ms();
-	bool allow = true;
+	bool due = now >= breaker->state.probe_ms;
+
+	if (due)
+		breaker->state.probe_ms = now + PROBE_MS;
+	if (due && breaker->state.opened_ms)
+		sgh_metric_set(breaker->gauge, HALF_OPEN);
+	return due;
+}
+
+bool sgh_breaker_allow(struct sgh_breaker *breaker)
+{
+	bool allow;
 
 	pthread_mutex_lock(&breaker->state.lock);
-	if (breaker->state.opened_ms) {
-		allow = now >= breaker->state.probe_ms;
-		if (allow) {
-			breaker->state.probe_ms = now + PROBE_MS;
-			sgh_metric_set(breaker->gauge, HALF_OPEN);
-		}
-	}
+	allow = !breaker->state.opened_ms || due_locked(breaker);
 	pthread_mutex_unlock(&breaker->state.lock);
 	return allow;
+}
+
+bool sgh_breaker_probe(struct sgh_breaker *breaker)
+{
+	bool probe;
+
+	pthread_mutex_lock(&breaker->state.lock);
+	probe = breaker->state.failures && due_locked(breaker);
+	pthread_mutex_unlock(&breaker->state.lock);
+	return probe;
 }
 
 void sgh_breaker_success(struct sgh_breaker *breaker)
@@ -64,6 +79,27 @@ void sgh_breaker_failure(struct sgh_breaker *breaker)
 	if (breaker->state.opened_ms)
 		sgh_metric_set(breaker->gauge, OPEN);
 	pthread_mutex_unlock(&breaker->state.lock);
+}
+
+void sgh_breaker_doubt(struct sgh_breaker *breaker)
+{
+	pthread_mutex_lock(&breaker->state.lock);
+	if (!breaker->state.failures)
+		breaker->state.failures = 1;
+	pthread_mutex_unlock(&breaker->state.lock);
+}
+
+enum sgh_breaker_state sgh_breaker_state(struct sgh_breaker *breaker)
+{
+	enum sgh_breaker_state state = SGH_BREAKER_CLOSED;
+
+	pthread_mutex_lock(&breaker->state.lock);
+	if (breaker->state.opened_ms)
+		state = SGH_BREAKER_OPEN;
+	else if (breaker->state.failures)
+		state = SGH_BREAKER_FAILING;
+	pthread_mutex_unlock(&breaker->state.lock);
+	return state;
 }
 
 int64_t sgh_breaker_open_ms(struct sgh_breaker *breaker)

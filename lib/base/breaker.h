@@ -9,8 +9,9 @@
 struct sgh_metric;
 
 /*
- * A circuit breaker: closed until `threshold` failures in a row; then open, and once a
- * second (half open) one request is let through to see. Usable from any thread.
+ * A circuit breaker: closed until `threshold` failures in a row; then open, and twice a
+ * second (half open) one request is let through to see. Nothing is waited for: one that is
+ * let through and never heard of again keeps nobody from the next. Usable from any thread.
  */
 struct sgh_breaker {
 	unsigned threshold;
@@ -23,6 +24,12 @@ struct sgh_breaker {
 	} state;
 };
 
+enum sgh_breaker_state {
+	SGH_BREAKER_CLOSED,
+	SGH_BREAKER_FAILING, /* closed, but the last that was heard was a failure */
+	SGH_BREAKER_OPEN,
+};
+
 void sgh_breaker_init(struct sgh_breaker *breaker, unsigned threshold,
 		      struct sgh_metric *gauge);
 void sgh_breaker_fini(struct sgh_breaker *breaker);
@@ -30,6 +37,11 @@ void sgh_breaker_fini(struct sgh_breaker *breaker);
 bool sgh_breaker_allow(struct sgh_breaker *breaker);
 void sgh_breaker_success(struct sgh_breaker *breaker);
 void sgh_breaker_failure(struct sgh_breaker *breaker);
+/* Something went wrong that proves nothing: failing, but never open by this alone. */
+void sgh_breaker_doubt(struct sgh_breaker *breaker);
+enum sgh_breaker_state sgh_breaker_state(struct sgh_breaker *breaker);
+/* Whether it is time to see again, open or failing; true for one twice a second. */
+bool sgh_breaker_probe(struct sgh_breaker *breaker);
 /* For how many milliseconds it has been open; 0 when closed. */
 int64_t sgh_breaker_open_ms(struct sgh_breaker *breaker);
 
