@@ -171,6 +171,7 @@ static struct sgh_http *http_alloc(const struct sgh_http_options *options)
 	sgh_list_init(&http->free);
 	sgh_list_init(&http->readers);
 	sgh_list_init(&http->others);
+	sgh_list_init(&http->urgent);
 	sgh_list_init(&http->state.submitted);
 	sgh_list_init(&http->state.granted);
 	sgh_list_init(&http->state.noted);

@@ -79,6 +79,11 @@ struct sgh_http_request {
 	/* Never use a kept connection: the request must not be sent twice. */
 	bool once;
 	/*
+	 * Goes before the others, and over `connections` as far as there is room: whoever
+	 * wants to know whether a peer answers asks when all of them wait for it.
+	 */
+	bool urgent;
+	/*
 	 * 0: the default. Silence in the middle, and between the last byte of the request
 	 * and the first of the answer. No time counts in which we are the ones who wait:
 	 * for memory, or paused.

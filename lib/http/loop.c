@@ -150,6 +150,7 @@ static void check_limits(struct sgh_http *http)
 		check_transfer(sgh_list_entry(link, struct sgh_transfer, link), now);
 	check_waiting(http, &http->readers, now);
 	check_waiting(http, &http->others, now);
+	check_waiting(http, &http->urgent, now);
 }
 
 void sgh_http_note_silence(struct sgh_transfer *transfer)
@@ -229,6 +230,14 @@ static void heed(struct sgh_http *http, struct sgh_list *noted)
 	}
 }
 
+static struct sgh_list *line_of(struct sgh_http *http,
+				const struct sgh_http_request *request)
+{
+	if (request->urgent)
+		return &http->urgent;
+	return reads(request) ? &http->readers : &http->others;
+}
+
 /* Take over what other threads have left. Returns whether the thread may end. */
 static bool take_over(struct sgh_http *http)
 {
@@ -255,7 +264,7 @@ static bool take_over(struct sgh_http *http)
 			sgh_list_entry(link, struct sgh_http_request, link);
 
 		note_limit(http, request->deadline_ms);
-		sgh_list_append(reads(request) ? &http->readers : &http->others, link);
+		sgh_list_append(line_of(http, request), link);
 	}
 	heed(http, &noted);
 	return end;
@@ -281,9 +290,14 @@ static struct sgh_http_request *next_reader(struct sgh_http *http)
 /* The next request that may start, oldest first; NULL: none. */
 static struct sgh_http_request *next_request(struct sgh_http *http)
 {
-	struct sgh_http_request *reader = next_reader(http);
+	struct sgh_http_request *reader;
 	struct sgh_http_request *other = NULL;
 
+	if (!sgh_list_empty(&http->urgent))
+		return sgh_list_entry(http->urgent.next, struct sgh_http_request, link);
+	if (http->moving >= http->connections)
+		return NULL;
+	reader = next_reader(http);
 	if (!sgh_list_empty(&http->others))
 		other = sgh_list_entry(http->others.next, struct sgh_http_request, link);
 	if (!reader || !other)
@@ -295,8 +309,7 @@ static void start_waiting(struct sgh_http *http)
 {
 	struct sgh_http_request *request;
 
-	while (http->moving < http->connections && !sgh_list_empty(&http->free) &&
-	       (request = next_request(http))) {
+	while (!sgh_list_empty(&http->free) && (request = next_request(http))) {
 		struct sgh_transfer *transfer = sgh_list_entry(sgh_list_pop(&http->free),
 							       struct sgh_transfer, link);
 

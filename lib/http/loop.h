@@ -31,6 +31,7 @@ struct sgh_http {
 	 */
 	struct sgh_list readers;
 	struct sgh_list others;
+	struct sgh_list urgent;
 	unsigned moving;      /* active and not paused */
 	unsigned reading;     /* active readers, paused or not */
 	unsigned orphans;     /* free, but for a grant of memory that is on its way */

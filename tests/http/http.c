@@ -548,6 +548,34 @@ static void waiting_for_a_connection_ends_at_the_deadline(void **state)
 	t_ok(end(&first));
 }
 
+static void what_is_urgent_waits_for_nobody(void **state)
+{
+	const struct sgh_http_options options = { .connections = 1 };
+
+	open_http(&options);
+	PEER({ .match = "silent", .stall = true },
+	     { .bytes = T_HTTP("200 OK", "", 0, "") });
+	char url[80];
+	struct call first;
+	struct call second = make("GET", t_peer_url(f.peer));
+	struct call urgent = make("GET", t_peer_url(f.peer));
+
+	snprintf(url, sizeof(url), "%s/silent", t_peer_url(f.peer));
+	first = make("GET", url);
+	first.request.deadline_ms = sgh_now_ms() + 20000;
+	urgent.request.urgent = true;
+	begin(&first);
+	begin(&second);
+	t_ok(run(&urgent));
+	assert_false(is_done(&first) || is_done(&second));
+	sgh_http_cancel(f.http, &first.request, SANGRAHA_E_UNAVAILABLE);
+	t_fails(SANGRAHA_E_UNAVAILABLE, end(&first));
+	t_ok(end(&second));
+	fini(&first);
+	fini(&second);
+	fini(&urgent);
+}
+
 static void requests_are_bounded(void **state)
 {
 	const struct sgh_http_options options = { .requests = 1 };
@@ -647,6 +675,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(writers_pass_those_that_wait_for_memory),
 	CASE(many_readers_share_little_memory),
 	CASE(waiting_for_a_connection_ends_at_the_deadline),
+	CASE(what_is_urgent_waits_for_nobody),
 	CASE(requests_are_bounded),
 	CASE(the_end_waits_for_what_is_in_flight),
 	CASE(too_many_headers_are_refused),

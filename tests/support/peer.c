@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -11,7 +12,7 @@
 
 #include "support/t.h"
 
-#define CONNECTIONS_MAX 64
+#define CONNECTIONS_MAX 512
 #define KEPT_MAX        16
 #define REQUEST_MAX     (8 << 20)
 
@@ -38,6 +39,7 @@ struct t_peer {
 		char *kept[KEPT_MAX];
 		size_t sent;
 		unsigned released;
+		bool stopped;
 		bool stop;
 	} state;
 };
@@ -105,6 +107,26 @@ static void wait_for_release(struct t_peer *peer)
 	pthread_mutex_unlock(&peer->state.lock);
 }
 
+static void wait_while_stopped(struct t_peer *peer)
+{
+	pthread_mutex_lock(&peer->state.lock);
+	while (peer->state.stopped && !peer->state.stop)
+		pthread_cond_wait(&peer->state.cond, &peer->state.lock);
+	pthread_mutex_unlock(&peer->state.lock);
+}
+
+/* False when the other side has had enough, or the peer ends. */
+static bool trickle(struct connection *self, const char *data, size_t length,
+		    unsigned wait_ms)
+{
+	struct pollfd wait = { .fd = self->fd, .events = POLLRDHUP };
+
+	for (size_t i = 0; i < length; i++)
+		if (!send_all(self, data + i, 1) || poll(&wait, 1, (int)wait_ms) != 0)
+			return false;
+	return true;
+}
+
 static void reset(struct connection *self)
 {
 	struct linger linger = { .l_onoff = 1 };
@@ -117,12 +139,17 @@ static bool answer(struct connection *self, const struct t_answer *answer)
 {
 	size_t length = answer->bytes ? strlen(answer->bytes) : 0;
 
+	wait_while_stopped(self->peer);
 	if (answer->hold)
 		wait_for_release(self->peer);
 	if (answer->cut && answer->cut < length)
 		length = answer->cut;
-	if (length && !send_all(self, answer->bytes, length))
+	if (answer->trickle_ms) {
+		if (!trickle(self, answer->bytes, length, answer->trickle_ms))
+			return false;
+	} else if (length && !send_all(self, answer->bytes, length)) {
 		return false;
+	}
 	while (answer->endless &&
 	       send_all(self, answer->endless, strlen(answer->endless)))
 		;
@@ -383,4 +410,22 @@ char *t_refusing_url(const char *scheme)
 	if (asprintf(&url, "%s://127.0.0.1:%d", scheme, ntohs(address.sin_port)) < 0)
 		fail_msg("out of memory");
 	return url;
+}
+
+static void set_stopped(struct t_peer *peer, bool stopped)
+{
+	pthread_mutex_lock(&peer->state.lock);
+	peer->state.stopped = stopped;
+	pthread_cond_broadcast(&peer->state.cond);
+	pthread_mutex_unlock(&peer->state.lock);
+}
+
+void t_peer_stop(struct t_peer *peer)
+{
+	set_stopped(peer, true);
+}
+
+void t_peer_continue(struct t_peer *peer)
+{
+	set_stopped(peer, false);
 }

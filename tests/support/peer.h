@@ -22,6 +22,7 @@ struct t_answer {
 	bool deaf;           /* do not even read the request; it is not counted */
 	bool early;          /* answer as soon as the header is there; read no body */
 	bool go_on;          /* first "100 Continue", as soon as the header is there */
+	unsigned trickle_ms; /* send a byte, wait so long, and so on */
 };
 
 struct t_peer;
@@ -40,6 +41,9 @@ size_t t_peer_sent(struct t_peer *peer);
 const char *t_peer_request(struct t_peer *peer, unsigned n);
 /* Let one answer that is held go on, now or when it comes to that. */
 void t_peer_release(struct t_peer *peer);
+/* From here on it takes requests and says nothing, like a process that is stopped; and on. */
+void t_peer_stop(struct t_peer *peer);
+void t_peer_continue(struct t_peer *peer);
 
 /* A port of 127.0.0.1 that nobody listens on, as a URL; free it. */
 char *t_refusing_url(const char *scheme);
