@@ -63,7 +63,7 @@ class Daemon:
 
     def spawn(self):
         """Start without waiting for anything."""
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = self.open_errors()
         self.process = subprocess.Popen(
             [*command(self.role), *self.flags],
             env=self.environment,
@@ -74,9 +74,16 @@ class Daemon:
         )
         return self
 
+    def open_errors(self):
+        """Where its standard error goes."""
+        return tempfile.TemporaryFile("w+")
+
     def start(self):
         """Start and wait for the line that tells the address."""
-        self.spawn()
+        return self.spawn().listening()
+
+    def listening(self):
+        """Wait for that line."""
         watchdog = threading.Timer(START_SECONDS, self.process.kill)
         watchdog.start()
         line = self.process.stdout.readline()

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""`./dev chaos`: faults under load, in several lanes at once, and one table."""
+
+import argparse
+import multiprocessing
+import os
+import queue
+import secrets
+import shutil
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import servers
+from harness import ROOT, program
+
+from . import report, schedules
+from .lane import Lane, Row
+from .ledger import Violation
+
+FOLDER = ROOT / "build" / "chaos" / "found"
+GROUP = 20  # schedules after which everything is checked
+SCHEDULES = 500
+SHORT_SCHEDULES = 6
+
+
+def main():
+    options = arguments()
+    missing = [role for role in ("receiver", "getter", "orchestrator", "serve") if not program(role).exists()]
+    if missing:
+        return give_up(f"not built: {', '.join(missing)}")
+    shutil.rmtree(options.folder, ignore_errors=True)
+    options.folder.mkdir(parents=True)
+    make = schedules.short if options.short else schedules.full
+    plan = schedules.matching(make(options.seed, options.schedules), options.k)
+    if not plan:
+        return give_up("there is no such schedule")
+    print(f"chaos: {len(plan)} schedules, --seed {options.seed}", flush=True)
+    started = time.monotonic()
+    rows = Lanes(options, plan).run()
+    return finish(options, rows, time.monotonic() - started)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="./dev chaos", description="Faults under load, and what they cost.")
+    parser.add_argument("--short", action="store_true", help="what fits into three minutes")
+    parser.add_argument("--seed", default=secrets.token_hex(4), help="of everything that is random")
+    parser.add_argument("--schedules", type=int, metavar="N", help=f"random ones ({SCHEDULES})")
+    parser.add_argument("-k", metavar="PATTERN", help='only those whose name contains it ("a or b" works)')
+    parser.add_argument("--lanes", type=int, default=3, help="how many deployments at once (3)")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there, too")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where details are kept")
+    parser.add_argument("--tap", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.schedules is None:
+        options.schedules = SHORT_SCHEDULES if options.short else SCHEDULES
+    return options
+
+
+def give_up(why):
+    print(f"chaos: {why}", file=sys.stderr)
+    return 77
+
+
+class Lanes:
+    """Processes that each take one group of schedules after another."""
+
+    def __init__(self, options, plan):
+        self.options = options
+        context = multiprocessing.get_context("fork")
+        self.results = context.Queue()
+        self.running = []
+        kinds = sorted({each.kind for each in plan})
+        for kind in kinds:
+            work = context.Queue()
+            groups = grouped([each for each in plan if each.kind == kind])
+            for group in groups:
+                work.put(group)
+            for _ in range(min(self.lanes_of(kind, kinds), len(groups))):
+                number = len(self.running) + 1
+                self.running.append(
+                    context.Process(target=lane, args=(kind, number, options, work, self.results))
+                )
+
+    def lanes_of(self, kind, kinds):
+        """One is enough for the embedded default."""
+        if kind == "embedded":
+            return 1
+        return max(1, self.options.lanes - (len(kinds) - 1))
+
+    def run(self):
+        rows, left = [], len(self.running)
+        for each in self.running:
+            each.start()
+        try:
+            while left:
+                try:
+                    row = self.results.get(timeout=5)
+                except queue.Empty:
+                    left = sum(each.is_alive() for each in self.running)
+                    continue
+                if row is None:
+                    left -= 1
+                    continue
+                rows.append(row)
+                self.tell(len(rows), row)
+            for each in self.running:
+                each.join(60)
+        finally:
+            for each in self.running:
+                if each.is_alive():
+                    each.terminate()
+            for each in self.running:
+                each.join(60)
+        rows += [broken(each) for each in self.running if each.exitcode]
+        return rows
+
+    def tell(self, number, row):
+        if row.violations:
+            path = report.keep(row, self.options.folder)
+        if self.options.tap:
+            print(report.tap(number, row), flush=True)
+            return
+        print(f"chaos: {report.summary(row)}", flush=True)
+        for each in row.violations[:3]:
+            print(f"    {str(each)[:300]}", flush=True)
+        if row.violations:
+            print(f"    details: {path}", flush=True)
+
+
+def broken(process):
+    row = Row(f"lane {process.name}", "harness")
+    row.violations.append(Violation("harness", f"it ended with {process.exitcode}"))
+    return row
+
+
+def grouped(plan):
+    return [plan[n : n + GROUP] for n in range(0, len(plan), GROUP)]
+
+
+def lane(kind, number, options, work, results):
+    """What one process does."""
+    servers.exit_on_signals()
+    os.setpgid(0, 0)
+    made = None
+    try:
+        made = Lane(kind, options.folder / f"lane-{number}", f"{options.seed} {number}")
+        while True:
+            try:
+                group = work.get(timeout=0.5)
+            except queue.Empty:
+                break
+            for schedule in group:
+                results.put(made.run(schedule))
+            results.put(made.finish(f"everything after {group[0].name} and {len(group) - 1} more"))
+    except Exception:
+        traceback.print_exc()
+        row = Row(f"lane {number}", "harness")
+        row.violations.append(Violation("harness", traceback.format_exc()))
+        results.put(row)
+    finally:
+        with servers.deaf():
+            if made:
+                made.close()
+        results.put(None)
+
+
+def finish(options, rows, took):
+    rows.sort(key=lambda row: row.group)
+    wrong = [row for row in rows if row.violations]
+    if options.tap:
+        print(f"1..{len(rows)}")
+        print("\n".join(f"# {line}" for line in report.text(rows).splitlines()))
+        return 1 if wrong else 0
+    print(f"\n{report.text(rows)}\n")
+    for row in wrong:
+        for each in row.violations:
+            print(f"{row.name}: {each}")
+    print(f"chaos: {len(rows)} schedules and checks in {took:.0f} s, {len(wrong)} with violations, --seed {options.seed}")
+    if options.markdown:
+        command = " ".join(["./dev chaos", *sys.argv[1:]])
+        report.put_into(options.markdown, report.markdown(rows, command, time.strftime("%Y-%m-%d"), took))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
