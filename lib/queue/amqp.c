@@ -34,6 +34,7 @@ static void queue_free(struct amqp_queue *amqp)
 	sgh_amqp_publisher_free(amqp->publisher);
 	sgh_amqp_consuming_free(amqp->consuming);
 	sgh_amqp_urls_free(amqp->settings.urls, amqp->settings.url_count);
+	free(amqp->settings.endpoints);
 	free(amqp->settings.ca_file);
 	free(amqp->settings.connection_name);
 	pthread_mutex_destroy(&amqp->lock);
@@ -93,6 +94,8 @@ static int amqp_open(struct sangraha_context *context, const char *url,
 	amqp->holds = 1;
 	pthread_mutex_init(&amqp->lock, NULL);
 	rc = read_options(amqp, url, options, err);
+	if (!rc)
+		rc = sgh_amqp_endpoints_new(&amqp->settings, err);
 	if (!rc)
 		rc = sgh_amqp_publisher_new(&amqp->settings, release, amqp,
 					    &amqp->publisher, err);

@@ -14,15 +14,13 @@
 #include "base/error.h"
 #include "base/thread.h"
 #include "base/util.h"
+#include "queue/amqp_dial.h"
 
-#define ANSWER_MS       5000 /* for one answer of the broker while connecting */
+#define ANSWER_MS       5000 /* for one answer of the broker while declaring */
 #define FRAMES_PER_TURN 256
 #define STABLE_MS       2000 /* a connection that lasted this long was a good one */
 #define STOP_MS         900  /* for a friendly end, and again for an unfriendly one */
 #define GOODBYE_MS      300
-
-/* How rabbitmq-c marks "AMQP" and a version, sent instead of a frame. */
-#define PROTOCOL_HEADER 'A'
 
 /* What the kernel may add to a segment in its own accounting. */
 #define SEGMENT_COST 1024
@@ -44,13 +42,15 @@ int sgh_amqp_conn_init(struct sgh_amqp_conn *conn, const struct sgh_amqp_conn_op
 	conn->wake = sgh_wake_new();
 	if (conn->wake < 0)
 		return sgh_fail_errno(err, errno, "eventfd");
-	return 0;
+	conn->attempts = calloc(settings->url_count, sizeof(*conn->attempts));
+	return conn->attempts ? 0 : sgh_fail_memory(err);
 }
 
 void sgh_amqp_conn_fini(struct sgh_amqp_conn *conn)
 {
 	if (conn->wake >= 0)
 		close(conn->wake);
+	free(conn->attempts);
 	pthread_cond_destroy(&conn->s.cond);
 	pthread_mutex_destroy(&conn->s.lock);
 }
@@ -84,16 +84,9 @@ int64_t sgh_amqp_conn_down_since(struct sgh_amqp_conn *conn, struct sangraha_err
 	return since;
 }
 
-void sgh_amqp_away(struct sgh_amqp_conn *conn, bool away)
-{
-	pthread_mutex_lock(&conn->s.lock);
-	conn->s.away = away;
-	pthread_mutex_unlock(&conn->s.lock);
-}
-
 static bool exited_before_locked(struct sgh_amqp_conn *conn, int64_t until)
 {
-	while (!conn->s.exited && !conn->s.away)
+	while (!conn->s.exited)
 		if (!sgh_cond_wait_until(&conn->s.cond, &conn->s.lock, until))
 			break;
 	return conn->s.exited;
@@ -101,7 +94,7 @@ static bool exited_before_locked(struct sgh_amqp_conn *conn, int64_t until)
 
 void sgh_amqp_conn_stop(struct sgh_amqp_conn *conn)
 {
-	bool started, exited, finish = false;
+	bool started, exited;
 
 	pthread_mutex_lock(&conn->s.lock);
 	conn->s.stop = true;
@@ -122,14 +115,7 @@ void sgh_amqp_conn_stop(struct sgh_amqp_conn *conn)
 			shutdown(conn->s.cut, SHUT_RDWR);
 		exited = exited_before_locked(conn, sgh_now_ms() + STOP_MS);
 	}
-	/* Only a call that cannot be interrupted is left; its thread owns nothing now. */
-	if (!exited && conn->s.away) {
-		conn->s.abandoned = true;
-		finish = true;
-	}
 	pthread_mutex_unlock(&conn->s.lock);
-	if (finish)
-		conn->ops->finish(conn);
 	if (exited)
 		pthread_join(conn->thread, NULL);
 	else
@@ -296,9 +282,6 @@ static int answers(struct sgh_amqp_conn *conn, const amqp_frame_t *frame,
 {
 	const amqp_method_t *method = &frame->payload.method;
 
-	if (frame->frame_type == PROTOCOL_HEADER)
-		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,
-				"the broker does not speak AMQP 0-9-1");
 	if (frame->frame_type != AMQP_FRAME_METHOD)
 		return 0;
 	if (frame->channel == channel && method->id == answer)
@@ -362,26 +345,29 @@ int sgh_amqp_call(struct sgh_amqp_conn *conn, unsigned channel, amqp_method_numb
 	return sgh_amqp_await(conn, channel, answer, ret, err);
 }
 
-static int establish(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
+/* Go on with a line: everything that has to be there before it is announced. */
+static int establish(struct sgh_amqp_conn *conn, const struct sgh_amqp_line *line,
 		     struct sangraha_error *err)
 {
 	int rc;
 
+	conn->state = line->state;
+	conn->fd = line->fd;
+	conn->send_buffer = line->send_buffer;
+	conn->frame_max = line->frame_max;
+	/* A frame must fit the part of the buffer that is sure to be free. */
+	conn->chunk = sgh_min(line->frame_max - 8, line->send_buffer / 4);
+	conn->heartbeat = line->heartbeat;
 	conn->failed = false;
 	conn->drained = false;
 	conn->wants_room = false;
 	conn->room = 0;
-	rc = sgh_amqp_connect(conn, url, err);
-	if (rc)
-		return rc;
+	conn->heartbeat_ms = 0;
 	pthread_mutex_lock(&conn->s.lock);
 	conn->s.cut = fcntl(conn->fd, F_DUPFD_CLOEXEC, 3);
 	pthread_mutex_unlock(&conn->s.lock);
 	if (sgh_amqp_stopping(conn))
 		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0, "stopped");
-	rc = sgh_amqp_login(conn, url, err);
-	if (rc)
-		return rc;
 	conn->epoch++;
 	rc = conn->ops->open(conn, err);
 	if (!rc && conn->failed)
@@ -544,7 +530,6 @@ static void goodbye(struct sgh_amqp_conn *conn)
 
 static void run_connected(struct sgh_amqp_conn *conn)
 {
-	conn->heartbeat_ms = 0;
 	while (!conn->failed && !sgh_amqp_stopping(conn)) {
 		int64_t next, now, due;
 
@@ -575,71 +560,72 @@ static void announce(struct sgh_amqp_conn *conn, bool connected,
 }
 
 /* Say it once: the same failure every second tells nothing new. */
-static void report(struct sgh_amqp_conn *conn, const char *event,
+void sgh_amqp_down(struct sgh_amqp_conn *conn, size_t url, const char *event,
 		   const struct sangraha_error *err)
 {
-	if (sgh_amqp_stopping(conn) || strcmp(conn->told, err->message) == 0)
+	struct sgh_amqp_attempts *attempts = &conn->attempts[url];
+
+	announce(conn, false, err);
+	if (sgh_amqp_stopping(conn) ||
+	    strncmp(attempts->told, err->message, sizeof(attempts->told) - 1) == 0)
 		return;
-	snprintf(conn->told, sizeof(conn->told), "%s", err->message);
+	snprintf(attempts->told, sizeof(attempts->told), "%.159s", err->message);
 	sgh_log(conn->settings->context, SANGRAHA_LOG_WARN, "queue", event, "%s (%s)",
 		err->message, conn->ops->purpose);
 }
 
-/* One life of the connection: from connecting to its loss. True when it was a good one. */
-static bool live(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url)
+/* From the announcement of a connection to its loss. */
+static void serve(struct sgh_amqp_conn *conn, size_t url)
 {
-	struct sangraha_error why = { 0 }, err = { 0 };
-	int64_t begin;
-	int rc = establish(conn, url, &why);
+	const char *name = conn->settings->urls[url].name;
+	struct sangraha_error err = { 0 };
+	int64_t begin = sgh_now_ms();
 
-	if (rc) {
-		sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, why.native,
-			 "cannot connect to the broker at %s: %s", url->name,
-			 why.message);
-		announce(conn, false, &err);
-		report(conn, "unreachable", &err);
-		disconnect(conn);
-		return false;
-	}
-	begin = sgh_now_ms();
 	conn->up = true;
+	sgh_amqp_endpoint_serves(conn, url);
 	announce(conn, true, NULL);
 	conn->ops->opened(conn);
-	conn->told[0] = '\0';
+	conn->attempts[url].told[0] = '\0';
 	sgh_log(conn->settings->context, SANGRAHA_LOG_INFO, "queue", "connected",
-		"connected to the broker at %s (%s)", url->name, conn->ops->purpose);
+		"connected to the broker at %s (%s)", name, conn->ops->purpose);
 	run_connected(conn);
 	sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, conn->error.native,
-		 "lost the connection to the broker at %s: %s", url->name,
+		 "lost the connection to the broker at %s: %s", name,
 		 conn->failed ? conn->error.message : "closed");
-	announce(conn, false, &err);
-	report(conn, "disconnected", &err);
+	sgh_amqp_endpoint_failed(conn, url, sgh_now_ms() - begin >= STABLE_MS);
+	sgh_amqp_down(conn, url, "disconnected", &err);
 	conn->up = false;
 	conn->ops->lost(conn, &err);
+}
+
+/* One life of the connection: from dialling to its loss. */
+static void live(struct sgh_amqp_conn *conn)
+{
+	struct sangraha_error why = { 0 }, err = { 0 };
+	struct sgh_amqp_line line;
+	int url = sgh_amqp_reach(conn, &line);
+
+	if (url < 0)
+		return;
+	if (establish(conn, &line, &why)) {
+		sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, why.native,
+			 "cannot connect to the broker at %s: %s",
+			 conn->settings->urls[url].name, why.message);
+		sgh_amqp_endpoint_failed(conn, (size_t)url, false);
+		sgh_amqp_down(conn, (size_t)url, "unreachable", &err);
+	} else {
+		serve(conn, (size_t)url);
+	}
 	disconnect(conn);
-	return sgh_now_ms() - begin >= STABLE_MS;
 }
 
 static void *run(void *arg)
 {
 	struct sgh_amqp_conn *conn = arg;
-	const struct sgh_amqp_settings *settings = conn->settings;
-	bool abandoned;
 
-	while (!sgh_amqp_stopping(conn)) {
-		if (live(conn, &settings->urls[conn->url]))
-			sgh_backoff_reset(&conn->backoff);
-		/* All are tried before there is a pause. */
-		conn->url = (conn->url + 1) % settings->url_count;
-		if (conn->url == 0)
-			sgh_amqp_wait(conn, -1, 0,
-				      sgh_now_ms() + sgh_backoff_next(&conn->backoff));
-	}
-	pthread_mutex_lock(&conn->s.lock);
-	abandoned = conn->s.abandoned;
-	pthread_mutex_unlock(&conn->s.lock);
-	if (!abandoned)
-		conn->ops->finish(conn);
+	while (!sgh_amqp_stopping(conn))
+		live(conn);
+	conn->ops->finish(conn);
 	pthread_mutex_lock(&conn->s.lock);
 	conn->s.exited = true;
 	pthread_cond_broadcast(&conn->s.cond);

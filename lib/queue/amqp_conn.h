@@ -10,14 +10,22 @@
 
 #include "base/backoff.h"
 #include "base/context.h"
+#include "base/metrics.h"
 #include "queue/amqp_library.h"
 #include "queue/amqp_url.h"
+
+/* What all connections know of one broker. */
+struct sgh_amqp_endpoint {
+	struct sgh_metric *gauge; /* of its breaker */
+	int64_t failed_ms;        /* the last time; 0: never; atomic */
+};
 
 /* What the connections of one queue have in common; does not change. */
 struct sgh_amqp_settings {
 	struct sangraha_context *context;
 	struct sgh_amqp_url *urls;
 	size_t url_count;
+	struct sgh_amqp_endpoint *endpoints; /* by URL */
 	bool quorum;
 	unsigned heartbeat;
 	char *ca_file;
@@ -61,21 +69,34 @@ struct sgh_amqp_conn_ops {
 	void (*released)(struct sgh_amqp_conn *conn);
 };
 
+/* A hanging resolver may keep so many threads for one broker. */
+#define SGH_AMQP_DIALS_MAX 4
+
+/* What a connection has tried with one broker. */
+struct sgh_amqp_attempts {
+	struct sgh_amqp_dial *dials[SGH_AMQP_DIALS_MAX]; /* NULL: none */
+	int64_t began_ms;                                /* the last of them */
+	int64_t next_ms;                                 /* not to be dialled before */
+	struct sgh_backoff backoff;
+	char told[160]; /* the failure that was logged last */
+};
+
 /* One connection to a broker and the thread that owns it: README.md tells its life. */
 struct sgh_amqp_conn {
 	const struct sgh_amqp_conn_ops *ops;
 	const struct sgh_amqp_settings *settings;
 	pthread_t thread;
 	int wake;
+	struct sgh_metric *gauge; /* of the breaker over all brokers; NULL: another's */
 
 	/* The thread's own. */
 	amqp_connection_state_t state;
 	int fd; /* of the state's socket; -1 */
 	bool up;
-	uint64_t epoch; /* counts connections, from 1 */
-	size_t url;     /* the next to try */
-	struct sgh_backoff backoff;
-	bool drained;       /* the socket had nothing more to read */
+	uint64_t epoch;                     /* counts connections, from 1 */
+	struct sgh_amqp_attempts *attempts; /* by URL */
+	int64_t dialled_ms;                 /* the last time; 0: it has failed already */
+	bool drained;                       /* the socket had nothing more to read */
 	bool wants_room;    /* something waits for the socket to take more */
 	size_t room;        /* bytes that the socket takes for sure */
 	size_t send_buffer; /* its size */
@@ -85,7 +106,6 @@ struct sgh_amqp_conn {
 	int64_t heartbeat_ms;
 	bool failed;
 	struct sangraha_error error; /* why */
-	char told[400];              /* the failure that was logged last */
 
 	struct {
 		pthread_mutex_t lock;
@@ -94,8 +114,6 @@ struct sgh_amqp_conn {
 		bool stop;
 		bool exited;
 		bool connected;
-		bool away;        /* in a call that cannot be interrupted (DNS, TLS) */
-		bool abandoned;   /* whoever stopped it has finished in its place */
 		int64_t since_ms; /* when `connected` changed */
 		int cut; /* a duplicate of fd, for the thread that stops this one; -1 */
 		struct sangraha_error error; /* the last failure */
@@ -111,8 +129,7 @@ int sgh_amqp_conn_start(struct sgh_amqp_conn *conn, struct sangraha_error *err);
 
 /*
  * End the thread: what is in hand is finished before this returns, within 2 s whatever
- * the broker does. The thread itself may outlive that in a call of the resolver; it then
- * touches nothing but the connection until released(). May be called on the thread.
+ * the broker does. May be called on the thread.
  */
 void sgh_amqp_conn_stop(struct sgh_amqp_conn *conn);
 
@@ -156,17 +173,24 @@ void sgh_amqp_log_refused(struct sgh_amqp_conn *conn, const char *queue,
 /* Wait until the socket is ready for `events`, with turns: 1, 0 too late, -1 stopped. */
 int sgh_amqp_wait(struct sgh_amqp_conn *conn, int fd, short events, int64_t until);
 bool sgh_amqp_stopping(struct sgh_amqp_conn *conn);
-/* Around calls that block: while away, whoever stops the connection does not wait. */
-void sgh_amqp_away(struct sgh_amqp_conn *conn, bool away);
+/* There is no connection, for that reason: waiting callers learn it, the log once. */
+void sgh_amqp_down(struct sgh_amqp_conn *conn, size_t url, const char *event,
+		   const struct sangraha_error *err);
 
-/* amqp_connect.c: a socket to the broker in conn->state and conn->fd. */
-int sgh_amqp_connect(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
-		     struct sangraha_error *err);
-/* Whether a peer that reads nothing for long is a dead one. */
+/* amqp_connect.c: whether a peer that reads nothing for long is a dead one. */
 void sgh_amqp_expect_reading(struct sgh_amqp_conn *conn, bool expect);
-/* amqp_login.c: from a fresh socket to an open connection. */
-int sgh_amqp_login(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
-		   struct sangraha_error *err);
+
+/* ---- amqp_reach.c: which broker ---- */
+
+struct sgh_amqp_line;
+
+int sgh_amqp_endpoints_new(struct sgh_amqp_settings *settings,
+			   struct sangraha_error *err);
+/* Dial until one answers: which one, with a line that is yours; -1 when stopped. */
+int sgh_amqp_reach(struct sgh_amqp_conn *conn, struct sgh_amqp_line *ret);
+/* The connection to it stands, or is gone; whether it had stood for a while. */
+void sgh_amqp_endpoint_serves(struct sgh_amqp_conn *conn, size_t i);
+void sgh_amqp_endpoint_failed(struct sgh_amqp_conn *conn, size_t i, bool lasted);
 
 /* The status of an AMQP reply code. */
 int sgh_amqp_status(unsigned reply_code);

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "queue/amqp_conn.h"
-
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -14,8 +12,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/util.h"
+#include "queue/amqp_conn.h"
+#include "queue/amqp_dial.h"
 
-#define CONNECT_MS  2000
+#define ADDRESS_MS  2000 /* for one of several */
 #define SEND_BUFFER (256 << 10)
 
 /* A host that is gone is noticed after 25 s, idle or not. */
@@ -26,8 +26,9 @@ static int set_number(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-static void tune_socket(struct sgh_amqp_conn *conn, int fd)
+static void tune_socket(struct sgh_amqp_line *line)
 {
+	int fd = line->fd;
 	int size = 0;
 	socklen_t length = sizeof(size);
 
@@ -44,7 +45,7 @@ static void tune_socket(struct sgh_amqp_conn *conn, int fd)
 	length = sizeof(size);
 	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) < 0 || size < 16384)
 		size = 16384;
-	conn->send_buffer = (size_t)size;
+	line->send_buffer = (size_t)size;
 }
 
 /*
@@ -61,68 +62,81 @@ static int connect_failed(struct sangraha_error *err, int errnum)
 	return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, errnum, "%s", strerror(errnum));
 }
 
+/* Wait until a socket is connected, or not; 0 or an errno. */
+static int await_connected(int fd, int64_t until)
+{
+	struct pollfd writable = { .fd = fd, .events = POLLOUT };
+	int error = 0, ready;
+	socklen_t length = sizeof(error);
+
+	do {
+		int64_t rest = until - sgh_now_ms();
+
+		ready = poll(&writable, 1, rest > 0 ? (int)rest : 0);
+	} while (ready < 0 && errno == EINTR);
+	if (ready == 0)
+		return ETIMEDOUT;
+	if (ready < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+		return errno;
+	return error;
+}
+
 /* Connect to one address: a descriptor, or a failure. */
-static int connect_address(struct sgh_amqp_conn *conn, const struct addrinfo *address,
+static int connect_address(const struct addrinfo *address, int64_t until,
 			   struct sangraha_error *err)
 {
-	int64_t until = sgh_now_ms() + CONNECT_MS;
-	int error = 0, ready = 1;
-	socklen_t length = sizeof(error);
+	int error = 0;
 	int fd =
 		socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return connect_failed(err, errno);
-	if (connect(fd, address->ai_addr, address->ai_addrlen) < 0) {
-		error = errno;
-		if (error == EINPROGRESS) {
-			ready = sgh_amqp_wait(conn, fd, POLLOUT, until);
-			error = ETIMEDOUT;
-		}
-		if (ready > 0 && error == ETIMEDOUT &&
-		    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
-			error = errno;
-	}
-	if (error || ready <= 0) {
+	if (connect(fd, address->ai_addr, address->ai_addrlen) < 0)
+		error = errno == EINPROGRESS ? await_connected(fd, until) : errno;
+	if (error) {
 		close(fd);
-		return connect_failed(err, ready < 0 ? ECANCELED : error);
+		return connect_failed(err, error);
 	}
 	return fd;
 }
 
-static int resolve(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
-		   struct addrinfo **ret, struct sangraha_error *err)
+static int resolve(const struct sgh_amqp_url *url, struct addrinfo **ret,
+		   struct sangraha_error *err)
 {
 	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
 	char port[8];
 	int rc;
 
 	snprintf(port, sizeof(port), "%u", url->port);
-	sgh_amqp_away(conn, true);
 	rc = getaddrinfo(url->host, port, &hints, ret);
-	sgh_amqp_away(conn, false);
 	if (rc)
 		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, rc, "%s", gai_strerror(rc));
 	return 0;
 }
 
-static int connect_plain(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
-			 struct sangraha_error *err)
+static int connect_plain(const struct sgh_amqp_url *url, struct sgh_amqp_line *line,
+			 int64_t until, struct sangraha_error *err)
 {
 	struct addrinfo *addresses = NULL;
 	amqp_socket_t *socket;
 	int fd = SANGRAHA_E_UNAVAILABLE;
-	int rc = resolve(conn, url, &addresses, err);
+	int rc = resolve(url, &addresses, err);
+	int64_t now = sgh_now_ms();
 
 	if (rc)
 		return rc;
-	for (struct addrinfo *a = addresses; a && fd < 0; a = a->ai_next)
-		if (!sgh_amqp_stopping(conn))
-			fd = connect_address(conn, a, err);
+	/* However long the name took, its first address gets its time. */
+	if (until < now + ADDRESS_MS)
+		until = now + ADDRESS_MS;
+	for (struct addrinfo *a = addresses; a && fd < 0 && now < until; a = a->ai_next) {
+		fd = connect_address(
+			a, now + ADDRESS_MS < until ? now + ADDRESS_MS : until, err);
+		now = sgh_now_ms();
+	}
 	freeaddrinfo(addresses);
 	if (fd < 0)
 		return SANGRAHA_E_UNAVAILABLE;
-	socket = amqp_tcp_socket_new(conn->state);
+	socket = amqp_tcp_socket_new(line->state);
 	if (!socket) {
 		close(fd);
 		return sgh_fail_memory(err);
@@ -153,45 +167,44 @@ static const char *system_ca(void)
 	return NULL;
 }
 
-/* The library connects and shakes hands in one call; it is the one that blocks. */
-static int connect_tls(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
-		       struct sangraha_error *err)
+/* The library resolves, connects and shakes hands in one call, within one time limit. */
+static int connect_tls(const struct sgh_amqp_target *target, struct sgh_amqp_line *line,
+		       int64_t until, struct sangraha_error *err)
 {
-	struct timeval limit = { .tv_sec = CONNECT_MS / 1000 };
-	const char *ca = conn->settings->ca_file;
-	amqp_socket_t *socket = amqp_ssl_socket_new(conn->state);
+	int64_t rest = until - sgh_now_ms();
+	struct timeval limit = { .tv_sec = rest / 1000, .tv_usec = rest % 1000 * 1000 };
+	const char *ca = target->ca_file ? target->ca_file : system_ca();
+	amqp_socket_t *socket = amqp_ssl_socket_new(line->state);
 	int rc;
 
 	if (!socket)
 		return sgh_fail_memory(err);
-	if (!ca)
-		ca = system_ca();
 	if (!ca || amqp_ssl_socket_set_cacert(socket, ca) != AMQP_STATUS_OK)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"cannot read the certificates in \"%s\"",
 				ca ? ca : "(none found)");
 	amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST);
-	sgh_amqp_away(conn, true);
-	rc = amqp_socket_open_noblock(socket, url->host, (int)url->port, &limit);
-	sgh_amqp_away(conn, false);
+	rc = amqp_socket_open_noblock(socket, target->url->host, (int)target->url->port,
+				      &limit);
 	if (rc != AMQP_STATUS_OK)
 		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, rc, "%s",
 				amqp_error_string2(rc));
 	return 0;
 }
 
-int sgh_amqp_connect(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
-		     struct sangraha_error *err)
+int sgh_amqp_connect(const struct sgh_amqp_target *target, struct sgh_amqp_line *line,
+		     int64_t until, struct sangraha_error *err)
 {
 	int rc;
 
-	conn->state = amqp_new_connection();
-	if (!conn->state)
+	line->state = amqp_new_connection();
+	if (!line->state)
 		return sgh_fail_memory(err);
-	rc = url->tls ? connect_tls(conn, url, err) : connect_plain(conn, url, err);
+	rc = target->url->tls ? connect_tls(target, line, until, err)
+			      : connect_plain(target->url, line, until, err);
 	if (rc)
 		return rc;
-	conn->fd = amqp_get_sockfd(conn->state);
-	tune_socket(conn, conn->fd);
+	line->fd = amqp_get_sockfd(line->state);
+	tune_socket(line);
 	return 0;
 }

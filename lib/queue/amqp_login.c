@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-#include "queue/amqp_conn.h"
-
-#include <stdio.h>
+#include <errno.h>
 
 #include <sangraha/version.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/util.h"
+#include "queue/amqp_conn.h"
+#include "queue/amqp_dial.h"
 
 #define FRAME_MAX_WANTED 131072
 #define FRAME_MAX_LEAST  4096 /* AMQP 0-9-1, section 4.2.3 */
 #define CHANNELS_WANTED  256
 
+#define ANSWER_MS 3000 /* for one answer of the broker */
+
+/* How rabbitmq-c marks "AMQP" and a version, sent instead of a frame. */
+#define PROTOCOL_HEADER 'A'
+
 /*
- * amqp_login() does all this too, but blocks, and believes any frame size that the peer
- * says; by itself it is a few methods.
+ * amqp_login() does all this too, but has no time limit of its own and believes any frame
+ * size that the peer says; by itself it is a few methods. What is sent is a few hundred
+ * bytes, for which a fresh socket always has room.
  */
 
 static amqp_table_entry_t text_entry(const char *key, const char *text)
@@ -35,9 +42,78 @@ static amqp_table_entry_t flag_entry(const char *key)
 	return entry;
 }
 
-static bool send_start_ok(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url)
+static int library_failed(struct sangraha_error *err, int rc, int errnum)
 {
-	char name[256], plain[1400];
+	if (rc == AMQP_STATUS_SOCKET_ERROR && errnum)
+		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, errnum, "%s",
+				strerror(errnum));
+	return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, rc, "%s", amqp_error_string2(rc));
+}
+
+static int send_method(struct sgh_amqp_line *line, amqp_method_number_t id, void *method,
+		       struct sangraha_error *err)
+{
+	int rc;
+
+	errno = 0;
+	rc = amqp_send_method(line->state, 0, id, method);
+	return rc == AMQP_STATUS_OK ? 0 : library_failed(err, rc, errno);
+}
+
+/* Whether a frame is what is waited for: 1, or 0, or a failure. */
+static int answers(const amqp_frame_t *frame, amqp_method_number_t answer,
+		   struct sangraha_error *err)
+{
+	const amqp_method_t *method = &frame->payload.method;
+
+	if (frame->frame_type == PROTOCOL_HEADER)
+		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,
+				"the broker does not speak AMQP 0-9-1");
+	if (frame->frame_type != AMQP_FRAME_METHOD || frame->channel != 0)
+		return 0;
+	if (method->id == AMQP_CONNECTION_CLOSE_METHOD) {
+		const amqp_connection_close_t *close_method = method->decoded;
+
+		return sgh_amqp_closed(err, close_method->reply_code,
+				       close_method->reply_text);
+	}
+	return method->id == answer;
+}
+
+/* What `ret` refers to is gone with the next call. */
+static int await(struct sgh_amqp_line *line, amqp_method_number_t answer,
+		 amqp_method_t *ret, struct sangraha_error *err)
+{
+	int64_t until = sgh_now_ms() + ANSWER_MS;
+	amqp_frame_t frame;
+	int rc;
+
+	do {
+		int64_t rest = until - sgh_now_ms();
+		struct timeval limit = { .tv_sec = rest / 1000,
+					 .tv_usec = rest % 1000 * 1000 };
+
+		amqp_maybe_release_buffers(line->state);
+		errno = 0;
+		rc = rest < 0 ? AMQP_STATUS_TIMEOUT
+			      : amqp_simple_wait_frame_noblock(line->state, &frame,
+							       &limit);
+		if (rc == AMQP_STATUS_TIMEOUT)
+			return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, rc,
+					"the broker does not answer");
+		if (rc != AMQP_STATUS_OK)
+			return library_failed(err, rc, errno);
+		rc = answers(&frame, answer, err);
+	} while (rc == 0);
+	if (rc > 0)
+		*ret = frame.payload.method;
+	return rc > 0 ? 0 : rc;
+}
+
+static int send_start_ok(struct sgh_amqp_line *line, const struct sgh_amqp_target *target,
+			 struct sangraha_error *err)
+{
+	char plain[1400];
 	amqp_table_entry_t capabilities[] = {
 		flag_entry("authentication_failure_close"),
 		flag_entry("basic.nack"),
@@ -49,7 +125,7 @@ static bool send_start_ok(struct sgh_amqp_conn *conn, const struct sgh_amqp_url 
 		text_entry("product", "sangraha"),
 		text_entry("version", SANGRAHA_VERSION),
 		text_entry("platform", "C"),
-		{ .key = amqp_cstring_bytes("connection_name") },
+		text_entry("connection_name", target->name),
 		{ .key = amqp_cstring_bytes("capabilities") },
 	};
 	amqp_connection_start_ok_t method = {
@@ -58,12 +134,10 @@ static bool send_start_ok(struct sgh_amqp_conn *conn, const struct sgh_amqp_url 
 		.response = { .bytes = plain },
 		.locale = amqp_cstring_bytes("en_US"),
 	};
+	const struct sgh_amqp_url *url = target->url;
 	size_t user = strlen(url->user), password = strlen(url->password);
-	bool sent;
+	int rc;
 
-	snprintf(name, sizeof(name), "%.200s (%s)", conn->settings->connection_name,
-		 conn->ops->purpose);
-	properties[3] = text_entry("connection_name", name);
 	properties[4].value.kind = AMQP_FIELD_KIND_TABLE;
 	properties[4].value.value.table.num_entries = SGH_COUNT(capabilities);
 	properties[4].value.value.table.entries = capabilities;
@@ -72,9 +146,9 @@ static bool send_start_ok(struct sgh_amqp_conn *conn, const struct sgh_amqp_url 
 	memcpy(plain + 1, url->user, user + 1);
 	memcpy(plain + user + 2, url->password, password);
 	method.response.len = user + password + 2;
-	sent = sgh_amqp_send_method(conn, 0, AMQP_CONNECTION_START_OK_METHOD, &method);
+	rc = send_method(line, AMQP_CONNECTION_START_OK_METHOD, &method, err);
 	explicit_bzero(plain, sizeof(plain));
-	return sent;
+	return rc;
 }
 
 /* The smaller of what both want, where 0 is "no limit". */
@@ -83,55 +157,47 @@ static unsigned negotiate(unsigned ours, unsigned theirs)
 	return theirs == 0 || (ours != 0 && ours < theirs) ? ours : theirs;
 }
 
-static int tune(struct sgh_amqp_conn *conn, const amqp_connection_tune_t *theirs,
-		struct sangraha_error *err)
+static int tune(struct sgh_amqp_line *line, const struct sgh_amqp_target *target,
+		const amqp_connection_tune_t *theirs, struct sangraha_error *err)
 {
 	amqp_connection_tune_ok_t ours = {
 		.channel_max = (uint16_t)negotiate(CHANNELS_WANTED, theirs->channel_max),
 		.frame_max = negotiate(FRAME_MAX_WANTED, theirs->frame_max),
-		.heartbeat =
-			(uint16_t)negotiate(conn->settings->heartbeat, theirs->heartbeat),
+		.heartbeat = (uint16_t)negotiate(target->heartbeat, theirs->heartbeat),
 	};
 
 	if (ours.frame_max < FRAME_MAX_LEAST)
 		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,
 				"the broker allows frames of %u bytes only",
 				ours.frame_max);
-	if (amqp_tune_connection(conn->state, ours.channel_max, (int)ours.frame_max,
+	if (amqp_tune_connection(line->state, ours.channel_max, (int)ours.frame_max,
 				 ours.heartbeat) != AMQP_STATUS_OK)
 		return sgh_fail_memory(err);
-	conn->frame_max = ours.frame_max;
-	/* A frame must fit the part of the buffer that is sure to be free. */
-	conn->chunk = sgh_min(ours.frame_max - 8, conn->send_buffer / 4);
-	conn->heartbeat = ours.heartbeat;
-	if (!sgh_amqp_send_method(conn, 0, AMQP_CONNECTION_TUNE_OK_METHOD, &ours))
-		return sgh_fail_with(err, SANGRAHA_E_UNAVAILABLE, &conn->error);
-	return 0;
+	line->frame_max = ours.frame_max;
+	line->heartbeat = ours.heartbeat;
+	return send_method(line, AMQP_CONNECTION_TUNE_OK_METHOD, &ours, err);
 }
 
-int sgh_amqp_login(struct sgh_amqp_conn *conn, const struct sgh_amqp_url *url,
+int sgh_amqp_login(const struct sgh_amqp_target *target, struct sgh_amqp_line *line,
 		   struct sangraha_error *err)
 {
 	amqp_connection_open_t open = {
-		.virtual_host = amqp_cstring_bytes(url->vhost),
+		.virtual_host = amqp_cstring_bytes(target->url->vhost),
 		.capabilities = amqp_empty_bytes,
 	};
 	amqp_method_t method;
 	int rc;
 
-	if (amqp_send_header(conn->state) != AMQP_STATUS_OK)
+	if (amqp_send_header(line->state) != AMQP_STATUS_OK)
 		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0, "the connection was cut");
-	rc = sgh_amqp_await(conn, 0, AMQP_CONNECTION_START_METHOD, &method, err);
-	if (rc)
-		return rc;
-	if (!send_start_ok(conn, url))
-		return sgh_fail_with(err, SANGRAHA_E_UNAVAILABLE, &conn->error);
-	rc = sgh_amqp_await(conn, 0, AMQP_CONNECTION_TUNE_METHOD, &method, err);
-	if (rc)
-		return rc;
-	rc = tune(conn, method.decoded, err);
-	if (rc)
-		return rc;
-	return sgh_amqp_call(conn, 0, AMQP_CONNECTION_OPEN_METHOD, &open,
-			     AMQP_CONNECTION_OPEN_OK_METHOD, NULL, err);
+	rc = await(line, AMQP_CONNECTION_START_METHOD, &method, err);
+	if (!rc)
+		rc = send_start_ok(line, target, err);
+	if (!rc)
+		rc = await(line, AMQP_CONNECTION_TUNE_METHOD, &method, err);
+	if (!rc)
+		rc = tune(line, target, method.decoded, err);
+	if (!rc)
+		rc = send_method(line, AMQP_CONNECTION_OPEN_METHOD, &open, err);
+	return rc ? rc : await(line, AMQP_CONNECTION_OPEN_OK_METHOD, &method, err);
 }

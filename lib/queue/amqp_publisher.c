@@ -173,7 +173,6 @@ static void on_opened(struct sgh_amqp_conn *conn)
 
 	sgh_amqp_confirms_reset(&publisher->confirms);
 	memset(publisher->returning, 0, sizeof(publisher->returning));
-	sgh_metric_set(publisher->gauge, 0);
 }
 
 static bool on_reads(struct sgh_amqp_conn *conn)
@@ -186,7 +185,6 @@ static void on_lost(struct sgh_amqp_conn *conn, const struct sangraha_error *err
 	struct sgh_amqp_publisher *publisher = sgh_amqp_publisher_of(conn);
 	struct sgh_queue_probe *probe = sgh_take(publisher->probed);
 
-	sgh_metric_set(publisher->gauge, 2);
 	publisher->probing = false;
 	sgh_amqp_publisher_forget_blocked(publisher);
 	sgh_amqp_unwrite(publisher);
@@ -256,10 +254,10 @@ int sgh_amqp_publisher_new(const struct sgh_amqp_settings *settings,
 	sgh_list_init(&publisher->s.probes);
 	sgh_amqp_confirms_reset(&publisher->confirms);
 	pthread_mutex_init(&publisher->s.lock, NULL);
-	publisher->gauge =
+	publisher->conn.gauge =
 		sgh_metrics_gauge(settings->context->metrics, "sangraha_breaker_state",
 				  "dependency=\"broker\"");
-	sgh_metric_set(publisher->gauge, 2);
+	sgh_metric_set(publisher->conn.gauge, 2);
 	rc = sgh_amqp_conn_init(&publisher->conn, &publisher_ops, settings, err);
 	if (rc) {
 		sgh_amqp_publisher_free(publisher);

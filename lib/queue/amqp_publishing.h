@@ -37,7 +37,6 @@ struct sgh_amqp_publisher {
 	struct sgh_amqp_conn conn;
 	void (*released)(void *owner);
 	void *owner;
-	struct sgh_metric *gauge;
 
 	/* The thread's own. */
 	struct sgh_list waiting; /* publishes not written yet */

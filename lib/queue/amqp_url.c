@@ -227,6 +227,25 @@ int sgh_amqp_urls_parse(const char *text, struct sgh_amqp_url **ret, size_t *ret
 	return 0;
 }
 
+struct sgh_amqp_url *sgh_amqp_url_copy(const struct sgh_amqp_url *url)
+{
+	struct sgh_amqp_url *copy = calloc(1, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	copy->tls = url->tls;
+	copy->port = url->port;
+	if (!sgh_strdup(url->user, &copy->user) ||
+	    !sgh_strdup(url->password, &copy->password) ||
+	    !sgh_strdup(url->host, &copy->host) ||
+	    !sgh_strdup(url->vhost, &copy->vhost) ||
+	    !sgh_strdup(url->name, &copy->name)) {
+		sgh_amqp_urls_free(copy, 1);
+		return NULL;
+	}
+	return copy;
+}
+
 void sgh_amqp_urls_free(struct sgh_amqp_url *urls, size_t count)
 {
 	for (size_t i = 0; urls && i < count; i++) {

@@ -28,6 +28,8 @@ struct sgh_amqp_url {
  */
 int sgh_amqp_urls_parse(const char *text, struct sgh_amqp_url **ret, size_t *ret_count,
 			struct sangraha_error *err);
+/* One of them again, with memory of its own: sgh_amqp_urls_free(url, 1). NULL: no memory. */
+struct sgh_amqp_url *sgh_amqp_url_copy(const struct sgh_amqp_url *url);
 void sgh_amqp_urls_free(struct sgh_amqp_url *urls, size_t count);
 
 #endif

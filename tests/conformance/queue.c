@@ -907,7 +907,7 @@ static void closing_is_quick_while_the_handshake_stalls(void **state)
 		snprintf(url, sizeof(url), "%s://127.0.0.1:%u", schemes[i],
 			 t_proxy_port(mute));
 		use_url(f, url);
-		t_wait(t_proxy_accepted(mute) == i + 1);
+		t_wait(t_proxy_accepted(mute) > i);
 		before = sgh_now_ms();
 		sangraha_queue_unref(sgh_take(f->queue));
 		assert_true(sgh_now_ms() - before < 2000);
