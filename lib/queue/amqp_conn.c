@@ -241,9 +241,11 @@ static void connection_method(struct sgh_amqp_conn *conn, const amqp_method_t *m
 
 		snprintf(reason, sizeof(reason), "%.*s", (int)blocked->reason.len,
 			 (const char *)blocked->reason.bytes);
+		conn->blocked = true;
 		if (conn->ops->blocked)
 			conn->ops->blocked(conn, reason);
 	} else if (method->id == AMQP_CONNECTION_UNBLOCKED_METHOD) {
+		conn->blocked = false;
 		if (conn->ops->blocked)
 			conn->ops->blocked(conn, NULL);
 	}
@@ -362,7 +364,7 @@ static int establish(struct sgh_amqp_conn *conn, const struct sgh_amqp_line *lin
 	conn->drained = false;
 	conn->wants_room = false;
 	conn->room = 0;
-	conn->heartbeat_ms = 0;
+	sgh_amqp_pulse_begins(conn);
 	pthread_mutex_lock(&conn->s.lock);
 	conn->s.cut = fcntl(conn->fd, F_DUPFD_CLOEXEC, 3);
 	pthread_mutex_unlock(&conn->s.lock);
@@ -457,24 +459,6 @@ static void read_frames(struct sgh_amqp_conn *conn)
 	}
 }
 
-/*
- * The library sends heartbeats only inside its read calls, and those stop while the bytes
- * in hand are at their bound. Returns when the next one is due.
- */
-static int64_t beat(struct sgh_amqp_conn *conn, int64_t now)
-{
-	amqp_frame_t frame = { .frame_type = AMQP_FRAME_HEARTBEAT };
-
-	if (conn->heartbeat == 0)
-		return SGH_NEVER;
-	if (now >= conn->heartbeat_ms) {
-		if (sgh_amqp_room(conn, 8))
-			sgh_amqp_send(conn, &frame, 8);
-		conn->heartbeat_ms = now + (int64_t)conn->heartbeat * 500;
-	}
-	return conn->heartbeat_ms;
-}
-
 static void rest(struct sgh_amqp_conn *conn, int64_t next)
 {
 	bool reads = conn->ops->reads(conn);
@@ -538,7 +522,7 @@ static void run_connected(struct sgh_amqp_conn *conn)
 			break;
 		now = sgh_now_ms();
 		next = conn->ops->turn(conn, now);
-		due = beat(conn, now);
+		due = sgh_amqp_pulse(conn, now);
 		if (!conn->failed)
 			rest(conn, next < due ? next : due);
 	}

@@ -40,6 +40,7 @@ struct sgh_amqp_conn;
  */
 struct sgh_amqp_conn_ops {
 	const char *purpose; /* "publish", "consume" */
+	unsigned asking;     /* a channel that is open for questions */
 	/* Logged in: declare and open what is needed, by sgh_amqp_call(). */
 	int (*open)(struct sgh_amqp_conn *conn, struct sangraha_error *err);
 	/* The connection is announced; frames and turns follow. */
@@ -97,13 +98,16 @@ struct sgh_amqp_conn {
 	struct sgh_amqp_attempts *attempts; /* by URL */
 	int64_t dialled_ms;                 /* the last time; 0: it has failed already */
 	bool drained;                       /* the socket had nothing more to read */
-	bool wants_room;    /* something waits for the socket to take more */
-	size_t room;        /* bytes that the socket takes for sure */
-	size_t send_buffer; /* its size */
-	size_t frame_max;   /* as negotiated */
-	size_t chunk;       /* the largest payload of a frame that we send */
-	unsigned heartbeat; /* seconds, as negotiated */
-	int64_t heartbeat_ms;
+	bool wants_room;      /* something waits for the socket to take more */
+	size_t room;          /* bytes that the socket takes for sure */
+	size_t send_buffer;   /* its size */
+	size_t frame_max;     /* as negotiated */
+	size_t chunk;         /* the largest payload of a frame that we send */
+	unsigned heartbeat;   /* seconds, as negotiated */
+	int64_t heartbeat_ms; /* when the next one is due */
+	int64_t watch_ms;     /* when to look for signs of life */
+	int64_t asked_ms;     /* since when one is waited for; 0: not */
+	bool blocked;         /* the broker does not read */
 	bool failed;
 	struct sangraha_error error; /* why */
 
@@ -179,6 +183,10 @@ void sgh_amqp_down(struct sgh_amqp_conn *conn, size_t url, const char *event,
 
 /* amqp_connect.c: whether a peer that reads nothing for long is a dead one. */
 void sgh_amqp_expect_reading(struct sgh_amqp_conn *conn, bool expect);
+
+/* amqp_pulse.c: heartbeats, and who gives none; returns when it wants to be called. */
+void sgh_amqp_pulse_begins(struct sgh_amqp_conn *conn);
+int64_t sgh_amqp_pulse(struct sgh_amqp_conn *conn, int64_t now);
 
 /* ---- amqp_reach.c: which broker ---- */
 

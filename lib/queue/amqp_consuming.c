@@ -414,6 +414,7 @@ static void on_released(struct sgh_amqp_conn *conn)
 
 static const struct sgh_amqp_conn_ops consuming_ops = {
 	.purpose = "consume",
+	.asking = SGH_AMQP_DECLARING,
 	.open = on_open,
 	.opened = on_opened,
 	.frame = on_frame,

@@ -224,6 +224,7 @@ static void on_released(struct sgh_amqp_conn *conn)
 
 static const struct sgh_amqp_conn_ops publisher_ops = {
 	.purpose = "publish",
+	.asking = SGH_AMQP_ASKING,
 	.open = open_channels,
 	.opened = on_opened,
 	.frame = sgh_amqp_publisher_frame,

@@ -275,6 +275,45 @@ static void a_connection_that_is_cut_comes_back_past_a_silent_one(void **state)
 	t_proxy_free(proxy);
 }
 
+/*
+ * Stopped without a word, as by SIGSTOP: whoever waits is told long before heartbeats
+ * would tell, and goes elsewhere. A broker that has nothing to say is left alone.
+ */
+static void a_broker_that_falls_silent_is_left(void **state)
+{
+	struct fixture *f = *state;
+	struct t_proxy *proxy = t_proxy_new(f->port);
+	struct t_sent *sent = t_sent_new(SANGRAHA_RESPONSE_QUEUE, t_message("x"));
+	struct sangraha_queue *idle = NULL;
+	struct sgh_consumer *stalled, *other;
+	struct t_inbox inboxes[2];
+	int64_t before;
+
+	open_urls(f, "amqp://guest:guest@127.0.0.1:%u,%s", t_proxy_port(proxy), f->live);
+	t_ok(sangraha_queue_wait_ready(f->queue, 10000, &t_err));
+	t_ok(sangraha_queue_open(f->context, f->live, NULL, &idle, &t_err));
+	t_inbox_init(&inboxes[0]);
+	t_inbox_init(&inboxes[1]);
+	stalled = t_consume(f->queue, &inboxes[0], NULL, 1, 1, 1);
+	other = t_consume(idle, &inboxes[1], NULL, 1, 1, 1);
+	before = sgh_now_ms();
+	t_proxy_stall(proxy, true);
+	sent->publish.deadline_ms = before + 30000;
+	t_ok(sgh_queue_publish(f->queue, &sent->publish, &t_err));
+	t_fails(SANGRAHA_E_UNAVAILABLE, t_sent_wait(sent));
+	assert_in_range(sgh_now_ms() - before, 5000, 15000);
+	works_soon(f, sgh_now_ms());
+	t_wait(t_inbox_changes(&inboxes[0]) == 3);
+	assert_int_equal(t_inbox_changes(&inboxes[1]), 1);
+	t_sent_free(sent);
+	sgh_consumer_free(stalled);
+	sgh_consumer_free(other);
+	sangraha_queue_unref(idle);
+	t_inbox_fini(&inboxes[0]);
+	t_inbox_fini(&inboxes[1]);
+	t_proxy_free(proxy);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -285,6 +324,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_name_that_is_resolved_at_last),
 	CASE(closing_does_not_wait_for_a_name),
 	CASE(a_connection_that_is_cut_comes_back_past_a_silent_one),
+	CASE(a_broker_that_falls_silent_is_left),
 };
 
 t_main(tests)
