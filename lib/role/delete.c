@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
+#include "role/erase.h"
 #include "role/found.h"
 #include "role/receiver.h"
 #include "validate/types.h"
@@ -17,8 +16,6 @@
 
 /* Twice the longest time after which a write may still arrive: async-timeout. */
 #define TOMBSTONE_MS (2 * 86400 * 1000LL)
-
-#define REMOVALS 16
 
 enum look {
 	OBJECT,
@@ -34,10 +31,7 @@ struct delete
 	char key[SGH_RECORD_KEY_SIZE];
 	struct sgh_bytes *record;
 	bool again; /* the tombstone appeared between look and write */
-	char record_key[SGH_RECORD_KEY_SIZE]; /* of the object; or one of those: */
-	char record_keys[REMOVALS][SGH_RECORD_KEY_SIZE]; /* listed, to be removed */
-	struct sgh_store_op removals[REMOVALS];
-	size_t removal_count;
+	struct sgh_erase erase;
 	void (*then)(struct sgh_task * task); /* when all is removed */
 };
 
@@ -47,8 +41,7 @@ static void delete_free(void *state)
 
 	for (int i = 0; i < LOOKS; i++)
 		sgh_store_op_fini(&delete->looks[i]);
-	for (size_t i = 0; i < delete->removal_count; i++)
-		sgh_store_op_fini(&delete->removals[i]);
+	sgh_erase_fini(&delete->erase);
 	sgh_found_fini(&delete->found);
 	sgh_bytes_unref(delete->record);
 	free(delete);
@@ -75,102 +68,36 @@ static void removed(struct sgh_task *task)
 
 /* ---- removing ---- */
 
-static void list_records(struct sgh_task *task);
-
-static void record_removed(struct sgh_task *task)
+static void erased(struct sgh_erase *erase)
 {
+	struct sgh_task *task = erase->arg;
 	struct delete *delete = task->state;
 
-	SGH_FAIL_POINT("delete.record-removed");
-	if (task->op.status)
-		sgh_task_retry(task, &task->op.err);
+	if (erase->status)
+		sgh_task_retry(task, &erase->err);
 	else
 		delete->then(task);
-}
-
-static void records_removed(struct sgh_task *task)
-{
-	struct delete *delete = task->state;
-	const struct sgh_store_op *failed = NULL;
-
-	SGH_FAIL_POINT("delete.records-removed");
-	for (size_t i = 0; i < delete->removal_count; i++)
-		if (delete->removals[i].status)
-			failed = &delete->removals[i];
-	if (failed)
-		sgh_task_retry(task, &failed->err);
-	else
-		list_records(task);
-}
-
-static void remove_records(struct sgh_task *task)
-{
-	struct delete *delete = task->state;
-
-	delete->removal_count = sgh_min(task->op.key_count, REMOVALS);
-	for (size_t i = 0; i < delete->removal_count; i++) {
-		snprintf(delete->record_keys[i], SGH_RECORD_KEY_SIZE, "%s",
-			 task->op.keys[i].key);
-		sgh_task_op_init(task, &delete->removals[i], SGH_STORE_DELETE, "meta",
-				 delete->record_keys[i]);
-	}
-	sgh_task_run(task, delete->removals, delete->removal_count, records_removed);
-}
-
-static void records_listed(struct sgh_task *task)
-{
-	struct delete *delete = task->state;
-
-	SGH_FAIL_POINT("delete.records-listed");
-	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND)
-		sgh_task_retry(task, &task->op.err);
-	else if (task->op.status || !task->op.key_count)
-		delete->then(task);
-	else
-		remove_records(task);
-}
-
-static void list_records(struct sgh_task *task)
-{
-	struct delete *delete = task->state;
-	struct sgh_store_op *op = sgh_task_op(task, SGH_STORE_LIST, "meta", NULL);
-
-	op->prefix = delete->record_key;
-	op->limit = REMOVALS;
-	sgh_task_run_one(task, records_listed);
-}
-
-static void object_removed(struct sgh_task *task)
-{
-	struct delete *delete = task->state;
-	const struct sangraha_object *object = delete->found.object;
-
-	SGH_FAIL_POINT("delete.object-removed");
-	if (task->op.status) {
-		sgh_task_retry(task, &task->op.err);
-	} else if (object && !object->record) {
-		delete->then(task);
-	} else if (object) {
-		sgh_record_key_object(delete->record_key, object->type, object->id,
-				      object->record);
-		sgh_task_op(task, SGH_STORE_DELETE, "meta", delete->record_key);
-		sgh_task_run_one(task, record_removed);
-	} else {
-		sgh_record_key_object(delete->record_key, delete->type.name,
-				      task->request->object_id, "");
-		list_records(task);
-	}
 }
 
 /* The object with its record, and then `then`. */
 static void remove_object(struct sgh_task *task, void (*then)(struct sgh_task *task))
 {
 	struct delete *delete = task->state;
+	struct sgh_erase *erase = &delete->erase;
+	const struct sangraha_object *object = delete->found.object;
 
 	delete->then = then;
-	sgh_task_op(task, SGH_STORE_DELETE, delete->type.bucket,
-		    task->request->object_id);
-	sgh_task_run_one(task, object_removed);
+	erase->store = task->service->store;
+	erase->type = delete->type.name;
+	erase->bucket = delete->type.bucket;
+	erase->id = task->request->object_id;
+	erase->object = true;
+	erase->record = object ? object->record : NULL;
+	erase->records = !object;
+	erase->done = erased;
+	erase->arg = task;
+	task->begun = true;
+	sgh_erase_run(erase);
 }
 
 /* ---- the tombstone ---- */
