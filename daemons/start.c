@@ -15,6 +15,9 @@ int sgh_start_receiver(const struct sgh_program *program, struct sangraha_store 
 		.no_large_writes = !sgh_config_number(config, SGH_SET_LARGE_WRITES),
 		.verify_large = (int)sgh_config_number(config, SGH_SET_VERIFY_LARGE),
 		.ticket_timeout_ms = sgh_program_number(program, SGH_SET_TICKET_TIMEOUT),
+		.request_timeout_ms =
+			sgh_program_number(program, SGH_SET_REQUEST_TIMEOUT),
+		.async_timeout_ms = sgh_program_number(program, SGH_SET_ASYNC_TIMEOUT),
 	};
 
 	return sangraha_receiver_start(program->context, program->queue, store, &options,

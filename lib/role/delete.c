@@ -14,9 +14,6 @@
  * finds nothing. A repeat cannot know what the object was: it removes what records it finds.
  */
 
-/* Twice the longest time after which a write may still arrive: async-timeout. */
-#define TOMBSTONE_MS (2 * 86400 * 1000LL)
-
 enum look {
 	OBJECT,
 	TOMBSTONE,
@@ -119,13 +116,14 @@ static void tombstone_written(struct sgh_task *task)
 
 static void write_tombstone(struct sgh_task *task)
 {
+	const struct sangraha_receiver *receiver = task->service->role;
 	struct delete *delete = task->state;
 	struct sgh_record record = {
 		.operation_id = task->request->operation_id,
 		.type = delete->type.name,
 		.offset = -1,
 		.created_ms = sgh_time_ms(),
-		.expires_ms = sgh_time_ms() + TOMBSTONE_MS,
+		.expires_ms = sgh_time_ms() + receiver->tombstone_ms,
 	};
 	struct sangraha_error err;
 	struct sgh_store_op *op;

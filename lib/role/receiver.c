@@ -7,8 +7,10 @@
 #include "role/sweep.h"
 #include "role/task.h"
 
-#define TICKET_MS 3600000
-#define SWEEP_MS  60000
+#define TICKET_MS  3600000
+#define REQUEST_MS 30000
+#define ASYNC_MS   86400000
+#define SWEEP_MS   60000
 
 static void begin(struct sgh_task *task)
 {
@@ -67,6 +69,19 @@ static int start_sweeper(struct sangraha_receiver *receiver, struct sangraha_err
 			       &receiver->sweeper, err);
 }
 
+/* Twice the longest time after which a write of the id may still arrive. */
+static int64_t tombstone_of(const struct sangraha_receiver *receiver,
+			    const struct sangraha_receiver_options *options)
+{
+	int64_t request = sgh_option(options, request_timeout_ms, REQUEST_MS);
+	int64_t async = sgh_option(options, async_timeout_ms, ASYNC_MS);
+	int64_t longest = receiver->ticket_ms;
+
+	if (longest < request)
+		longest = request;
+	return 2 * (longest < async ? async : longest);
+}
+
 int sangraha_receiver_start(struct sangraha_context *context,
 			    struct sangraha_queue *queue, struct sangraha_store *store,
 			    const struct sangraha_receiver_options *options,
@@ -99,6 +114,7 @@ int sangraha_receiver_start(struct sangraha_context *context,
 	receiver->large_writes = !sgh_option(options, no_large_writes, 0);
 	receiver->verify_large = sgh_option(options, verify_large, 0);
 	receiver->ticket_ms = sgh_option(options, ticket_timeout_ms, TICKET_MS);
+	receiver->tombstone_ms = tombstone_of(receiver, options);
 	status = sgh_service_start(&receiver->service, &receiver_kind, context, queue,
 				   store, &common, err);
 	if (!status)

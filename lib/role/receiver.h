@@ -16,7 +16,8 @@ struct sangraha_receiver {
 	uint64_t max_object_size;
 	bool large_writes;
 	bool verify_large;
-	int64_t ticket_ms; /* how long a ticket is good */
+	int64_t ticket_ms;    /* how long a ticket is good */
+	int64_t tombstone_ms; /* how long it is known what was deleted */
 	struct sgh_sweeper *sweeper;
 	struct {
 		pthread_mutex_t lock;

@@ -246,9 +246,9 @@ static void an_empty_variable_is_not_set(void **state)
 static void what_is_wrong_with_others_is_their_business(void **state)
 {
 	t_ok(load(*state, "",
-		  "SANGRAHA_REQUEST_TIMEOUT=x SANGRAHA_ASYNC_TIMEOUT=x "
+		  "SANGRAHA_SPOOL_LIMIT=x SANGRAHA_LARGE_READS=x "
 		  "SANGRAHA_CACHE_TTL=x SANGRAHA_API_TOKEN_FILE=/no/such"));
-	t_ok(load_ini(*state, "request-timeout = x\ncache-size = x\n", ""));
+	t_ok(load_ini(*state, "spool-limit = x\ncache-size = x\n", ""));
 	t_ok(load_as(*state, SGH_GETTER, "",
 		     "SANGRAHA_REQUEST_TIMEOUT=x SANGRAHA_SPOOL_LIMIT=x "
 		     "SANGRAHA_LARGE_WRITES=x SANGRAHA_VERIFY_LARGE=x"));

@@ -84,7 +84,7 @@ def test_bad_stores(spawned):
 
 
 def test_other_programs_settings_are_no_concern(spawned):
-    others = {"SANGRAHA_API_TOKEN_FILE": "/no/such", "SANGRAHA_WHATEVER": "1", "SANGRAHA_REQUEST_TIMEOUT": "x"}
+    others = {"SANGRAHA_API_TOKEN_FILE": "/no/such", "SANGRAHA_WHATEVER": "1", "SANGRAHA_SPOOL_LIMIT": "x"}
     for role in ("receiver", "getter"):
         assert spawned(role, **others).start().terminate() == 0
 

@@ -254,6 +254,45 @@ static void a_failing_look_is_no_answer(void **state)
 	assert_int_equal(script_count(f->script, "publish object_write_queue.delay"), 2);
 }
 
+/* How long it is told that the id was deleted. */
+static int64_t kept_by(struct t_roles *f, const struct sangraha_receiver_options *options)
+{
+	char key[SGH_RECORD_KEY_SIZE];
+	struct sgh_record record = { 0 };
+	struct sgh_bytes *body;
+	int64_t kept;
+
+	t_start_receiver(f, options);
+	memory_store_set(f->store, "json", t_id(1), BODY);
+	t_deletes(f, 0, "json", t_id(1));
+	sgh_record_key_deleted(key, "json", t_id(1));
+	body = memory_store_body(f->store, "meta", key);
+	t_ok(sgh_record_parse(body->data, body->length, &record, &t_err));
+	kept = record.expires_ms - record.created_ms;
+	sgh_record_fini(&record);
+	sgh_bytes_unref(body);
+	return kept;
+}
+
+static void it_is_known_for_two_days(void **state)
+{
+	assert_in_range(kept_by(*state, NULL), 2 * 86400000, 2 * 86400000 + 1000);
+}
+
+static void it_is_known_for_twice_the_longest_time(void **state)
+{
+	struct sangraha_receiver_options options = {
+		.size = sizeof(options),
+		.ticket_timeout_ms = 3000000,
+		.request_timeout_ms = 7000000,
+		.async_timeout_ms = 5000000,
+	};
+
+	assert_in_range(kept_by(*state, &options), 14000000, 14001000);
+}
+
+#define BARE(function) \
+	cmocka_unit_test_setup_teardown(function, t_roles_begin, t_roles_end)
 #define CASE(function) \
 	cmocka_unit_test_setup_teardown(function, t_receiver_begin, t_roles_end)
 
@@ -275,6 +314,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_lost_tombstone_is_found_as_ours),
 	CASE(deleted_stays_deleted),
 	CASE(a_failing_look_is_no_answer),
+	BARE(it_is_known_for_two_days),
+	BARE(it_is_known_for_twice_the_longest_time),
 };
 
 t_main(tests)
