@@ -28,11 +28,14 @@ int sangraha_admin_dead_letters(struct sangraha_queue *queue, const char *queue_
 				struct sangraha_error *err);
 
 /*
- * Take away what uploads of large objects left that have ended without being finished, as
- * receivers do by themselves every minute: parts in the store, and records. Never touches
- * an object that is complete, nor an upload whose time is not over. `types` are those of
- * the receivers; NULL: json, image, pdf. *ret_count, which may be NULL, is how many uploads
- * there were, also after a failure. Goes on after a failure, and returns the first:
+ * Take away what has ended, as receivers do by themselves little by little: what uploads of
+ * large objects left that were not finished, parts in the store and records; tombstones of
+ * deleted objects when no write of one can arrive any more, and what such a write left
+ * there; records of failed writes after a day. Never touches an object that is complete and
+ * was not deleted, nor an upload whose time is not over. What lay under a tombstone is
+ * removed first, and the tombstone by the next sweep. `types` are those of the receivers;
+ * NULL: json, image, pdf. *ret_count, which may be NULL, is how many uploads, tombstones
+ * and failures there were, also after a failure. It reads each of these records. Goes on after a failure, and returns the first:
  * SANGRAHA_E_TIMEOUT when `timeout_ms`, 0 for 30 s, were not enough, and those of a store.
  * Blocks. From any thread; may run at once with others and with receivers.
  *

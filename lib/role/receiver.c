@@ -66,7 +66,7 @@ static int start_sweeper(struct sangraha_receiver *receiver, struct sangraha_err
 	int64_t every = receiver->ticket_ms / 2 + 1;
 
 	return sgh_sweeper_new(&receiver->service, every < SWEEP_MS ? every : SWEEP_MS,
-			       &receiver->sweeper, err);
+			       receiver->tombstone_ms, &receiver->sweeper, err);
 }
 
 /* Twice the longest time after which a write of the id may still arrive. */

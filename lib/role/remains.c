@@ -97,7 +97,7 @@ static bool is_claim(const struct sgh_remains *remains)
 	if (!op->data ||
 	    sgh_record_parse(op->data->data, op->data->length, &record, NULL))
 		return false;
-	claim = !record.code && sgh_streq(record.operation_id, remains->id);
+	claim = sgh_record_is_claim(&record, remains->id);
 	sgh_record_fini(&record);
 	return claim;
 }

@@ -1,19 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 #include "role/sweep.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "role/task.h"
 #include "validate/types.h"
 
-#define PREFIX     "upload/"
 #define LIST_LIMIT 1000
+/* With places: of each kind but uploads, in one sweep. */
+#define PAGES 10
+#define READS 1000
 /* Not longer than a service asks whether the store serves: an end waits for it. */
 #define STORE_MS 10000
 
 static void list(struct sgh_sweep *sweep);
 static void next(struct sgh_sweep *sweep);
+
+static const struct {
+	const char *prefix;
+	enum sgh_record_kind kind;
+} kinds[SGH_SWEEP_KINDS] = {
+	[SGH_SWEEP_UPLOADS] = { "upload/", SGH_RECORD_UPLOAD },
+	[SGH_SWEEP_GRAVES] = { "deleted/", SGH_RECORD_DELETED },
+	[SGH_SWEEP_FAILURES] = { "operation/", SGH_RECORD_OPERATION },
+};
 
 void sgh_sweep_fini(struct sgh_sweep *sweep)
 {
@@ -21,10 +34,23 @@ void sgh_sweep_fini(struct sgh_sweep *sweep)
 	sgh_store_op_fini(&sweep->read);
 	sgh_record_fini(&sweep->record);
 	sgh_remains_fini(&sweep->remains);
+	sgh_grave_fini(&sweep->grave);
+}
+
+/* How far the kind in hand came; NULL: all of it is swept at once. */
+static struct sgh_sweep_place *place_of(const struct sgh_sweep *sweep)
+{
+	return sweep->places && sweep->kind != SGH_SWEEP_UPLOADS
+		       ? &sweep->places[sweep->kind]
+		       : NULL;
 }
 
 static void note(struct sgh_sweep *sweep, int status, const struct sangraha_error *err)
 {
+	struct sgh_sweep_place *place = place_of(sweep);
+
+	if (place && sgh_status_passing(status))
+		place->failed = true;
 	if (sweep->status)
 		return;
 	sweep->status = status;
@@ -67,7 +93,17 @@ static void submit(struct sgh_sweep *sweep, struct sgh_store_op *op,
 
 /* ---- one record ---- */
 
-static void cleared(struct sgh_remains *remains)
+/* The record in hand stays, and may have ended when it is looked at again. */
+static void leave(struct sgh_sweep *sweep)
+{
+	struct sgh_sweep_place *place = place_of(sweep);
+	int64_t modified = sweep->key->modified_ms;
+
+	if (place && modified && (!place->left_ms || modified < place->left_ms))
+		place->left_ms = modified;
+}
+
+static void remains_cleared(struct sgh_remains *remains)
 {
 	struct sgh_sweep *sweep = remains->arg;
 
@@ -84,21 +120,102 @@ static void cleared(struct sgh_remains *remains)
 	next(sweep);
 }
 
-static void clear(struct sgh_sweep *sweep, const struct sgh_type_info *type)
+static void clear_remains(struct sgh_sweep *sweep, const struct sgh_type_info *type)
 {
 	struct sgh_remains *remains = &sweep->remains;
 
 	remains->store = sweep->store;
 	remains->type = type->name;
 	remains->bucket = type->bucket;
-	remains->id = sweep->id;
+	remains->id = sweep->name.id;
 	remains->record = sweep->record.record;
 	remains->upload = sweep->record.upload;
 	remains->until_ms = sweep->until_ms;
 	remains->request_ms = STORE_MS;
-	remains->done = cleared;
+	remains->done = remains_cleared;
 	remains->arg = sweep;
 	sgh_remains_clear(remains);
+}
+
+static void grave_closed(struct sgh_grave *grave)
+{
+	struct sgh_sweep *sweep = grave->arg;
+
+	SGH_FAIL_POINT("sweep.grave-closed");
+	if (grave->status)
+		note(sweep, grave->status, &grave->err);
+	if (grave->erased)
+		sgh_log(sweep->context, SANGRAHA_LOG_WARN, sweep->role, "sweep",
+			"what lay under the tombstone of %s/%s was removed", grave->type,
+			grave->id);
+	if (grave->gone)
+		sweep->cleared++;
+	else
+		leave(sweep);
+	next(sweep);
+}
+
+static void close_grave(struct sgh_sweep *sweep, const struct sgh_type_info *type)
+{
+	struct sgh_grave *grave = &sweep->grave;
+
+	grave->store = sweep->store;
+	grave->type = type->name;
+	grave->bucket = type->bucket;
+	grave->id = sweep->name.id;
+	grave->ended_ms = sgh_time_ms() - sweep->grace_ms;
+	grave->until_ms = sweep->until_ms;
+	grave->request_ms = STORE_MS;
+	grave->done = grave_closed;
+	grave->arg = sweep;
+	sgh_grave_close(grave);
+}
+
+static void failure_removed(struct sgh_store_op *op)
+{
+	struct sgh_sweep *sweep = op->arg;
+
+	SGH_FAIL_POINT("sweep.failure-removed");
+	if (op->status)
+		note(sweep, op->status, &op->err);
+	else
+		sweep->cleared++;
+	next(sweep);
+}
+
+static void remove_failure(struct sgh_sweep *sweep)
+{
+	sgh_store_op_fini(&sweep->read);
+	sweep->read = (struct sgh_store_op){
+		.verb = SGH_STORE_DELETE,
+		.bucket = "meta",
+		.key = sweep->key->key,
+	};
+	submit(sweep, &sweep->read, failure_removed);
+}
+
+/* What has ended; a claim never does by itself. */
+static void judge(struct sgh_sweep *sweep)
+{
+	const struct sgh_record *record = &sweep->record;
+	const char *type =
+		sweep->kind == SGH_SWEEP_GRAVES ? sweep->name.type : record->type;
+	bool ended = record->expires_ms &&
+		     record->expires_ms <= sgh_time_ms() - sweep->grace_ms;
+	struct sgh_type_info info;
+	bool known = type && !sgh_types_find(sweep->types, type, &info, NULL);
+
+	if (!ended && record->expires_ms)
+		leave(sweep);
+	if (ended && sweep->kind == SGH_SWEEP_FAILURES)
+		remove_failure(sweep);
+	else if (ended && known && sweep->kind == SGH_SWEEP_GRAVES)
+		close_grave(sweep, &info);
+	else if (ended && known && sweep->kind == SGH_SWEEP_UPLOADS && record->record &&
+		 sangraha_id_valid(record->record))
+		clear_remains(sweep, &info);
+	else
+		next(sweep);
 }
 
 static void record_read(struct sgh_store_op *op)
@@ -106,8 +223,6 @@ static void record_read(struct sgh_store_op *op)
 	struct sgh_sweep *sweep = op->arg;
 	const struct sgh_bytes *data = op->data;
 	struct sgh_record *record = &sweep->record;
-	struct sgh_type_info type;
-	struct sangraha_error err;
 	int status = op->status;
 
 	SGH_FAIL_POINT("sweep.record-read");
@@ -118,57 +233,121 @@ static void record_read(struct sgh_store_op *op)
 					  data ? data->length : 0, record, &op->err);
 	if (status && status != SANGRAHA_E_NOT_FOUND)
 		note(sweep, status, &op->err);
-	if (!status && record->expires_ms &&
-	    record->expires_ms <= sgh_time_ms() - sweep->grace_ms && record->type &&
-	    record->record && sangraha_id_valid(record->record) &&
-	    !sgh_types_find(sweep->types, record->type, &type, &err))
-		clear(sweep, &type);
-	else
+	if (status)
 		next(sweep);
+	else
+		judge(sweep);
+}
+
+static void read_record(struct sgh_sweep *sweep)
+{
+	sweep->reads++;
+	sgh_store_op_fini(&sweep->read);
+	sweep->read = (struct sgh_store_op){
+		.verb = SGH_STORE_GET,
+		.bucket = "meta",
+		.key = sweep->key->key,
+		.max_length = SGH_RECORD_MAX,
+	};
+	submit(sweep, &sweep->read, record_read);
 }
 
 /* ---- all of them ---- */
 
-/* The next key that is of an upload's record; NULL when no more were listed. */
-static const char *next_key(struct sgh_sweep *sweep)
+/* Whether a record of that age can have ended, and may not have been seen to stay. */
+static bool is_due(const struct sgh_sweep *sweep, const struct sgh_store_key *key)
 {
-	const size_t prefix = strlen(PREFIX);
+	const struct sgh_sweep_place *place = place_of(sweep);
 
+	if (!place || !key->modified_ms)
+		return true;
+	return key->modified_ms > place->seen_ms &&
+	       key->modified_ms <= sgh_time_ms() - place->kept_ms;
+}
+
+/* Have the next key of this kind in hand; false when no more were listed. */
+static bool take_key(struct sgh_sweep *sweep)
+{
 	while (sweep->next < sweep->list.key_count) {
-		const char *key = sweep->list.keys[sweep->next++].key;
-
-		if (strncmp(key, PREFIX, prefix) == 0 &&
-		    sangraha_id_valid(key + prefix)) {
-			memcpy(sweep->id, key + prefix, sizeof(sweep->id));
-			return key;
-		}
+		sweep->key = &sweep->list.keys[sweep->next++];
+		sgh_record_name(sweep->key->key, &sweep->name);
+		if (sweep->name.kind == kinds[sweep->kind].kind &&
+		    is_due(sweep, sweep->key))
+			return true;
 	}
-	return NULL;
+	return false;
+}
+
+/* A round is over: what it left is not looked at again, unless that may end. */
+static void end_round(struct sgh_sweep_place *place)
+{
+	int64_t seen = place->begun_ms - place->kept_ms;
+
+	if (place->left_ms && place->left_ms <= seen)
+		seen = place->left_ms - 1;
+	if (!place->failed && seen > place->seen_ms)
+		place->seen_ms = seen;
+	place->after[0] = '\0';
+}
+
+static void next_kind(struct sgh_sweep *sweep)
+{
+	struct sgh_sweep_place *place;
+
+	if (++sweep->kind == SGH_SWEEP_KINDS) {
+		sweep->done(sweep);
+		return;
+	}
+	sweep->after[0] = '\0';
+	sweep->pages = 0;
+	sweep->reads = 0;
+	place = place_of(sweep);
+	if (place && place->after[0]) {
+		strcpy(sweep->after, place->after);
+	} else if (place) {
+		place->begun_ms = sgh_time_ms();
+		place->left_ms = 0;
+		place->failed = false;
+	}
+	list(sweep);
+}
+
+/* All that was listed is done, or as much as one sweep may do. */
+static void end_page(struct sgh_sweep *sweep, size_t done)
+{
+	struct sgh_sweep_place *place = place_of(sweep);
+	const struct sgh_store_op *page = &sweep->list;
+	bool all = done == page->key_count;
+
+	if (done)
+		snprintf(sweep->after, sizeof(sweep->after), "%s",
+			 page->keys[done - 1].key);
+	if (all && (!page->more || !done)) {
+		if (place)
+			end_round(place);
+		next_kind(sweep);
+	} else if (place && (!all || sweep->pages == PAGES)) {
+		strcpy(place->after, sweep->after);
+		sweep->more |= sweep->reads == READS;
+		next_kind(sweep);
+	} else {
+		list(sweep);
+	}
 }
 
 static void next(struct sgh_sweep *sweep)
 {
-	const char *key = next_key(sweep);
-	size_t count = sweep->list.key_count;
+	bool spent = place_of(sweep) && sweep->reads == READS;
+	size_t done = sweep->next;
 
-	if (over(sweep)) {
+	if (over(sweep))
 		end_early(sweep);
-	} else if (key) {
-		sgh_store_op_fini(&sweep->read);
-		sweep->read = (struct sgh_store_op){
-			.verb = SGH_STORE_GET,
-			.bucket = "meta",
-			.key = key,
-			.max_length = SGH_RECORD_MAX,
-		};
-		submit(sweep, &sweep->read, record_read);
-	} else if (sweep->list.more && count &&
-		   strlen(sweep->list.keys[count - 1].key) < sizeof(sweep->after)) {
-		strcpy(sweep->after, sweep->list.keys[count - 1].key);
-		list(sweep);
-	} else {
-		sweep->done(sweep);
-	}
+	else if (!take_key(sweep))
+		end_page(sweep, sweep->list.key_count);
+	else if (spent)
+		end_page(sweep, done);
+	else
+		read_record(sweep);
 }
 
 static void listed(struct sgh_store_op *op)
@@ -183,6 +362,7 @@ static void listed(struct sgh_store_op *op)
 		return;
 	}
 	sweep->next = 0;
+	sweep->pages++;
 	next(sweep);
 }
 
@@ -192,7 +372,7 @@ static void list(struct sgh_sweep *sweep)
 	sweep->list = (struct sgh_store_op){
 		.verb = SGH_STORE_LIST,
 		.bucket = "meta",
-		.prefix = PREFIX,
+		.prefix = kinds[sweep->kind].prefix,
 		.after = sweep->after[0] ? sweep->after : NULL,
 		.limit = LIST_LIMIT,
 	};
@@ -202,7 +382,9 @@ static void list(struct sgh_sweep *sweep)
 void sgh_sweep_run(struct sgh_sweep *sweep)
 {
 	sweep->cleared = 0;
+	sweep->more = false;
 	sweep->status = 0;
+	sweep->kind = SGH_SWEEP_UPLOADS;
 	sweep->after[0] = '\0';
 	list(sweep);
 }

@@ -5,15 +5,19 @@
 #include "base/error.h"
 #include "base/thread.h"
 #include "role/sweep.h"
+#include "role/task.h"
 
 #define FIRST_MS 3000
 #define GRACE_MS 10000
+/* When more has ended than one sweep takes away. */
+#define PAUSE_MS 1000
 
 struct sgh_sweeper {
 	struct sgh_service *service;
 	int64_t every_ms;
 	struct sgh_timer timer;
 	struct sgh_sweep sweep;
+	struct sgh_sweep_place places[SGH_SWEEP_KINDS];
 	bool stop; /* atomic, written under the lock */
 	struct {
 		pthread_mutex_t lock;
@@ -36,6 +40,12 @@ static int64_t soon(const struct sgh_sweeper *sweeper)
 	return sweeper->every_ms < FIRST_MS ? sweeper->every_ms : FIRST_MS;
 }
 
+static int64_t wait_after(const struct sgh_sweeper *sweeper,
+			  const struct sgh_sweep *sweep)
+{
+	return sweep->more && PAUSE_MS < sweeper->every_ms ? PAUSE_MS : sweeper->every_ms;
+}
+
 /* Until it has said that it is no longer running the sweeper is there. */
 static void swept(struct sgh_sweep *sweep)
 {
@@ -48,7 +58,7 @@ static void swept(struct sgh_sweep *sweep)
 	sgh_sweep_fini(sweep);
 	pthread_mutex_lock(&sweeper->state.lock);
 	sweeper->state.running = false;
-	arm_locked(sweeper, sweeper->every_ms);
+	arm_locked(sweeper, wait_after(sweeper, sweep));
 	pthread_cond_broadcast(&sweeper->state.changed);
 	pthread_mutex_unlock(&sweeper->state.lock);
 }
@@ -76,13 +86,14 @@ static void fire(struct sgh_timer *timer)
 		/* Clocks differ, and who renews at the last moment means it. */
 		.grace_ms = sgh_min(sweeper->every_ms, GRACE_MS),
 		.stop = &sweeper->stop,
+		.places = sweeper->places,
 		.done = swept,
 		.arg = sweeper,
 	};
 	sgh_sweep_run(&sweeper->sweep);
 }
 
-int sgh_sweeper_new(struct sgh_service *service, int64_t every_ms,
+int sgh_sweeper_new(struct sgh_service *service, int64_t every_ms, int64_t tombstone_ms,
 		    struct sgh_sweeper **ret, struct sangraha_error *err)
 {
 	struct sgh_sweeper *sweeper = calloc(1, sizeof(*sweeper));
@@ -92,6 +103,8 @@ int sgh_sweeper_new(struct sgh_service *service, int64_t every_ms,
 	sweeper->service = service;
 	sweeper->every_ms = every_ms;
 	sweeper->timer.fire = fire;
+	sweeper->places[SGH_SWEEP_GRAVES].kept_ms = tombstone_ms;
+	sweeper->places[SGH_SWEEP_FAILURES].kept_ms = SGH_FAILURE_KEPT_MS;
 	pthread_mutex_init(&sweeper->state.lock, NULL);
 	sgh_cond_init(&sweeper->state.changed);
 	if (!sgh_timer_arm(service->timers, &sweeper->timer,

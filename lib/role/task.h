@@ -55,6 +55,9 @@ struct sgh_task {
 /* Bytes of a record that is read. Nobody waits for its memory. */
 #define SGH_RECORD_MAX SGH_BUDGET_LENT
 
+/* How long the record of a failed write is there for who asks. */
+#define SGH_FAILURE_KEPT_MS (24 * 3600 * 1000LL)
+
 /* Whether the request, as far as it is known, only reads. */
 static inline bool sgh_task_reads(const struct sgh_task *task)
 {

@@ -11,8 +11,6 @@
  * operation ended with.
  */
 
-#define FAILED_KEPT_MS (24 * 3600 * 1000LL)
-
 enum standing {
 	VOID,   /* it is over, or the failure of the same bytes: in nobody's way */
 	OURS,   /* the claim of the same bytes */
@@ -211,7 +209,7 @@ void sgh_write_record_failure(struct sgh_task *task, int status)
 		.detected = reply->detected,
 		.rule = reply->rule,
 		.offset = reply->offset,
-		.expires_ms = sgh_time_ms() + FAILED_KEPT_MS,
+		.expires_ms = sgh_time_ms() + SGH_FAILURE_KEPT_MS,
 	};
 	struct sangraha_error err;
 

@@ -34,6 +34,72 @@ void sgh_record_key_object(char key[SGH_RECORD_KEY_SIZE], const char *type,
 	snprintf(key, SGH_RECORD_KEY_SIZE, "object/%s/%s/%s", type, id, record);
 }
 
+/* Move a part of the key, up to the next slash or its end, into `part`. */
+static bool take_part(const char **key, char *part, size_t size)
+{
+	size_t length = strcspn(*key, "/");
+
+	if (!length || length >= size)
+		return false;
+	memcpy(part, *key, length);
+	part[length] = '\0';
+	*key += length;
+	if (**key)
+		(*key)++;
+	return true;
+}
+
+static bool take_id(const char **key, char id[SANGRAHA_ID_SIZE])
+{
+	return take_part(key, id, SANGRAHA_ID_SIZE) && sangraha_id_valid(id);
+}
+
+static bool take_type(const char **key, char type[SANGRAHA_TYPE_SIZE])
+{
+	return take_part(key, type, SANGRAHA_TYPE_SIZE) && sgh_type_name_valid(type);
+}
+
+static bool take_name(const char *key, struct sgh_record_name *name)
+{
+	char kind[16];
+	bool ok = take_part(&key, kind, sizeof(kind));
+
+	if (!ok)
+		return false;
+	if (strcmp(kind, "operation") == 0)
+		name->kind = SGH_RECORD_OPERATION;
+	else if (strcmp(kind, "deleted") == 0)
+		name->kind = SGH_RECORD_DELETED;
+	else if (strcmp(kind, "upload") == 0)
+		name->kind = SGH_RECORD_UPLOAD;
+	else if (strcmp(kind, "object") == 0)
+		name->kind = SGH_RECORD_OBJECT;
+	else
+		return false;
+	if (name->kind == SGH_RECORD_DELETED || name->kind == SGH_RECORD_OBJECT)
+		ok = take_type(&key, name->type);
+	ok = ok && take_id(&key, name->id);
+	if (name->kind == SGH_RECORD_OBJECT)
+		ok = ok && take_id(&key, name->record);
+	return ok && !*key;
+}
+
+void sgh_record_name(const char *key, struct sgh_record_name *ret)
+{
+	struct sgh_record_name name = { 0 };
+	size_t length = strlen(key);
+
+	if (!length || key[length - 1] == '/' || !take_name(key, &name))
+		name = (struct sgh_record_name){ .kind = SGH_RECORD_FOREIGN };
+	*ret = name;
+}
+
+bool sgh_record_is_claim(const struct sgh_record *record, const char *id)
+{
+	return !record->code && !record->expires_ms &&
+	       sgh_streq(record->operation_id, id);
+}
+
 void sgh_record_fini(struct sgh_record *record)
 {
 	sgh_arena_fini(&record->arena);

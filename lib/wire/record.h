@@ -2,6 +2,7 @@
 #ifndef SGH_WIRE_RECORD_H
 #define SGH_WIRE_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <sangraha/object.h>
@@ -43,6 +44,28 @@ void sgh_record_key_deleted(char key[SGH_RECORD_KEY_SIZE], const char *type,
 void sgh_record_key_upload(char key[SGH_RECORD_KEY_SIZE], const char *id);
 void sgh_record_key_object(char key[SGH_RECORD_KEY_SIZE], const char *type,
 			   const char *id, const char *record);
+
+enum sgh_record_kind {
+	SGH_RECORD_FOREIGN, /* no key of ours */
+	SGH_RECORD_OPERATION,
+	SGH_RECORD_DELETED,
+	SGH_RECORD_UPLOAD,
+	SGH_RECORD_OBJECT,
+};
+
+/* What a key tells; what it has not is "". */
+struct sgh_record_name {
+	enum sgh_record_kind kind;
+	char type[SANGRAHA_TYPE_SIZE];
+	char id[SANGRAHA_ID_SIZE];
+	char record[SANGRAHA_ID_SIZE];
+};
+
+/* Take a key apart: exactly what the functions above make, and nothing that begins so. */
+void sgh_record_name(const char *key, struct sgh_record_name *ret);
+
+/* Whether a record that lay under operation/<id> is the claim of a first write. */
+bool sgh_record_is_claim(const struct sgh_record *record, const char *id);
 
 void sgh_record_fini(struct sgh_record *record);
 int sgh_record_write(const struct sgh_record *record, struct sgh_bytes **ret,

@@ -206,16 +206,11 @@ void t_expire(const struct t_upload *up)
 {
 	struct sgh_record record = { 0 };
 	char key[SGH_RECORD_KEY_SIZE];
-	struct sgh_bytes *body = NULL;
-	struct sgh_store_op op = { .bucket = "meta", .key = key };
 
 	assert_true(t_upload_record(up, &record));
 	record.expires_ms = sgh_time_ms() - 1;
-	t_ok(sgh_record_write(&record, &body, &t_err));
-	op.body = body;
 	sgh_record_key_upload(key, up->id);
-	memory_store_put(up->f->store, &op);
-	sgh_bytes_unref(body);
+	t_set_record(up->f, key, &record);
 	sgh_record_fini(&record);
 }
 

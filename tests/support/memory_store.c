@@ -367,7 +367,9 @@ static void drop_taken(struct sgh_store_op *op)
 /* What follows clocks has no place in the journal. */
 static bool is_told(const struct sgh_store_op *op)
 {
-	bool sweeps = op->verb == SGH_STORE_LIST && sgh_streq(op->prefix, "upload/");
+	bool sweeps = op->verb == SGH_STORE_LIST && (sgh_streq(op->prefix, "upload/") ||
+						     sgh_streq(op->prefix, "deleted/") ||
+						     sgh_streq(op->prefix, "operation/"));
 
 	return op->verb < SGH_STORE_MAKE_BUCKET && !sweeps;
 }

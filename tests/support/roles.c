@@ -306,3 +306,14 @@ bool t_has_record(struct t_roles *f, const char *id)
 	sgh_record_key_object(key, "json", id, T_RECORD);
 	return memory_store_has(f->store, "meta", key);
 }
+
+void t_set_record(struct t_roles *f, const char *key, const struct sgh_record *record)
+{
+	struct sgh_bytes *body = NULL;
+	struct sgh_store_op op = { .bucket = "meta", .key = key };
+
+	t_ok(sgh_record_write(record, &body, &t_err));
+	op.body = body;
+	memory_store_put(f->store, &op);
+	sgh_bytes_unref(body);
+}

@@ -89,6 +89,9 @@ void t_done_(struct t_roles *f, int status, const char *file, int line);
 /* Store json that pins a record, as an upload in parts leaves it; `complete`: the record too. */
 void t_pins(struct t_roles *f, const char *id, const char *body, bool complete);
 bool t_has_record(struct t_roles *f, const char *id);
+/* Store a record under a key of "meta". */
+struct sgh_record;
+void t_set_record(struct t_roles *f, const char *key, const struct sgh_record *record);
 
 /* The text of a message's body; yours to free. */
 char *t_text(const struct sgh_message *message);

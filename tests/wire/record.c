@@ -23,6 +23,67 @@ static void makes_keys(void **state)
 			    "object/a2345678901234567890123456789012/" ID "/" RECORD);
 }
 
+static void names(const char *key, enum sgh_record_kind kind, const char *type,
+		  const char *record)
+{
+	struct sgh_record_name name;
+
+	sgh_record_name(key, &name);
+	assert_int_equal(name.kind, kind);
+	assert_string_equal(name.type, type);
+	assert_string_equal(name.id, kind == SGH_RECORD_FOREIGN ? "" : ID);
+	assert_string_equal(name.record, record);
+}
+
+static void takes_keys_apart(void **state)
+{
+	names("operation/" ID, SGH_RECORD_OPERATION, "", "");
+	names("upload/" ID, SGH_RECORD_UPLOAD, "", "");
+	names("deleted/pdf/" ID, SGH_RECORD_DELETED, "pdf", "");
+	names("object/pdf/" ID "/" RECORD, SGH_RECORD_OBJECT, "pdf", RECORD);
+}
+
+static void other_keys_are_foreign(void **state)
+{
+	static const char *const keys[] = {
+		"",
+		"/",
+		"operation",
+		"operation/",
+		"operation//" ID,
+		"operation/" ID "/",
+		"operation/" ID "/x",
+		"operation/" ID "0",
+		"operation/0199F2C4-0000-7000-8000-0123456789AB",
+		"operations/" ID,
+		"upload/pdf/" ID,
+		"uploads/" ID,
+		"deleted/" ID,
+		"deleted/Pdf/" ID,
+		"deleted/a23456789012345678901234567890123/" ID,
+		"object/pdf/" ID,
+		"object/pdf/" ID "/",
+		"object/pdf/" ID "/" RECORD "/" RECORD,
+		ID,
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(keys); i++)
+		names(keys[i], SGH_RECORD_FOREIGN, "", "");
+}
+
+static void tells_a_claim(void **state)
+{
+	struct sgh_record record = { .operation_id = ID, .offset = -1 };
+
+	assert_true(sgh_record_is_claim(&record, ID));
+	assert_false(sgh_record_is_claim(&record, RECORD));
+	record.expires_ms = 1;
+	assert_false(sgh_record_is_claim(&record, ID));
+	record.expires_ms = 0;
+	record.code = "rejected";
+	assert_false(sgh_record_is_claim(&record, ID));
+}
+
 static struct sgh_record parsed(const void *json, size_t length)
 {
 	struct sgh_record record;
@@ -256,6 +317,9 @@ static void needs_no_record(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(makes_keys),
+	cmocka_unit_test(takes_keys_apart),
+	cmocka_unit_test(other_keys_are_foreign),
+	cmocka_unit_test(tells_a_claim),
 	cmocka_unit_test(comes_back_whole),
 	cmocka_unit_test(absent_members_stay_absent),
 	cmocka_unit_test(later_members_are_ignored),
