@@ -196,5 +196,6 @@ const struct sgh_queue_backend sgh_queue_amqp = {
 	.consumer_attached = sgh_amqp_consumer_attached,
 	.consumer_pause = sgh_amqp_consumer_pause,
 	.consumer_free = sgh_amqp_consumer_free,
+	.shed = sgh_amqp_consumer_shed,
 	.settle = sgh_amqp_consumer_settle,
 };

@@ -131,6 +131,20 @@ void sgh_amqp_consumer_free(struct sgh_consumer *base)
 	sgh_amqp_consumer_unref(consumer);
 }
 
+void sgh_amqp_consumer_shed(struct sgh_delivery *base)
+{
+	struct sgh_amqp_consumer *consumer = sgh_amqp_consumer_of(base->consumer);
+	struct sgh_amqp_consuming *consuming = consumer->consuming;
+	size_t bytes = sgh_amqp_delivery_of(base)->bytes;
+
+	sgh_amqp_delivery_of(base)->bytes = 0;
+	__atomic_sub_fetch(&consumer->bytes, bytes, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&consuming->s.lock);
+	if (!consuming->s.finished)
+		sgh_amqp_conn_wake(&consuming->conn);
+	pthread_mutex_unlock(&consuming->s.lock);
+}
+
 void sgh_amqp_consumer_settle(struct sgh_delivery *base, int verdict)
 {
 	struct sgh_amqp_consumer *consumer = sgh_amqp_consumer_of(base->consumer);

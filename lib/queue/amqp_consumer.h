@@ -32,6 +32,7 @@ const char *sgh_amqp_consumer_queue(const struct sgh_consumer *consumer);
 bool sgh_amqp_consumer_attached(const struct sgh_consumer *consumer);
 void sgh_amqp_consumer_pause(struct sgh_consumer *consumer, bool paused);
 void sgh_amqp_consumer_free(struct sgh_consumer *consumer);
+void sgh_amqp_consumer_shed(struct sgh_delivery *delivery);
 void sgh_amqp_consumer_settle(struct sgh_delivery *delivery, int verdict);
 
 #endif

@@ -25,7 +25,7 @@ static void forget_channel(struct sgh_amqp_consumer *consumer)
 	while (sgh_list_pop(&consumer->order))
 		;
 	if (coming) {
-		consumer->bytes -= coming->bytes;
+		__atomic_sub_fetch(&consumer->bytes, coming->bytes, __ATOMIC_RELAXED);
 		sgh_amqp_delivery_free(coming);
 	}
 	sgh_amqp_set_attached(consumer, false);
@@ -370,8 +370,9 @@ static bool on_reads(struct sgh_amqp_conn *conn)
 
 		if (consumer->coming)
 			return true;
-		if (consumer->bytes > 0 &&
-		    consumer->bytes >= consumer->base.options.max_bytes)
+		size_t bytes = __atomic_load_n(&consumer->bytes, __ATOMIC_RELAXED);
+
+		if (bytes > 0 && bytes >= consumer->base.options.max_bytes)
 			full = true;
 	}
 	return !full;

@@ -52,7 +52,7 @@ struct sgh_amqp_consumer {
 	int64_t retry_ms;
 	char told[400];
 	struct sgh_list order; /* deliveries of this epoch that are not settled */
-	size_t bytes;          /* of bodies in hand */
+	size_t bytes;          /* atomic: of bodies in hand */
 	struct sgh_amqp_delivery *coming; /* being read */
 	bool headless;                    /* its header has not come yet */
 	uint64_t missing;                 /* bytes of its body */

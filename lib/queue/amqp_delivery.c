@@ -84,7 +84,7 @@ static bool expect_body(struct sgh_amqp_consumer *consumer,
 		return false;
 	}
 	delivery->bytes = size;
-	consumer->bytes += size;
+	__atomic_add_fetch(&consumer->bytes, size, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -102,6 +102,8 @@ void sgh_amqp_delivery_header(struct sgh_amqp_consumer *consumer,
 	consumer->headless = false;
 	sgh_amqp_message_fill(delivery->base.message, properties);
 	count = sgh_amqp_header_number(properties, "x-delivery-count", 0);
+	delivery->base.died_of = sgh_amqp_death(delivery->base.message, properties,
+						&delivery->base.died_ms);
 	delivery->base.delivery_count = count < 0           ? 0
 					: count > INT32_MAX ? INT32_MAX
 							    : (unsigned)count;
@@ -151,6 +153,15 @@ void sgh_amqp_delivery_undecodable(struct sgh_amqp_consumer *consumer)
 
 	if (!delivery || !consumer->headless)
 		return;
+	/* What is rejected here goes nowhere: better to stand still than to lose it. */
+	if (consumer->row && consumer->row->bound) {
+		sgh_log(consumer->base.queue->context, SANGRAHA_LOG_ERROR, "queue",
+			"undecodable",
+			"the properties of a message of %s cannot be decoded; what is "
+			"behind it cannot be reached",
+			consumer->name);
+		return;
+	}
 	/* Without room the next connection gets it again, and rejects it then. */
 	if (send_verdict(consumer, delivery->base.tag, SGH_SETTLE_REJECT, false))
 		sgh_log(consumer->base.queue->context, SANGRAHA_LOG_WARN, "queue",
@@ -208,7 +219,8 @@ void sgh_amqp_take_settled(struct sgh_amqp_consuming *consuming)
 			sgh_list_entry(link, struct sgh_amqp_delivery, base.link);
 
 		delivery->settled = true;
-		sgh_amqp_consumer_of(delivery->base.consumer)->bytes -= delivery->bytes;
+		__atomic_sub_fetch(&sgh_amqp_consumer_of(delivery->base.consumer)->bytes,
+				   delivery->bytes, __ATOMIC_RELAXED);
 	}
 	sgh_list_splice(&consuming->settled, &taken);
 }

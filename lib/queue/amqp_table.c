@@ -5,7 +5,8 @@
 
 #include "base/util.h"
 
-#define SHORT_MAX 255 /* bytes of a short string and of a header's name */
+#define SHORT_MAX   255          /* bytes of a short string and of a header's name */
+#define SECONDS_MAX 253402300799 /* Unix: the end of the year 9999 */
 
 /* Which AMQP property holds which field of a message: all of them are short strings. */
 static const struct text_field {
@@ -169,26 +170,65 @@ static bool number_of(const amqp_field_value_t *value, int64_t *ret)
 	}
 }
 
+static const amqp_field_value_t *find(const amqp_table_t *table, const char *name)
+{
+	for (int i = 0; i < table->num_entries; i++)
+		if (sgh_amqp_bytes_are(table->entries[i].key, name))
+			return &table->entries[i].value;
+	return NULL;
+}
+
+static const amqp_field_value_t *find_header(const amqp_basic_properties_t *properties,
+					     const char *name)
+{
+	return properties->_flags & AMQP_BASIC_HEADERS_FLAG
+		       ? find(&properties->headers, name)
+		       : NULL;
+}
+
 int64_t sgh_amqp_header_number(const amqp_basic_properties_t *properties,
 			       const char *name, int64_t otherwise)
 {
+	const amqp_field_value_t *value = find_header(properties, name);
 	int64_t number;
 
-	if (!(properties->_flags & AMQP_BASIC_HEADERS_FLAG))
-		return otherwise;
-	for (int i = 0; i < properties->headers.num_entries; i++) {
-		const amqp_table_entry_t *entry = &properties->headers.entries[i];
-
-		if (sgh_amqp_bytes_are(entry->key, name) &&
-		    number_of(&entry->value, &number))
-			return number;
-	}
-	return otherwise;
+	return value && number_of(value, &number) ? number : otherwise;
 }
 
 static bool has_nul(amqp_bytes_t bytes)
 {
 	return bytes.len > 0 && memchr(bytes.bytes, 0, bytes.len);
+}
+
+/* The newest of what x-death tells; NULL when it tells nothing. */
+static const amqp_table_t *last_death(const amqp_basic_properties_t *properties)
+{
+	const amqp_field_value_t *deaths = find_header(properties, "x-death");
+	const amqp_field_value_t *last;
+
+	if (!deaths || deaths->kind != AMQP_FIELD_KIND_ARRAY ||
+	    deaths->value.array.num_entries < 1)
+		return NULL;
+	last = &deaths->value.array.entries[0];
+	return last->kind == AMQP_FIELD_KIND_TABLE ? &last->value.table : NULL;
+}
+
+const char *sgh_amqp_death(struct sgh_message *message,
+			   const amqp_basic_properties_t *properties, int64_t *ret_ms)
+{
+	const amqp_table_t *death = last_death(properties);
+	const amqp_field_value_t *reason = death ? find(death, "reason") : NULL;
+	const amqp_field_value_t *time = death ? find(death, "time") : NULL;
+	int64_t seconds;
+
+	if (time && number_of(time, &seconds) && seconds > 0 && seconds <= SECONDS_MAX)
+		*ret_ms = seconds * 1000;
+	if (!reason || reason->kind != AMQP_FIELD_KIND_UTF8 ||
+	    reason->value.bytes.len > SHORT_MAX || has_nul(reason->value.bytes))
+		return NULL;
+	return sgh_arena_text(&message->arena,
+			      reason->value.bytes.len ? reason->value.bytes.bytes : "",
+			      reason->value.bytes.len);
 }
 
 /*

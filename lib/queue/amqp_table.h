@@ -40,6 +40,14 @@ bool sgh_amqp_properties_match(const struct sgh_message *message,
 int64_t sgh_amqp_header_number(const amqp_basic_properties_t *properties,
 			       const char *name, int64_t otherwise);
 
+/*
+ * Why the broker last dead-lettered it, by the first table in x-death: a copy in the message's
+ * arena, NULL when it did not. *ret_ms is when, in Unix milliseconds; untouched when that is
+ * not told.
+ */
+const char *sgh_amqp_death(struct sgh_message *message,
+			   const amqp_basic_properties_t *properties, int64_t *ret_ms);
+
 bool sgh_amqp_bytes_are(amqp_bytes_t bytes, const char *text);
 
 #endif

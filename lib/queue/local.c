@@ -131,5 +131,6 @@ const struct sgh_queue_backend sgh_queue_local = {
 	.consumer_attached = sgh_local_consumer_attached,
 	.consumer_pause = sgh_local_consumer_pause,
 	.consumer_free = sgh_local_consumer_free,
+	.shed = sgh_local_shed,
 	.settle = sgh_local_settle,
 };

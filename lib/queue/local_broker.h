@@ -248,6 +248,8 @@ bool sgh_local_queue_load_locked(struct sgh_local *local, struct sgh_local_queue
 /* Move on, or remove, what has waited long enough; returns when to look again. */
 int64_t sgh_local_queue_expire_locked(struct sgh_local *local,
 				      struct sgh_local_queue *queue);
+/* Whether it has been in hand when the process died, too often to be near others. */
+bool sgh_local_queue_suspects(const struct sgh_local_item *item);
 /* Bring the mark of how many are in hand up to date; true when it is. */
 bool sgh_local_queue_mark_locked(struct sgh_local *local, struct sgh_local_queue *queue);
 
@@ -316,6 +318,7 @@ const char *sgh_local_consumer_queue(const struct sgh_consumer *consumer);
 bool sgh_local_consumer_attached(const struct sgh_consumer *consumer);
 void sgh_local_consumer_pause(struct sgh_consumer *consumer, bool paused);
 void sgh_local_consumer_free(struct sgh_consumer *consumer);
+void sgh_local_shed(struct sgh_delivery *delivery);
 void sgh_local_settle(struct sgh_delivery *delivery, int verdict);
 /* One callback to some consumer; false when none is due. */
 bool sgh_local_serve_locked(struct sgh_local *local, int64_t *next_ms);

@@ -260,6 +260,7 @@ static bool add_death(struct sgh_local_item *item, struct sgh_buf *buf)
 		sgh_message_add_text(message, "x-first-death-queue",
 				     item->queue->row->name);
 		sgh_message_add_text(message, "x-first-death-reason", "rejected");
+		sgh_message_add_number(message, SGH_LOCAL_DEATH_TIME, sgh_time_ms());
 	}
 	sgh_local_message_write(message, buf);
 	sgh_message_free(message);

@@ -224,12 +224,26 @@ static struct sgh_local_item *leave_locked(struct sgh_local_delivery *delivery)
 static void go_back_locked(struct sgh_local_item *item)
 {
 	item->redelivered = true;
-	item->deliveries++;
+	item->deliveries += !item->queue->row->bound;
 	if (item->alone) {
 		item->alone = false;
 		item->queue->alone--;
 	}
 	sgh_local_queue_put_back_locked(item);
+}
+
+void sgh_local_shed(struct sgh_delivery *base)
+{
+	struct sgh_local_delivery *delivery =
+		sgh_container_of(base, struct sgh_local_delivery, base);
+	struct sgh_local_consumer *consumer = sgh_local_consumer_of(base->consumer);
+	struct sgh_local *local = consumer->handle->local;
+
+	pthread_mutex_lock(&local->lock);
+	consumer->bytes -= delivery->bytes;
+	delivery->bytes = 0;
+	sgh_local_wake_locked(local);
+	pthread_mutex_unlock(&local->lock);
 }
 
 void sgh_local_settle(struct sgh_delivery *base, int verdict)
@@ -326,7 +340,7 @@ static struct sgh_local_item *next_locked(struct sgh_local_consumer *consumer,
 		return NULL;
 	}
 	/* One that is suspected of killing us goes when nobody else could be blamed. */
-	if (queue->alone || (item->saved >= SGH_LOCAL_SUSPECT && queue->in_hand))
+	if (queue->alone || (sgh_local_queue_suspects(item) && queue->in_hand))
 		return NULL;
 	if (local->leaving >= SGH_LOCAL_LEAVING_MAX ||
 	    !sgh_local_queue_mark_locked(local, queue))
@@ -355,7 +369,7 @@ static struct sgh_local_delivery *take_locked(struct sgh_local_consumer *consume
 	__atomic_add_fetch(&consumer->refs, 1, __ATOMIC_RELAXED);
 	if (item->durable) {
 		item->queue->in_hand++;
-		item->alone = item->saved >= SGH_LOCAL_SUSPECT;
+		item->alone = sgh_local_queue_suspects(item);
 		item->queue->alone += item->alone;
 	}
 	return delivery;
@@ -365,12 +379,16 @@ static struct sgh_local_delivery *take_locked(struct sgh_local_consumer *consume
 static int fill(struct sgh_local *local, struct sgh_local_delivery *delivery,
 		struct sgh_local_item *item, struct sangraha_error *err)
 {
+	const struct sgh_header *died;
 	struct sgh_message *message = NULL;
 	int rc = sgh_local_message_read(item->meta, item->meta_length, &message, err);
 
 	if (rc)
 		return rc;
 	delivery->base.message = message;
+	died = sgh_message_header(message, SGH_LOCAL_DEATH_TIME);
+	delivery->base.died_ms = died ? died->number : 0;
+	delivery->base.died_of = sgh_message_text(message, "x-first-death-reason");
 	if (!item->durable && !delivery->base.oversize)
 		message->body = sgh_bytes_ref(item->body);
 	else if (item->durable && item->body)

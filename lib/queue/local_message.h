@@ -11,6 +11,9 @@
  */
 #define SGH_LOCAL_META_MAX ((size_t)256 << 10)
 
+/* What RabbitMQ tells inside x-death, for which our messages have no place: Unix ms. */
+#define SGH_LOCAL_DEATH_TIME "x-first-death-time"
+
 /* Append to `buf`; it has failed when there is no memory or no end of it. */
 void sgh_local_message_write(const struct sgh_message *message, struct sgh_buf *buf);
 

@@ -361,13 +361,24 @@ int64_t sgh_local_queue_expire_locked(struct sgh_local *local,
 
 /* ---- who may be in hand ---- */
 
+/* Nobody works on dead letters: to look at them is no try that could fail. */
+static bool counts(const struct sgh_local_queue *queue)
+{
+	return queue->row->number && !queue->row->bound;
+}
+
+bool sgh_local_queue_suspects(const struct sgh_local_item *item)
+{
+	return item->saved >= SGH_LOCAL_SUSPECT && counts(item->queue);
+}
+
 bool sgh_local_queue_mark_locked(struct sgh_local *local, struct sgh_local_queue *queue)
 {
 	struct sgh_local_item *first = sgh_local_queue_first_locked(queue);
 	unsigned wanted = queue->prefetch;
-	bool careful = queue->alone || (first && first->saved >= SGH_LOCAL_SUSPECT);
+	bool careful = queue->alone || (first && sgh_local_queue_suspects(first));
 
-	if (!queue->row->number)
+	if (!counts(queue))
 		return true;
 	if (careful && wanted > 1)
 		wanted = 1;

@@ -162,6 +162,12 @@ void sgh_consumer_free(struct sgh_consumer *consumer)
 	sangraha_queue_unref(queue);
 }
 
+void sgh_delivery_shed(struct sgh_delivery *delivery)
+{
+	sgh_message_free(sgh_take(delivery->message));
+	delivery->consumer->queue->backend->shed(delivery);
+}
+
 static void settle(struct sgh_delivery *delivery, enum sgh_settle verdict)
 {
 	delivery->consumer->queue->backend->settle(delivery, verdict);

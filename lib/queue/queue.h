@@ -67,6 +67,10 @@ struct sgh_delivery {
 	struct sgh_consumer *consumer;
 	bool redelivered;
 	unsigned delivery_count; /* x-delivery-count of a quorum queue, else 0 */
+	/* That the broker dead-lettered it: why ("rejected"), in the message's memory, and
+	 * when, in Unix milliseconds; NULL and 0: it did not, or does not tell. */
+	const char *died_of;
+	int64_t died_ms;
 	/*
 	 * The body was larger than `max_body` and was skipped; message->body is NULL. Only
 	 * sgh_delivery_reject() keeps such a message.
@@ -118,6 +122,11 @@ void sgh_consumer_resume(struct sgh_consumer *consumer);
  */
 void sgh_consumer_free(struct sgh_consumer *consumer);
 
+/*
+ * The message is not needed any more, only the delivery: what its body counts for in
+ * `max_bytes` is given back, and others can come. message is NULL afterwards.
+ */
+void sgh_delivery_shed(struct sgh_delivery *delivery);
 /* The work is done: forget the message. Frees the delivery. */
 void sgh_delivery_ack(struct sgh_delivery *delivery);
 /* Not begun: give it back for another consumer. Frees the delivery. */
@@ -197,6 +206,7 @@ struct sgh_queue_backend {
 	bool (*consumer_attached)(const struct sgh_consumer *consumer);
 	void (*consumer_pause)(struct sgh_consumer *consumer, bool paused);
 	void (*consumer_free)(struct sgh_consumer *consumer);
+	void (*shed)(struct sgh_delivery *delivery); /* its message is gone already */
 	void (*settle)(struct sgh_delivery *delivery, int verdict); /* enum sgh_settle */
 };
 

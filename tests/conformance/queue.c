@@ -337,6 +337,29 @@ static void what_is_rejected_is_a_dead_letter(void **state)
 	sgh_consumer_free(consumer);
 }
 
+static void who_is_rejected_learns_why_and_when(void **state)
+{
+	struct fixture *f = begin(state);
+	struct sgh_consumer *consumer = consume(f), *dead;
+	struct sgh_delivery *delivery;
+
+	t_publish(f->queue, WRITE, "dead");
+	delivery = t_inbox_next(&f->inbox);
+	assert_null(delivery->died_of);
+	assert_int_equal(delivery->died_ms, 0);
+	sgh_delivery_reject(delivery);
+	dead = t_consume(f->queue, &f->inbox, DEAD, MANY, LARGE, LARGE);
+	delivery = t_inbox_next(&f->inbox);
+	assert_string_equal(delivery->died_of, "rejected");
+	if (!f->backend->memory) {
+		assert_true(delivery->died_ms > sgh_time_ms() - 60000);
+		assert_true(delivery->died_ms < sgh_time_ms() + 60000);
+	}
+	sgh_delivery_ack(delivery);
+	sgh_consumer_free(dead);
+	sgh_consumer_free(consumer);
+}
+
 static void settling_in_any_order(void **state)
 {
 	static const int order[] = { 3, 0, 1, 7, 6, 2, 9, 4, 8, 5 };
@@ -404,6 +427,27 @@ static void bytes_bound_what_is_in_hand(void **state)
 	for (int i = 0; i < 8; i++)
 		sgh_delivery_ack(t_inbox_next(&f->inbox));
 	assert_int_equal(sgh_budget_used(f->context->budget), 0);
+	sgh_consumer_free(consumer);
+}
+
+static void what_is_shed_makes_room(void **state)
+{
+	struct fixture *f = begin(state);
+	struct sgh_consumer *consumer = publish_large(f, 8, 100000, 250000);
+	struct sgh_delivery *held[8];
+
+	for (int i = 0; i < 8; i++) {
+		held[i] = t_inbox_next(&f->inbox);
+		sgh_delivery_shed(held[i]);
+		assert_null(held[i]->message);
+	}
+	t_wait(sgh_budget_used(f->context->budget) == 0);
+	sgh_consumer_pause(consumer);
+	t_wait(t_inbox_attached(&f->inbox) == 0);
+	for (int i = 0; i < 7; i++)
+		sgh_delivery_return(held[i]);
+	sgh_delivery_ack(held[7]);
+	t_wait(t_messages(f->queue, WRITE) == 7);
 	sgh_consumer_free(consumer);
 }
 
@@ -1273,8 +1317,10 @@ static const struct {
 	WIRE(a_full_queue_refuses),
 	CASE(what_is_returned_comes_again),
 	CASE(what_is_rejected_is_a_dead_letter),
+	CASE(who_is_rejected_learns_why_and_when),
 	CASE(prefetch_bounds_what_is_in_hand),
 	WIRE(bytes_bound_what_is_in_hand),
+	CASE(what_is_shed_makes_room),
 	CASE(one_message_always_fits),
 	CASE(what_is_too_large_is_skipped),
 	CASE(a_pause_stops_deliveries),

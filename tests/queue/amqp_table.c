@@ -145,6 +145,64 @@ static void what_is_over_the_bounds_is_left_out(void **state)
 	sgh_message_free(message);
 }
 
+/* One of the tables in x-death. */
+static amqp_table_entry_t *death(const char *reason, uint64_t seconds)
+{
+	amqp_table_entry_t *entries = calloc(2, sizeof(*entries));
+
+	assert_non_null(entries);
+	entries[0] = entry("reason", AMQP_FIELD_KIND_UTF8);
+	entries[0].value.value.bytes = amqp_cstring_bytes(reason);
+	entries[1] = entry("time", AMQP_FIELD_KIND_TIMESTAMP);
+	entries[1].value.value.u64 = seconds;
+	return entries;
+}
+
+static void the_last_death_is_told(void **state)
+{
+	amqp_field_value_t deaths[2] = { { .kind = AMQP_FIELD_KIND_TABLE },
+					 { .kind = AMQP_FIELD_KIND_TABLE } };
+	amqp_table_entry_t header = entry("x-death", AMQP_FIELD_KIND_ARRAY);
+	amqp_basic_properties_t properties = { ._flags = AMQP_BASIC_HEADERS_FLAG,
+					       .headers = { 1, &header } };
+	struct sgh_message *message = fresh();
+	int64_t ms = 0;
+
+	deaths[0].value.table = (amqp_table_t){ 2, death("delivery_limit", 1700000000) };
+	deaths[1].value.table = (amqp_table_t){ 2, death("expired", 1600000000) };
+	header.value.value.array = (amqp_array_t){ 2, deaths };
+	assert_string_equal(sgh_amqp_death(message, &properties, &ms), "delivery_limit");
+	assert_int_equal(ms, 1700000000000);
+	for (int i = 0; i < 2; i++)
+		free(deaths[i].value.table.entries);
+	sgh_message_free(message);
+}
+
+static void a_strange_death_tells_nothing(void **state)
+{
+	amqp_field_value_t table = { .kind = AMQP_FIELD_KIND_TABLE };
+	amqp_table_entry_t header = entry("x-death", AMQP_FIELD_KIND_I64);
+	amqp_basic_properties_t properties = { ._flags = AMQP_BASIC_HEADERS_FLAG,
+					       .headers = { 1, &header } };
+	struct sgh_message *message = fresh();
+	int64_t ms = 0;
+
+	assert_null(sgh_amqp_death(message, &properties, &ms));
+	header.value.kind = AMQP_FIELD_KIND_ARRAY;
+	header.value.value.array = (amqp_array_t){ 0, NULL };
+	assert_null(sgh_amqp_death(message, &properties, &ms));
+	table.value.table = (amqp_table_t){ 2, death("x", UINT64_MAX) };
+	table.value.table.entries[0].value.value.bytes =
+		(amqp_bytes_t){ 2, (void *)"x\0" };
+	header.value.value.array = (amqp_array_t){ 1, &table };
+	assert_null(sgh_amqp_death(message, &properties, &ms));
+	properties._flags = 0;
+	assert_null(sgh_amqp_death(message, &properties, &ms));
+	assert_int_equal(ms, 0);
+	free(table.value.table.entries);
+	sgh_message_free(message);
+}
+
 static void the_size_is_never_too_small(void **state)
 {
 	struct sgh_message *message = fresh();
@@ -206,6 +264,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(other_kinds_are_marked),
 	cmocka_unit_test(a_nul_inside_is_marked),
 	cmocka_unit_test(what_is_over_the_bounds_is_left_out),
+	cmocka_unit_test(the_last_death_is_told),
+	cmocka_unit_test(a_strange_death_tells_nothing),
 	cmocka_unit_test(the_size_is_never_too_small),
 	cmocka_unit_test(long_fields_have_no_size),
 	cmocka_unit_test(other_properties_do_not_match),

@@ -170,6 +170,24 @@ static void a_dead_letter_says_where_it_died(void **state)
 	t_sent_free(sent);
 }
 
+/* Nobody works on them, so none is suspected of killing who does, and goes alone. */
+static void looking_at_dead_letters_is_no_try(void **state)
+{
+	struct folder *f = *state;
+
+	t_publish(f->queue, DEAD, "a");
+	t_publish(f->queue, DEAD, "b");
+	for (unsigned i = 0; i < 5; i++) {
+		folder_consume(f, DEAD, 10);
+		for (int j = 0; j < 2; j++)
+			assert_int_equal(t_inbox_next(&f->inbox)->delivery_count, 0);
+		/* Given back by the inbox when the queue has gone. */
+		f->inbox.taken -= 2;
+		folder_reopen(f);
+	}
+	assert_int_equal(t_messages(f->queue, DEAD), 2);
+}
+
 static void a_transient_dead_letter_is_written(void **state)
 {
 	struct folder *f = *state;
@@ -682,6 +700,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(what_is_in_hand_comes_again),
 	CASE(what_is_transient_is_gone),
 	CASE(a_dead_letter_says_where_it_died),
+	CASE(looking_at_dead_letters_is_no_try),
 	CASE(a_transient_dead_letter_is_written),
 	CASE(a_delay_lasts_over_a_restart),
 	CASE(what_was_due_while_closed_comes_at_once),

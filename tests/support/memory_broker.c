@@ -130,6 +130,7 @@ static void add_locked(struct memory_broker *broker, struct memory_bin *bin,
 
 	item->message = memory_message_copy(message, NULL);
 	item->expires_ms = bin->ttl_ms ? sgh_now_ms() + (ttl_ms ? ttl_ms : 1) : 0;
+	item->number = ++broker->numbers;
 	sgh_list_append(&bin->items, &item->link);
 	bin->count++;
 }
@@ -167,9 +168,14 @@ unsigned memory_route_locked(struct memory_broker *broker, const char *exchange,
 
 void memory_requeue_locked(struct memory_bin *bin, struct memory_item *item)
 {
+	struct sgh_list *after = bin->items.next;
+
 	item->redelivered = true;
 	item->deliveries++;
-	sgh_list_append(bin->items.next, &item->link);
+	while (after != &bin->items &&
+	       sgh_list_entry(after, struct memory_item, link)->number < item->number)
+		after = after->next;
+	sgh_list_append(after, &item->link);
 	bin->count++;
 }
 

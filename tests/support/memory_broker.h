@@ -49,6 +49,7 @@ struct sgh_message *memory_message_copy(const struct sgh_message *message,
 struct memory_item {
 	struct sgh_list link;
 	struct sgh_message *message;
+	uint64_t number; /* the order of publishing */
 	bool redelivered;
 	unsigned deliveries; /* that failed */
 	int64_t expires_ms;  /* monotonic; 0: never */
@@ -77,6 +78,7 @@ struct memory_broker {
 	struct sgh_list bins;
 	unsigned response_queues;
 	unsigned dropped;
+	uint64_t numbers;
 };
 
 struct memory_bin *memory_bin_locked(struct memory_broker *broker, const char *name);
@@ -87,7 +89,7 @@ bool memory_exchange(const char *name);
 /* Route a copy of a message; how many queues took it. */
 unsigned memory_route_locked(struct memory_broker *broker, const char *exchange,
 			     const char *key, const struct sgh_message *message);
-/* Back to the front of its queue; and to where its queue's dead letters go. */
+/* Back to its place in its queue; and to where its queue's dead letters go. */
 void memory_requeue_locked(struct memory_bin *bin, struct memory_item *item);
 void memory_reject_locked(struct memory_broker *broker, struct memory_bin *bin,
 			  struct memory_item *item, const char *reason);

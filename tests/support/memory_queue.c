@@ -237,6 +237,8 @@ static struct delivery *delivery_new(struct consumer *consumer, struct memory_it
 		delivery->bytes = size;
 	delivery->base.message =
 		memory_message_copy(item->message, handle->base.context->budget);
+	delivery->base.died_of =
+		sgh_message_text(delivery->base.message, "x-first-death-reason");
 	item->message->body = body;
 	return delivery;
 }
@@ -371,6 +373,20 @@ static void settle_locked(struct consumer *consumer, struct delivery *delivery,
 		memory_reject_locked(handle->broker, bin, item, "rejected");
 	else
 		memory_item_free(item);
+}
+
+static void shed(struct sgh_delivery *base)
+{
+	struct delivery *delivery = sgh_container_of(base, struct delivery, base);
+	struct consumer *consumer = consumer_of(base->consumer);
+	struct memory_broker *broker = consumer->handle->broker;
+
+	pthread_mutex_lock(&broker->lock);
+	if (delivery->item)
+		consumer->bytes -= delivery->bytes;
+	delivery->bytes = 0;
+	changed(consumer->handle);
+	pthread_mutex_unlock(&broker->lock);
 }
 
 static void settle(struct sgh_delivery *base, int verdict)
@@ -623,6 +639,7 @@ static const struct sgh_queue_backend memory_backend = {
 	.consumer_attached = consumer_attached,
 	.consumer_pause = consumer_pause,
 	.consumer_free = consumer_free,
+	.shed = shed,
 	.settle = settle,
 };
 
