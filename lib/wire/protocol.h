@@ -119,6 +119,13 @@ int sgh_message_retry(const struct sgh_message *message, unsigned attempt,
 		      struct sgh_message **ret, struct sangraha_error *err);
 
 /*
+ * A copy of a dead letter for the queue that it lies in: everything but what the broker
+ * said, and what there is no room for as above.
+ */
+int sgh_message_renew(const struct sgh_message *message, struct sgh_message **ret,
+		      struct sangraha_error *err);
+
+/*
  * The answer to a request; as a message it has no message_id. `status` 0 with an object
  * (put, get, stat, put-commit; put-begin when the object is there already), with objects
  * (list), with a ticket (put-begin, put-extend; get besides the object), or nothing more

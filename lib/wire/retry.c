@@ -29,16 +29,26 @@ static bool of_contract(const char *name)
 	return strncmp(name, "meta-", 5) == 0;
 }
 
+/* What a header is to who copies a message. */
+enum origin {
+	OF_CONTRACT,
+	OF_US, /* what a receiver says of a message: its count, and why it is dead */
+	OF_STRANGER,
+	OF_BROKER,
+};
+
 /*
- * What is not copied: the broker's own headers, since a message that goes back with
- * x-death or x-first-death-* is taken for a cycle and dropped without a word; what an
- * earlier dead letter said; the count, which is written anew; and that the id is fresh,
- * which is over once somebody has tried to use it.
+ * A message that goes back with the broker's x-death or x-first-death-* is taken for a
+ * cycle and dropped without a word.
  */
-static bool left_behind(const char *name)
+static enum origin origin_of(const char *name)
 {
-	return strncasecmp(name, "x-", 2) == 0 || strncmp(name, "dead-", 5) == 0 ||
-	       strcmp(name, "attempt") == 0 || strcmp(name, "fresh") == 0;
+	if (strncasecmp(name, "x-", 2) == 0)
+		return OF_BROKER;
+	if (strncmp(name, "dead-", 5) == 0 || strcmp(name, "attempt") == 0 ||
+	    strcmp(name, "fresh") == 0)
+		return OF_US;
+	return of_contract(name) ? OF_CONTRACT : OF_STRANGER;
 }
 
 /* Bytes of a header in a message, with its marks. */
@@ -60,15 +70,13 @@ static bool add(struct sgh_message *copy, const struct sgh_header *header)
 	}
 }
 
-/* Copy the headers that are of the contract, or those that are not. */
 static bool copy_some(struct sgh_message *copy, const struct sgh_message *message,
-		      bool contract, size_t *bytes)
+		      enum origin origin, size_t *bytes)
 {
 	for (size_t i = 0; i < message->header_count; i++) {
 		const struct sgh_header *header = &message->headers[i];
 
-		if (header->kind == SGH_HEADER_OTHER || left_behind(header->name) ||
-		    of_contract(header->name) != contract)
+		if (header->kind == SGH_HEADER_OTHER || origin_of(header->name) != origin)
 			continue;
 		if (copy->header_count >= SGH_HEADERS_MAX - COUNT_LEFT ||
 		    cost(header) > *bytes)
@@ -78,20 +86,6 @@ static bool copy_some(struct sgh_message *copy, const struct sgh_message *messag
 			return false;
 	}
 	return true;
-}
-
-static bool copy_headers(struct sgh_message *copy, const struct sgh_message *message,
-			 unsigned attempt)
-{
-	size_t bytes = SGH_HEADER_BYTES_MAX - BYTES_LEFT;
-
-	/* What a document says stays in it; the header goes before. */
-	if (sgh_fields_json_mode(message->content_type) &&
-	    !sgh_message_add_bool(copy, "fresh", false))
-		return false;
-	return sgh_message_add_number(copy, "attempt", attempt) &&
-	       copy_some(copy, message, true, &bytes) &&
-	       copy_some(copy, message, false, &bytes);
 }
 
 static bool copy_text(struct sgh_message *copy, const char **to, const char *text)
@@ -120,16 +114,66 @@ static bool copy_properties(struct sgh_message *copy, const struct sgh_message *
 	       copy_text(copy, &copy->app_id, message->app_id);
 }
 
-int sgh_message_retry(const struct sgh_message *message, unsigned attempt,
-		      struct sgh_message **ret, struct sangraha_error *err)
+static int copy_of(const struct sgh_message *message, struct sgh_message **ret,
+		   struct sangraha_error *err)
 {
 	struct sgh_message *copy = sgh_message_new();
 
 	if (!copy)
 		return sgh_fail_memory(err);
-	/* The arena rounds each text up; the bound on the bytes is kept above. */
+	/* The arena rounds each text up; the bound on the bytes is kept with the headers. */
 	copy->arena.max = 2 * SGH_HEADER_BYTES_MAX;
-	if (!copy_properties(copy, message) || !copy_headers(copy, message, attempt)) {
+	if (!copy_properties(copy, message)) {
+		sgh_message_free(copy);
+		return sgh_fail_memory(err);
+	}
+	*ret = copy;
+	return 0;
+}
+
+/*
+ * The count is written anew, and that the id is fresh is over once somebody has tried to
+ * use it. What a document says of both stays in it; the header goes before.
+ */
+static bool count_anew(struct sgh_message *copy, unsigned attempt)
+{
+	if (sgh_fields_json_mode(copy->content_type) &&
+	    !sgh_message_add_bool(copy, "fresh", false))
+		return false;
+	return sgh_message_add_number(copy, "attempt", attempt);
+}
+
+int sgh_message_retry(const struct sgh_message *message, unsigned attempt,
+		      struct sgh_message **ret, struct sangraha_error *err)
+{
+	size_t bytes = SGH_HEADER_BYTES_MAX - BYTES_LEFT;
+	struct sgh_message *copy = NULL;
+	int status = copy_of(message, &copy, err);
+
+	if (status)
+		return status;
+	if (!count_anew(copy, attempt) ||
+	    !copy_some(copy, message, OF_CONTRACT, &bytes) ||
+	    !copy_some(copy, message, OF_STRANGER, &bytes)) {
+		sgh_message_free(copy);
+		return sgh_fail_memory(err);
+	}
+	*ret = copy;
+	return 0;
+}
+
+int sgh_message_renew(const struct sgh_message *message, struct sgh_message **ret,
+		      struct sangraha_error *err)
+{
+	size_t bytes = SGH_HEADER_BYTES_MAX - BYTES_LEFT;
+	struct sgh_message *copy = NULL;
+	int status = copy_of(message, &copy, err);
+
+	if (status)
+		return status;
+	if (!copy_some(copy, message, OF_CONTRACT, &bytes) ||
+	    !copy_some(copy, message, OF_US, &bytes) ||
+	    !copy_some(copy, message, OF_STRANGER, &bytes)) {
 		sgh_message_free(copy);
 		return sgh_fail_memory(err);
 	}

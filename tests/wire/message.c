@@ -83,6 +83,45 @@ static void bounds_the_bytes(void **state)
 	assert_true(sgh_message_add_text(message, "n", "x"));
 }
 
+/* Of a dead letter in its queue: what was said of it stays, other than in a retry. */
+static void renewing_keeps_the_last_words(void **state)
+{
+	struct sgh_message *message = *state, *copy = NULL;
+
+	message->type = "sangraha.put.v1";
+	message->body = t_bytes("body");
+	assert_true(sgh_message_add_text(message, "object-id", "x"));
+	assert_true(sgh_message_add_number(message, "attempt", 5));
+	assert_true(sgh_message_add_bool(message, "fresh", true));
+	assert_true(sgh_message_add_text(message, "dead-reason", "out of retries"));
+	assert_true(sgh_message_add_text(message, "of-somebody", "y"));
+	assert_true(sgh_message_add_text(message, "x-first-death-reason", "rejected"));
+	t_ok(sgh_message_renew(message, &copy, &t_err));
+	assert_string_equal(copy->type, "sangraha.put.v1");
+	assert_ptr_equal(copy->body, message->body);
+	assert_int_equal(copy->header_count, 5);
+	assert_string_equal(sgh_message_text(copy, "object-id"), "x");
+	assert_int_equal(sgh_message_header(copy, "attempt")->number, 5);
+	assert_true(sgh_message_header(copy, "fresh")->number);
+	assert_string_equal(sgh_message_text(copy, "dead-reason"), "out of retries");
+	assert_string_equal(sgh_message_text(copy, "of-somebody"), "y");
+	sgh_message_free(copy);
+}
+
+/* Strange headers give way, not what was said of it. */
+static void a_renewed_one_can_be_published(void **state)
+{
+	struct sgh_message *message = *state, *copy = NULL;
+
+	for (int i = 0; i < SGH_HEADERS_MAX - 1; i++)
+		assert_true(sgh_message_add_text(message, "n", "x"));
+	assert_true(sgh_message_add_text(message, "dead-reason", "unreadable"));
+	t_ok(sgh_message_renew(message, &copy, &t_err));
+	assert_true(copy->header_count < SGH_HEADERS_MAX);
+	assert_string_equal(sgh_message_text(copy, "dead-reason"), "unreadable");
+	sgh_message_free(copy);
+}
+
 static struct sgh_message *retried(struct sgh_message *message, unsigned attempt)
 {
 	struct sgh_message *copy = NULL;
@@ -257,6 +296,8 @@ static const struct CMUnitTest tests[] = {
 	t_case(absent_text_adds_nothing),
 	t_case(bounds_the_headers),
 	t_case(bounds_the_bytes),
+	t_case(renewing_keeps_the_last_words),
+	t_case(a_renewed_one_can_be_published),
 	t_case(retry_drops_what_the_broker_added),
 	t_case(retry_keeps_the_rest),
 	t_case(retry_is_not_fresh),
