@@ -333,6 +333,7 @@ static void completed(struct sgh_task *task)
 	int status = task->op.status;
 
 	SGH_FAIL_POINT("put-commit.completed");
+	task->owes = !status || sgh_task_in_doubt(task);
 	if (status == SANGRAHA_E_INVALID)
 		sgh_write_fail_with(task, &task->op.err);
 	else if (status && status != SANGRAHA_E_PRECONDITION &&
@@ -497,9 +498,11 @@ void sgh_large_commit(struct sgh_task *task)
 
 	if (!sgh_large_new(task) || !sgh_large_find_type(task))
 		return;
+	/* What came by one PUT is there already. */
+	task->owes = task->request->transfer == SGH_TICKET_PUT;
 	if (check(task, &err))
 		sgh_write_end(task, &err);
-	else if (task->request->transfer == SGH_TICKET_PUT)
+	else if (task->owes)
 		head(task, whole_seen);
 	else
 		sgh_large_read_upload(task, upload_read);

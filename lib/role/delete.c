@@ -94,6 +94,7 @@ static void remove_object(struct sgh_task *task, void (*then)(struct sgh_task *t
 	erase->done = erased;
 	erase->arg = task;
 	task->begun = true;
+	task->owes = true;
 	sgh_erase_run(erase);
 }
 
@@ -108,6 +109,7 @@ static void tombstone_written(struct sgh_task *task)
 		delete->again = true;
 		look(task);
 	} else if (task->op.status) {
+		task->owes = sgh_task_in_doubt(task);
 		sgh_task_retry(task, &task->op.err);
 	} else {
 		remove_object(task, removed);
@@ -179,6 +181,8 @@ static void decide(struct sgh_task *task)
 		remove_object(task, not_found);
 	else if (is_dead || !is_there)
 		not_found(task);
+	else if (task->late)
+		sgh_task_expire(task);
 	else
 		write_tombstone(task);
 }

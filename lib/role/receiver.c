@@ -14,7 +14,13 @@
 
 static void begin(struct sgh_task *task)
 {
-	switch (task->request->verb) {
+	enum sgh_verb verb = task->request->verb;
+
+	if (task->late && verb != SGH_DELETE) {
+		sgh_late_begin(task);
+		return;
+	}
+	switch (verb) {
 	case SGH_PUT:
 		sgh_put_begin(task);
 		break;
@@ -36,7 +42,7 @@ static void begin(struct sgh_task *task)
 	default:
 		sgh_task_fail(task, SANGRAHA_E_UNSUPPORTED,
 			      "a receiver of this version does not do \"%s\"",
-			      sgh_verb_name(task->request->verb));
+			      sgh_verb_name(verb));
 	}
 }
 
@@ -45,7 +51,7 @@ static void buried(struct sgh_task *task)
 	enum sgh_verb verb = task->request->verb;
 	bool writes = verb == SGH_PUT || verb == SGH_PUT_BEGIN || verb == SGH_PUT_COMMIT;
 
-	if (writes && task->request->object_id)
+	if (writes && task->request->object_id && !task->late)
 		sgh_write_buried(task);
 	else
 		sgh_task_finish(task);

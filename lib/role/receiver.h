@@ -35,6 +35,12 @@ void sgh_large_extend(struct sgh_task *task);
 void sgh_large_commit(struct sgh_task *task);
 void sgh_large_abort(struct sgh_task *task);
 
+/*
+ * A put or put-commit that is late, and not here for the first time: finish what an
+ * earlier run began, and begin nothing.
+ */
+void sgh_late_begin(struct sgh_task *task);
+
 /* A write of an object is in the dead-letter queue: record that, then finish. */
 void sgh_write_buried(struct sgh_task *task);
 

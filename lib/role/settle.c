@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -293,10 +294,54 @@ static void postpone(struct sgh_task *task, const char *queue)
 		publish(task, copy, "", queue, true, true, postponed);
 }
 
+/* It begins nothing any more, and who asked has been told. */
+static bool expire(struct sgh_message *copy)
+{
+	copy->reply_to = NULL;
+	for (size_t i = 0; i < copy->header_count; i++) {
+		struct sgh_header *header = &copy->headers[i];
+
+		if (strcmp(header->name, "deadline") == 0) {
+			header->kind = SGH_HEADER_NUMBER;
+			header->number = sgh_time_ms();
+			return true;
+		}
+	}
+	return sgh_message_add_number(copy, "deadline", sgh_time_ms());
+}
+
+static void left_over(struct sgh_task *task)
+{
+	SGH_FAIL_POINT("settle.left-over-confirmed");
+	sgh_task_finish(task);
+}
+
+/*
+ * Answer that it failed; what the store may have of it is finished by a copy, which has
+ * all its retries before it.
+ */
+static void give_up(struct sgh_task *task, const struct sangraha_error *answer)
+{
+	struct sgh_message *copy = NULL;
+	struct sangraha_error err;
+
+	if (!task->owes && !sgh_task_was_tried(task)) {
+		sgh_task_fail_with(task, answer);
+		return;
+	}
+	if (!note(task, answer) ||
+	    sgh_message_retry(task->delivery->message, 1, &copy, &err) || !expire(copy)) {
+		sgh_message_free(copy);
+		sgh_task_abandon(task);
+		return;
+	}
+	publish(task, copy, "", delays[0].queue, true, true, left_over);
+}
+
 void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)
 {
 	const struct sgh_request *request = task->request;
-	bool waiting = request->reply_to != NULL;
+	bool waiting = request->reply_to && !task->late;
 	bool breaker_open = sgh_store_down_ms(task->service->store) > 0;
 	int64_t left = task->deadline_ms == SGH_NEVER ? INT64_MAX
 						      : task->deadline_ms - sgh_now_ms();
@@ -310,10 +355,10 @@ void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)
 		answer.status = SANGRAHA_E_UNAVAILABLE;
 	/* Who waits decides what happens next; nobody else would look at a dead letter. */
 	if (waiting && (out || breaker_open || left <= delays[0].ms)) {
-		sgh_task_fail_with(task, &answer);
+		give_up(task, &answer);
 		return;
 	}
-	if (out || (!waiting && left <= delays[request->attempt].ms)) {
+	if (out || (!waiting && !task->late && left <= delays[request->attempt].ms)) {
 		sgh_task_dead_letter(task, "out of retries", &answer);
 		return;
 	}

@@ -63,9 +63,24 @@ void sgh_task_abandon(struct sgh_task *task)
 
 /* ---- from delivery to begin() ---- */
 
-static bool late(const struct sgh_task *task)
+bool sgh_task_was_tried(const struct sgh_task *task)
 {
-	return sgh_now_ms() >= task->deadline_ms;
+	enum sgh_verb verb = task->request->verb;
+	bool changes = verb == SGH_PUT || verb == SGH_PUT_COMMIT || verb == SGH_DELETE;
+
+	return changes && (task->delivery->redelivered || task->request->attempt);
+}
+
+/* Work whose store request was sent is finished; but it must not kill us for ever. */
+static bool may_finish(const struct sgh_task *task)
+{
+	return sgh_task_was_tried(task) &&
+	       task->delivery->delivery_count <= DELIVERIES_MAX;
+}
+
+void sgh_task_expire(struct sgh_task *task)
+{
+	sgh_task_fail(task, SANGRAHA_E_TIMEOUT, "the request's deadline has passed");
 }
 
 /* A question that is understood as one, with a bad argument, and somebody to tell. */
@@ -129,9 +144,9 @@ static void begin(struct sgh_task *task)
 	}
 	if (!read_request(task))
 		return;
-	if (late(task))
-		sgh_task_fail(task, SANGRAHA_E_TIMEOUT,
-			      "the request's deadline passed before it was begun");
+	task->late = sgh_now_ms() >= task->deadline_ms;
+	if (task->late && !may_finish(task))
+		sgh_task_expire(task);
 	else if (task->delivery->delivery_count > DELIVERIES_MAX)
 		sgh_task_dead_letter(task, "delivered too often", NULL);
 	else
@@ -237,6 +252,7 @@ static void submit_next(struct sgh_task *task)
 		if (!status)
 			return;
 		op->status = status;
+		__atomic_store_n(&task->unsent, true, __ATOMIC_RELAXED);
 		__atomic_sub_fetch(&task->op_left, 1, __ATOMIC_ACQ_REL);
 	}
 }
@@ -247,6 +263,15 @@ static void op_done(struct sgh_store_op *op)
 
 	submit_next(task);
 	op_ended(task);
+}
+
+bool sgh_task_in_doubt(const struct sgh_task *task)
+{
+	int status = task->op.status;
+
+	return !__atomic_load_n(&task->unsent, __ATOMIC_RELAXED) &&
+	       (status == SANGRAHA_E_TIMEOUT || status == SANGRAHA_E_UNAVAILABLE ||
+		status == SANGRAHA_E_INTERNAL);
 }
 
 static bool changes(const struct sgh_store_op *op)
@@ -270,6 +295,7 @@ void sgh_task_run(struct sgh_task *task, struct sgh_store_op *ops, size_t count,
 	task->ops = ops;
 	task->op_count = count;
 	task->op_next = 0;
+	task->unsent = false;
 	task->then = then;
 	__atomic_store_n(&task->op_left, count + 1, __ATOMIC_RELEASE);
 	for (size_t i = 0; i < first; i++)

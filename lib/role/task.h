@@ -29,7 +29,10 @@ struct sgh_task {
 	size_t op_next; /* atomic */
 	size_t op_left; /* atomic */
 	void (*then)(struct sgh_task *task);
-	bool begun; /* others may have seen something of it: it is finished */
+	bool unsent; /* atomic: one of them the store was not even asked for */
+	bool begun;  /* others may have seen something of it: it is finished */
+	bool owes;   /* the store may have something of it that is not finished */
+	bool late;   /* it creates nothing, and finishes what an earlier run began */
 
 	/* objects that are being described: role/found.h */
 	struct sgh_found *founds;
@@ -88,6 +91,9 @@ void sgh_task_run(struct sgh_task *task, struct sgh_store_op *ops, size_t count,
 /* Run the task's own operation. */
 void sgh_task_run_one(struct sgh_task *task, void (*then)(struct sgh_task *task));
 
+/* Whether what the task's own operation asked for may have happened although it failed. */
+bool sgh_task_in_doubt(const struct sgh_task *task);
+
 /* Release what role/found.h needed. */
 void sgh_task_found_fini(struct sgh_task *task);
 
@@ -105,8 +111,18 @@ void sgh_task_fail(struct sgh_task *task, int status, const char *format, ...)
 void sgh_task_fail_with(struct sgh_task *task, const struct sangraha_error *err);
 
 /*
+ * Whether it may be an object's or tombstone's creation that an earlier run began: nobody
+ * knows how that ended.
+ */
+bool sgh_task_was_tried(const struct sgh_task *task);
+
+/* Its deadline has passed, and nothing of it is to be finished. */
+void sgh_task_expire(struct sgh_task *task);
+
+/*
  * It failed for a passing reason: to a delay queue if there is time, else an answer, or
- * the dead-letter queue when it is out of retries.
+ * the dead-letter queue when it is out of retries. Before the answer of one that owes
+ * something goes a copy that will finish that, whatever the clock says.
  */
 void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err);
 

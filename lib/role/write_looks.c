@@ -32,6 +32,7 @@ static void take_back(struct sgh_task *task)
 {
 	struct sgh_write *write = task->state;
 
+	task->owes = true;
 	sgh_task_op(task, SGH_STORE_DELETE, write->type.bucket, task->request->object_id);
 	sgh_task_run_one(task, removed);
 }
@@ -55,6 +56,7 @@ void sgh_write_look_after(struct sgh_task *task, void (*clear)(struct sgh_task *
 {
 	struct sgh_write *write = task->state;
 
+	task->owes = true;
 	write->clear = clear;
 	sgh_record_key_deleted(write->record_key, write->type.name,
 			       task->request->object_id);

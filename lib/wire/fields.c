@@ -82,7 +82,8 @@ static const cJSON *member(const struct sgh_fields *fields, const char *name)
 /* What a receiver sets in a copy, whose document it leaves alone. */
 static bool header_goes_first(const char *name)
 {
-	return strcmp(name, "attempt") == 0 || strcmp(name, "fresh") == 0;
+	return strcmp(name, "attempt") == 0 || strcmp(name, "fresh") == 0 ||
+	       strcmp(name, "deadline") == 0;
 }
 
 /* A field as a header, whatever the mode; false when it is absent. */
