@@ -194,7 +194,7 @@ static void remove_failure(struct sgh_sweep *sweep)
 	submit(sweep, &sweep->read, failure_removed);
 }
 
-/* What has ended; a claim never does by itself. */
+/* What has ended. */
 static void judge(struct sgh_sweep *sweep)
 {
 	const struct sgh_record *record = &sweep->record;

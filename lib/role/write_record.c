@@ -12,10 +12,21 @@
  */
 
 enum standing {
-	VOID,   /* it is over, or the failure of the same bytes: in nobody's way */
-	OURS,   /* the claim of the same bytes */
+	VOID, /* it is over, or soon, or the failure of the same bytes: in nobody's way */
+	OURS, /* the claim of the same bytes */
 	THEIRS, /* of other bytes, or of another type */
 };
+
+/*
+ * How long a claim stands: longer than any request that made it. It is for writes that
+ * cannot see each other; what is stored is told apart by its digest, for ever.
+ */
+static int64_t claim_ms(const struct sgh_task *task)
+{
+	const struct sangraha_receiver *receiver = task->service->role;
+
+	return receiver->tombstone_ms;
+}
 
 /* What the requester meant to send, where that is known; or NULL. */
 static const char *digest_of(const struct sgh_task *task)
@@ -57,6 +68,9 @@ static int judge(const struct sgh_task *task, enum standing *ret,
 		*ret = VOID;
 	else if (record.type && type && !sgh_streq(record.type, type))
 		*ret = THEIRS;
+	else if (record.expires_ms &&
+		 record.expires_ms - sgh_time_ms() < claim_ms(task) / 2)
+		*ret = VOID;
 	else
 		*ret = OURS;
 	sgh_record_fini(&record);
@@ -139,7 +153,10 @@ static void claimed(struct sgh_task *task)
 
 void sgh_write_claim(struct sgh_task *task)
 {
-	struct sgh_record record = { .offset = -1 };
+	struct sgh_record record = {
+		.offset = -1,
+		.expires_ms = sgh_time_ms() + claim_ms(task),
+	};
 	struct sangraha_error err;
 
 	if (make(task, &record, &err))

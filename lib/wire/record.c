@@ -96,8 +96,7 @@ void sgh_record_name(const char *key, struct sgh_record_name *ret)
 
 bool sgh_record_is_claim(const struct sgh_record *record, const char *id)
 {
-	return !record->code && !record->expires_ms &&
-	       sgh_streq(record->operation_id, id);
+	return !record->code && sgh_streq(record->operation_id, id);
 }
 
 void sgh_record_fini(struct sgh_record *record)

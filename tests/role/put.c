@@ -356,6 +356,43 @@ static void an_old_record_is_none(void **state)
 	finds_record(*state, 0, FAILED "\"00\",\"expires_ms\":1");
 }
 
+/* Of a write that never came to its end, which must not keep others off for ever. */
+static void a_claim_ends(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_record record = { .offset = -1 };
+	char key[SGH_RECORD_KEY_SIZE];
+	char id[SANGRAHA_ID_SIZE];
+	struct sgh_bytes *text;
+
+	t_send(f, key_put("k", BODY));
+	t_done(f, 0);
+	t_ok(sangraha_id_from_key("k", id, &t_err));
+	sgh_record_key_operation(key, id);
+	text = memory_store_body(f->store, "meta", key);
+	t_ok(sgh_record_parse(text->data, text->length, &record, &t_err));
+	assert_true(record.expires_ms > sgh_time_ms() + 86400000);
+	sgh_record_fini(&record);
+	sgh_bytes_unref(text);
+}
+
+/* It must not end between this write's look and its end. */
+static void a_claim_that_ends_soon_is_made_again(void **state)
+{
+	struct t_roles *f = *state;
+	char members[160];
+
+	snprintf(members, sizeof(members),
+		 ",\"sha256\":\"" SHA256 "\",\"expires_ms\":%lld",
+		 (long long)sgh_time_ms() + 60000);
+	finds_record(f, 0, members);
+	snprintf(members, sizeof(members), ",\"sha256\":\"00\",\"expires_ms\":%lld",
+		 (long long)sgh_time_ms() + 60000);
+	finds_record(f, SANGRAHA_E_CONFLICT, members);
+	t_send(f, key_put("k", BODY));
+	t_answers(f, SANGRAHA_E_CONFLICT);
+}
+
 /* Refused under a type that the requester asserted, and then sent without it. */
 static void what_was_refused_may_come_declared_properly(void **state)
 {
@@ -663,6 +700,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_key_again_is_a_replay),
 	CASE(a_key_of_other_bytes_is_a_conflict),
 	CASE(a_claim_of_others_is_a_conflict),
+	CASE(a_claim_ends),
+	CASE(a_claim_that_ends_soon_is_made_again),
 	CASE(what_a_claim_leaves_out_matches),
 	CASE(a_failure_of_the_same_bytes_blocks_nothing),
 	CASE(an_old_record_is_none),
