@@ -106,7 +106,8 @@ struct sgh_amqp_conn {
 	unsigned heartbeat;   /* seconds, as negotiated */
 	int64_t heartbeat_ms; /* when the next one is due */
 	int64_t watch_ms;     /* when to look for signs of life */
-	int64_t asked_ms;     /* since when one is waited for; 0: not */
+	int64_t heard_ms;     /* when there was one, as far as it was looked for */
+	bool asked;           /* for one, since */
 	bool blocked;         /* the broker does not read */
 	bool failed;
 	struct sangraha_error error; /* why */

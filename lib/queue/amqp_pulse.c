@@ -15,6 +15,9 @@
 #define SILENT_MS 5000 /* then it is asked */
 #define ANSWER_MS 5000 /* then it counts as gone */
 
+/* By how much the kernel's clock and ours may differ about the same byte. */
+#define JITTER_MS 500
+
 /*
  * The library sends heartbeats only inside its read calls, and those stop while the bytes
  * in hand are at their bound. Returns when the next one is due.
@@ -58,23 +61,26 @@ static void ask(struct sgh_amqp_conn *conn)
 /* Returns when to look again. */
 static int64_t watch(struct sgh_amqp_conn *conn, int64_t now)
 {
-	int64_t silent;
+	int64_t heard;
 
 	if (now < conn->watch_ms)
 		return conn->watch_ms;
 	/* A broker that blocks us reads nothing; what we do not read proves nothing. */
-	silent = conn->blocked || !conn->ops->reads(conn) ? 0 : silence(conn);
-	if (silent < SILENT_MS) {
-		conn->asked_ms = 0;
-		conn->watch_ms = now + SILENT_MS - silent;
-	} else if (conn->asked_ms == 0) {
+	heard = conn->blocked || !conn->ops->reads(conn) ? now : now - silence(conn);
+	if (heard > conn->heard_ms + JITTER_MS) {
+		conn->heard_ms = heard;
+		conn->asked = false;
+	}
+	if (now < heard + SILENT_MS) {
+		conn->watch_ms = heard + SILENT_MS;
+	} else if (!conn->asked) {
 		ask(conn);
-		conn->asked_ms = now;
+		conn->asked = true;
 		conn->watch_ms = now + ANSWER_MS;
 	} else {
 		sgh_amqp_failed(conn, SANGRAHA_E_UNAVAILABLE, 0,
 				"the broker has said nothing for %lld ms",
-				(long long)silent);
+				(long long)(now - heard));
 	}
 	return conn->watch_ms;
 }
@@ -83,7 +89,8 @@ void sgh_amqp_pulse_begins(struct sgh_amqp_conn *conn)
 {
 	conn->heartbeat_ms = 0;
 	conn->watch_ms = 0;
-	conn->asked_ms = 0;
+	conn->heard_ms = 0;
+	conn->asked = false;
 	conn->blocked = false;
 }
 
