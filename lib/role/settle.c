@@ -19,6 +19,7 @@
 #define AGAIN_MS    500 /* after the first failure, growing to */
 #define AGAIN_MOST  5000
 #define PATIENCE_MS 60000 /* with the reply of a request that has no deadline */
+#define FULL_TRIES  3     /* of a reply whose queue is full */
 
 /* One event of the log, one count of the metrics; then the task is gone. */
 static void leave(struct sgh_task *task, const char *outcome, int status)
@@ -60,8 +61,9 @@ static void publish_done(struct sgh_publish *publish, int status,
 
 /*
  * Whether nothing is lost by going on without this one: an answer or an event that the
- * broker will never take; or, when nobody waits for it any more, the answer to a read,
- * and one whose queue is full - that queue is the requester's, and must not hold us up.
+ * broker will never take; the answer to a read when nobody waits for it any more; and soon
+ * one whose queue is full - that queue is the requester's, whatever deadline it has asked
+ * for, and must not hold us up. The requester asks again and gets the same answer.
  */
 static bool may_skip(const struct sgh_task *task, int status)
 {
@@ -73,7 +75,9 @@ static bool may_skip(const struct sgh_task *task, int status)
 
 	if (task->publish.mandatory)
 		return false;
-	return !sgh_status_passing(status) || ((reads || full) && sgh_now_ms() >= until);
+	return !sgh_status_passing(status) ||
+	       (full && task->failures + 1 >= FULL_TRIES) ||
+	       ((reads || full) && sgh_now_ms() >= until);
 }
 
 static void publish_failed(struct sgh_task *task, int status,
