@@ -73,9 +73,11 @@ int sangraha_rest_start_health(struct sangraha_context *context,
 unsigned sangraha_rest_port(const struct sangraha_rest *rest);
 
 /*
- * Answer 503 to readiness, take no new connections, end each with its answer; wait for
- * requests in flight for at most `timeout_ms`. SANGRAHA_E_TIMEOUT when some are left.
- * Since: 0.1
+ * Leave without a request that fails, within `timeout_ms`; blocks. Readiness is 503 from
+ * now on, and each answer the last of its connection. Where somebody asks for readiness
+ * regularly, new connections are taken until it was told three times, or a quarter of the
+ * time is over; then no more. Connections over which nothing comes are ended after half
+ * of the time. SANGRAHA_E_TIMEOUT when requests are left at its end. Since: 0.1
  */
 int sangraha_rest_drain(struct sangraha_rest *rest, unsigned timeout_ms,
 			struct sangraha_error *err);

@@ -21,6 +21,12 @@
 #define BATCH 64
 /* Without descriptors accept() fails at once, again and again. */
 #define REST_MS 100
+/*
+ * Who has begun to connect when the door closes needs a round trip to be through; and at
+ * most so long in all, where the system cannot keep others from beginning.
+ */
+#define QUIET_MS      200
+#define QUIET_MOST_MS 1000
 /* A client that is refused may take so long to send what it came for. */
 #define LINGER_MS 500
 
@@ -108,10 +114,22 @@ static void accept_some(struct sangraha_rest *rest, int most)
 	}
 }
 
+/* Closing the socket resets whoever is in the kernel's queue, or about to get there. */
+static void accept_the_last(struct sangraha_rest *rest)
+{
+	struct pollfd fd = { .fd = rest->listen_fd, .events = POLLIN };
+	int64_t until = sgh_now_ms() + QUIET_MOST_MS;
+
+	sgh_listen_hush(rest->listen_fd);
+	do {
+		accept_some(rest, SGH_BACKLOG);
+	} while (poll(&fd, 1, QUIET_MS) == 1 && sgh_now_ms() < until);
+	accept_some(rest, SGH_BACKLOG);
+}
+
 static void stop_listening(struct sangraha_rest *rest)
 {
-	/* Who was let into the kernel's queue would find the connection reset. */
-	accept_some(rest, SGH_BACKLOG);
+	accept_the_last(rest);
 	pthread_mutex_lock(&rest->state.lock);
 	close(rest->listen_fd);
 	rest->listen_fd = -1;
@@ -135,7 +153,7 @@ static void *run(void *arg)
 		if (fds[0].revents)
 			sgh_wake_clear(rest->wake_fd);
 		if (rest->listen_fd >= 0 &&
-		    __atomic_load_n(&rest->draining, __ATOMIC_SEQ_CST))
+		    __atomic_load_n(&rest->shut, __ATOMIC_SEQ_CST))
 			stop_listening(rest);
 		if (rest->listen_fd >= 0 && fds[1].revents)
 			accept_some(rest, BATCH);
@@ -161,6 +179,7 @@ int sgh_acceptor_start(struct sangraha_rest *rest, struct sangraha_error *err)
 void sgh_acceptor_stop_listening(struct sangraha_rest *rest)
 {
 	__atomic_store_n(&rest->draining, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&rest->shut, true, __ATOMIC_SEQ_CST);
 	sgh_wake(rest->wake_fd);
 	pthread_mutex_lock(&rest->state.lock);
 	while (rest->listen_fd >= 0)

@@ -52,6 +52,7 @@ static void closed(struct sangraha_rest *rest, struct sgh_connection *state)
 	pthread_mutex_lock(&rest->state.lock);
 	sgh_list_remove(&state->link);
 	rest->state.open--;
+	pthread_cond_broadcast(&rest->state.idle);
 	pthread_mutex_unlock(&rest->state.lock);
 	pthread_mutex_destroy(&state->watch.lock);
 	free(state);
@@ -88,6 +89,7 @@ bool sgh_connection_phase(struct sgh_connection *connection, enum sgh_phase phas
 		connection->watch.window_ms = connection->watch.since_ms;
 		connection->watch.byte_ms = connection->watch.since_ms;
 		connection->watch.window_bytes = 0;
+		connection->watch.begun = false;
 		/* Between two requests MHD's own time-out comes first. */
 		connection->watch.limit_ms =
 			phase == SGH_PHASE_LINGER
@@ -103,6 +105,7 @@ void sgh_connection_header(struct sgh_connection *connection)
 	if (!connection)
 		return;
 	pthread_mutex_lock(&connection->watch.lock);
+	connection->watch.begun = true;
 	if (connection->watch.phase == SGH_PHASE_HEADER) {
 		int64_t ends = connection->watch.since_ms + connection->watch.limit_ms;
 		int64_t now = sgh_now_ms();
@@ -288,6 +291,32 @@ void sgh_connection_farewell(struct sangraha_rest *rest)
 		if (connection->watch.phase == SGH_PHASE_BODY)
 			give_up_locked(connection, 503, "The server stops",
 				       "unavailable");
+		pthread_mutex_unlock(&connection->watch.lock);
+	}
+	pthread_mutex_unlock(&rest->state.lock);
+}
+
+/* Nothing of a request has come, as far as can be seen. */
+static bool is_idle_locked(const struct sgh_connection *connection)
+{
+	int there = 0;
+
+	return connection->watch.phase == SGH_PHASE_HEADER && !connection->watch.begun &&
+	       (ioctl(connection->fd, FIONREAD, &there) || !there);
+}
+
+void sgh_connection_end_idle(struct sangraha_rest *rest)
+{
+	pthread_mutex_lock(&rest->state.lock);
+	sgh_list_for_each (link, &rest->state.connections) {
+		struct sgh_connection *connection =
+			sgh_list_entry(link, struct sgh_connection, link);
+
+		pthread_mutex_lock(&connection->watch.lock);
+		if (is_idle_locked(connection)) {
+			connection->watch.phase = SGH_PHASE_GIVEN_UP;
+			shutdown(connection->fd, SHUT_WR);
+		}
 		pthread_mutex_unlock(&connection->watch.lock);
 	}
 	pthread_mutex_unlock(&rest->state.lock);

@@ -30,6 +30,7 @@ struct sgh_connection {
 	struct {
 		pthread_mutex_t lock;
 		enum sgh_phase phase;
+		bool begun;        /* of a header: its first line was read */
 		int64_t since_ms;  /* of the phase */
 		int64_t limit_ms;  /* of the phase, from since_ms */
 		int64_t window_ms; /* the start of the window below */
@@ -88,6 +89,12 @@ unsigned sgh_connection_timeout_s(const struct sangraha_rest *rest);
  * sgh_connection_watch_interval().
  */
 void sgh_connection_watch(struct sangraha_rest *rest);
+
+/*
+ * End our half of those over which nothing comes: the client sees it before it sends
+ * something. What it sends nevertheless is not done.
+ */
+void sgh_connection_end_idle(struct sangraha_rest *rest);
 
 /* Tell those whose body has not come yet that the server stops. */
 void sgh_connection_farewell(struct sangraha_rest *rest);

@@ -33,8 +33,8 @@ static void dependency(struct sgh_buf *buf, const char **separator, const char *
 
 static enum sgh_step ready(struct sgh_web_request *request)
 {
-	const struct sangraha_rest *rest = request->rest;
-	bool draining = __atomic_load_n(&rest->draining, __ATOMIC_RELAXED);
+	struct sangraha_rest *rest = request->rest;
+	bool draining = sgh_drain_polled(rest);
 	struct sangraha_health health = { .size = sizeof(health) };
 	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(1 << 10);
 	const char *separator = "";

@@ -2,8 +2,10 @@
 #include "rest/listen.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -139,4 +141,20 @@ int sgh_listen(const char *address, bool loopback_only, int *ret_fd, unsigned *r
 	if (status == 0)
 		*ret_port = port_of(*ret_fd);
 	return status;
+}
+
+bool sgh_listen_hush(int fd)
+{
+	/* Byte 13 of a TCP header has the flags; SYN without ACK begins a connection. */
+	struct sock_filter no_syn[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog program = { SGH_COUNT(no_syn), no_syn };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ==
+	       0;
 }

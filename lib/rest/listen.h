@@ -17,4 +17,12 @@
 int sgh_listen(const char *address, bool loopback_only, int *ret_fd, unsigned *ret_port,
 	       struct sangraha_error *err);
 
+/*
+ * Let no more clients begin to connect: their SYN is not answered, and they try again
+ * after a second, when the socket is closed, and refused. Who has begun gets through, so
+ * that all of them can be accepted before the socket is closed, which resets those that
+ * are not. False where the system cannot do that.
+ */
+bool sgh_listen_hush(int fd);
+
 #endif

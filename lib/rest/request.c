@@ -602,8 +602,9 @@ void sgh_web_request_completed(void *cls, struct MHD_Connection *connection,
 	sgh_connection_phase(request->connection, SGH_PHASE_HEADER);
 	pthread_mutex_lock(&rest->state.lock);
 	sgh_list_remove(&request->link);
-	if (request->counted && --rest->state.in_flight == 0)
-		pthread_cond_broadcast(&rest->state.idle);
+	if (request->counted)
+		rest->state.in_flight--;
+	pthread_cond_broadcast(&rest->state.idle);
 	pthread_mutex_unlock(&rest->state.lock);
 	sgh_web_request_unref(request);
 }

@@ -222,27 +222,6 @@ unsigned sangraha_rest_port(const struct sangraha_rest *rest)
 	return rest ? rest->port : 0;
 }
 
-int sangraha_rest_drain(struct sangraha_rest *rest, unsigned timeout_ms,
-			struct sangraha_error *err)
-{
-	int64_t until = sgh_now_ms() + timeout_ms;
-	unsigned left;
-
-	if (!rest)
-		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "There is no server");
-	sgh_acceptor_stop_listening(rest);
-	pthread_mutex_lock(&rest->state.lock);
-	while (rest->state.in_flight)
-		if (!sgh_cond_wait_until(&rest->state.idle, &rest->state.lock, until))
-			break;
-	left = rest->state.in_flight;
-	pthread_mutex_unlock(&rest->state.lock);
-	if (left)
-		return sgh_fail(err, SANGRAHA_E_TIMEOUT, 0,
-				"%u requests are not answered yet", left);
-	return 0;
-}
-
 /* Requests that have waited in vain get an answer, if it can be written quickly. */
 static void tell_those_that_wait(struct sangraha_rest *rest)
 {

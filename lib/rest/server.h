@@ -51,18 +51,28 @@ struct sangraha_rest {
 	struct sgh_refused refused[16]; /* the acceptor's, a ring */
 	unsigned refusals;
 
-	bool draining; /* atomic: no new connections, each answer is the last */
+	bool draining; /* atomic: not ready, and each answer is the last */
+	bool shut;     /* atomic: no new connections */
 	bool closing;  /* atomic: who waits for an answer is told that there is none */
 	bool stopping; /* atomic: nothing waits any more */
 
 	struct {
 		pthread_mutex_t lock;
-		pthread_cond_t idle; /* `in_flight` became 0 */
+		/* Fewer connections or requests, no more listening, one more told. */
+		pthread_cond_t idle;
 		struct sgh_list connections;
 		struct sgh_list requests;
-		unsigned open;      /* connections */
-		unsigned in_flight; /* requests whose header was read */
+		unsigned open;         /* connections */
+		unsigned in_flight;    /* requests whose header was read */
+		int64_t polled_ms;     /* when readiness was last asked for; 0: never */
+		int64_t poll_every_ms; /* after the time before, at most; 0: the first */
+		unsigned told;         /* how often it was answered: draining */
 	} state;
 };
+
+/* ---- drain.c ---- */
+
+/* Readiness was asked for, and is about to be answered: whether the server leaves. */
+bool sgh_drain_polled(struct sangraha_rest *rest);
 
 #endif

@@ -153,54 +153,6 @@ static void stopping_ends_a_paused_upload(void **state)
 	web_free(web);
 }
 
-static void draining_finishes_what_was_begun(void **state)
-{
-	struct web *web = one_thread(0);
-	struct answer answer;
-	int fd = web_connect(web);
-	int other = web_connect(web);
-
-	fake_hold(web->fake);
-	web_send(other, "GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n");
-	web_receive(other, false, &answer);
-	assert_int_equal(answer.status, 200);
-	answer_free(&answer);
-	web_send(fd, "GET " WEB_OBJECT " HTTP/1.1\r\nHost: x\r\n\r\n");
-	t_wait(fake_in_flight(web->fake) == 1);
-	t_fails(SANGRAHA_E_TIMEOUT, sangraha_rest_drain(web->rest, 10, &t_err));
-	t_says("1 request");
-	web_send(other, "GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n");
-	web_receive(other, false, &answer);
-	assert_int_equal(answer.status, 503);
-	assert_has(&answer, "Connection", "close");
-	answer_free(&answer);
-	fake_release(web->fake);
-	web_receive(fd, false, &answer);
-	assert_string_equal(answer.body, WEB_BYTES);
-	assert_has(&answer, "Connection", "close");
-	answer_free(&answer);
-	t_ok(sangraha_rest_drain(web->rest, 5000, &t_err));
-	close(fd);
-	close(other);
-	web_free(web);
-}
-
-static void nobody_new_gets_in_while_draining(void **state)
-{
-	struct web *web = one_thread(0);
-	struct sangraha_rest *next = NULL;
-	struct sangraha_rest_options options = { .size = sizeof(options) };
-	char address[32];
-
-	snprintf(address, sizeof(address), "127.0.0.1:%u", sangraha_rest_port(web->rest));
-	options.listen = address;
-	t_ok(sangraha_rest_drain(web->rest, 1000, &t_err));
-	/* The port is free for the next one while this one still finishes. */
-	t_ok(sangraha_rest_start(web->context, web->fake, &options, &next, &t_err));
-	sangraha_rest_free(next);
-	web_free(web);
-}
-
 static void a_token_is_asked_for(void **state)
 {
 	struct sangraha_rest_options options = { .api_token = "s3cret" };
@@ -407,8 +359,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_client_without_an_answer_is_504),
 	cmocka_unit_test(stopping_ends_what_waits),
 	cmocka_unit_test(stopping_ends_a_paused_upload),
-	cmocka_unit_test(draining_finishes_what_was_begun),
-	cmocka_unit_test(nobody_new_gets_in_while_draining),
 	cmocka_unit_test(a_token_is_asked_for),
 	cmocka_unit_test(the_public_needs_a_token),
 	cmocka_unit_test(readiness_names_what_is_down),
