@@ -8,6 +8,7 @@
 #include "base/thread.h"
 
 #define EVENTS_MAX 64
+#define LOOKS      4 /* at a transfer, in the time for which it may be silent */
 
 /* Give a request back. It may be gone, or submitted again, when this returns. */
 static void complete(struct sgh_http *http, struct sgh_http_request *request)
@@ -101,6 +102,12 @@ static void note_limit(struct sgh_http *http, int64_t at_ms)
 		http->check_ms = at_ms;
 }
 
+/* When a byte moved is known by looking only, so silence is looked for in time. */
+static void note_look(struct sgh_http *http, int64_t now, unsigned patience)
+{
+	note_limit(http, now + patience / LOOKS + 1);
+}
+
 static void check_waiting(struct sgh_http *http, struct sgh_list *list, int64_t now)
 {
 	sgh_list_for_each_safe (link, list) {
@@ -118,13 +125,13 @@ static void check_transfer(struct sgh_transfer *transfer, int64_t now)
 {
 	struct sgh_http *http = transfer->http;
 	int64_t deadline = transfer->request->deadline_ms;
+	unsigned patience = sgh_transfer_patience(transfer, http->idle_timeout_ms);
 	int64_t idle;
 
 	/* A wait of our own is not the peer's silence. */
 	if (sgh_transfer_moved(transfer) || sgh_transfer_waits(transfer))
 		transfer->moved_ms = now;
-	idle = transfer->moved_ms +
-	       sgh_transfer_patience(transfer, http->idle_timeout_ms);
+	idle = transfer->moved_ms + patience;
 	if (deadline <= now) {
 		transfer->request->ours = transfer->paused;
 		expire(transfer,
@@ -135,6 +142,7 @@ static void check_transfer(struct sgh_transfer *transfer, int64_t now)
 		expire(transfer, "no byte moved for the idle time-out");
 	} else {
 		note_limit(http, deadline < idle ? deadline : idle);
+		note_look(http, now, patience);
 	}
 }
 
@@ -158,8 +166,8 @@ void sgh_http_note_silence(struct sgh_transfer *transfer)
 	struct sgh_http *http = transfer->http;
 
 	transfer->moved_ms = sgh_now_ms();
-	note_limit(http, transfer->moved_ms +
-				 sgh_transfer_patience(transfer, http->idle_timeout_ms));
+	note_look(http, transfer->moved_ms,
+		  sgh_transfer_patience(transfer, http->idle_timeout_ms));
 }
 
 static void resume(struct sgh_transfer *transfer)
