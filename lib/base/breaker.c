@@ -56,29 +56,37 @@ bool sgh_breaker_probe(struct sgh_breaker *breaker)
 	return probe;
 }
 
-void sgh_breaker_success(struct sgh_breaker *breaker)
+bool sgh_breaker_success(struct sgh_breaker *breaker)
 {
+	bool changed;
+
 	pthread_mutex_lock(&breaker->state.lock);
+	changed = breaker->state.failures > 0;
 	if (breaker->state.opened_ms)
 		sgh_metric_set(breaker->gauge, CLOSED);
 	breaker->state.failures = 0;
 	breaker->state.opened_ms = 0;
 	pthread_mutex_unlock(&breaker->state.lock);
+	return changed;
 }
 
-void sgh_breaker_failure(struct sgh_breaker *breaker)
+bool sgh_breaker_failure(struct sgh_breaker *breaker)
 {
 	int64_t now = sgh_now_ms();
+	bool opens;
 
 	pthread_mutex_lock(&breaker->state.lock);
 	breaker->state.failures++;
-	if (breaker->state.failures >= breaker->threshold && !breaker->state.opened_ms) {
+	opens = breaker->state.failures >= breaker->threshold &&
+		!breaker->state.opened_ms;
+	if (opens) {
 		breaker->state.opened_ms = now;
 		breaker->state.probe_ms = now + PROBE_MS;
 	}
 	if (breaker->state.opened_ms)
 		sgh_metric_set(breaker->gauge, OPEN);
 	pthread_mutex_unlock(&breaker->state.lock);
+	return opens;
 }
 
 void sgh_breaker_doubt(struct sgh_breaker *breaker)

@@ -35,8 +35,10 @@ void sgh_breaker_init(struct sgh_breaker *breaker, unsigned threshold,
 void sgh_breaker_fini(struct sgh_breaker *breaker);
 /* Whether a request may be sent now; in the half-open state true for one only. */
 bool sgh_breaker_allow(struct sgh_breaker *breaker);
-void sgh_breaker_success(struct sgh_breaker *breaker);
-void sgh_breaker_failure(struct sgh_breaker *breaker);
+/* True when it was failing or open. */
+bool sgh_breaker_success(struct sgh_breaker *breaker);
+/* True when it opened just now. */
+bool sgh_breaker_failure(struct sgh_breaker *breaker);
 /* Something went wrong that proves nothing: failing, but never open by this alone. */
 void sgh_breaker_doubt(struct sgh_breaker *breaker);
 enum sgh_breaker_state sgh_breaker_state(struct sgh_breaker *breaker);

@@ -5,75 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/error.h"
+#include "base/thread.h"
 
-/* Operations that are kept for use again, with the buffers they have grown. */
-#define UNUSED_MAX 64
-
-static void op_free(struct sgh_s3_op *self)
-{
-	sgh_http_request_fini(&self->http);
-	sgh_bytes_unref(self->http.body);
-	sgh_arena_fini(&self->arena);
-	sgh_sigv4_work_fini(&self->work);
-	sgh_buf_fini(&self->url);
-	sgh_buf_fini(&self->authorization);
-	free(self);
-}
-
-static struct sgh_s3_op *op_get(struct sgh_s3 *s3)
-{
-	struct sgh_list *link;
-	struct sgh_s3_op *self;
-
-	pthread_mutex_lock(&s3->state.lock);
-	link = sgh_list_pop(&s3->state.unused);
-	s3->state.unused_count -= link != NULL;
-	pthread_mutex_unlock(&s3->state.lock);
-	if (link)
-		return sgh_list_entry(link, struct sgh_s3_op, link);
-	self = calloc(1, sizeof(*self));
-	if (!self)
-		return NULL;
-	self->s3 = s3;
-	sgh_list_init(&self->link);
-	return self;
-}
-
-static void op_put_back(struct sgh_s3_op *self)
-{
-	struct sgh_s3 *s3 = self->s3;
-	bool kept;
-
-	sgh_http_request_fini(&self->http);
-	sgh_bytes_unref(sgh_take(self->http.body));
-	sgh_arena_fini(&self->arena);
-	self->op = NULL;
-	pthread_mutex_lock(&s3->state.lock);
-	kept = s3->state.unused_count < UNUSED_MAX;
-	if (kept)
-		sgh_list_append(&s3->state.unused, &self->link);
-	s3->state.unused_count += kept;
-	pthread_mutex_unlock(&s3->state.lock);
-	if (!kept)
-		op_free(self);
-}
-
-/* Send the request that `verb` wants now. */
-static int send_request(struct sgh_s3_op *self, enum sgh_store_verb verb,
-			struct sangraha_error *err)
-{
-	int rc;
-
-	self->verb = verb;
-	self->endpoint = sgh_s3_endpoint_pick(&self->s3->gateways);
-	self->attempts++;
-	rc = sgh_s3_request_make(self, err);
-	if (rc)
-		return rc;
-	return sgh_http_submit(self->s3->http, &self->http, err);
-}
+/* Operations from their submission to their end, and the life of a store. */
 
 static void complete(struct sgh_s3_op *self, int status)
 {
@@ -84,47 +19,39 @@ static void complete(struct sgh_s3_op *self, int status)
 	op->status = status;
 	if (!status)
 		op->err = (struct sangraha_error){ 0 };
-	op->ours =
-		self->http.ours || (status == SANGRAHA_E_OVERLOADED && !self->http.code);
-	/* Two writers of one key, or too many requests: the store serves all the same. */
-	op->ours |= self->http.code == 409 || self->http.code == 429;
-	op_put_back(self);
-	if (internal)
-		op->done(op);
-	else
+	sgh_s3_op_put_back(self);
+	if (!internal) {
 		sgh_store_complete(&s3->store, op);
+		return;
+	}
+	op->done(op);
+	sgh_s3_internal_ended(s3);
 }
 
 /* Go on with another request; the operation ends here when that cannot be sent. */
 static void next(struct sgh_s3_op *self, enum sgh_store_verb verb)
 {
-	int rc;
+	int rc = sgh_s3_send(self, verb, &self->op->err);
 
-	if (verb != self->verb)
-		self->attempts = 0;
-	rc = send_request(self, verb, &self->op->err);
 	if (rc)
 		complete(self, rc);
 }
 
-/* Whether the request may be sent again after it failed in an unknown way. */
-static bool repeatable(enum sgh_store_verb verb)
+/* Have another gateway do what this one could not; false: there is none. */
+static bool elsewhere(struct sgh_s3_op *self)
 {
-	return verb != SGH_STORE_PUT && verb != SGH_STORE_UPLOAD_BEGIN &&
-	       verb != SGH_STORE_UPLOAD_COMPLETE;
-}
+	struct sgh_store_op *op = self->op;
+	struct sgh_s3_endpoint *endpoint =
+		sgh_s3_pick(self->s3, sgh_store_changes(self->verb), self->tried);
+	int rc;
 
-/* Whether another gateway may do what this one could not. */
-static bool try_elsewhere(struct sgh_s3_op *self)
-{
-	const struct sgh_http_request *http = &self->http;
-
-	if (http->status != SANGRAHA_E_UNAVAILABLE)
+	if (!endpoint)
 		return false;
-	sgh_s3_endpoint_failed(self->endpoint);
-	return self->attempts < self->s3->gateways.count &&
-	       (http->unsent || repeatable(self->verb)) &&
-	       sgh_now_ms() < self->op->deadline_ms;
+	op->head = (struct sgh_store_head){ 0 };
+	rc = sgh_s3_send_to(self, endpoint, &op->err);
+	if (rc)
+		complete(self, rc);
+	return true;
 }
 
 static bool is_conditional(enum sgh_store_verb verb)
@@ -167,14 +94,13 @@ static void on_done(struct sgh_http_request *request)
 {
 	struct sgh_s3_op *self = sgh_container_of(request, struct sgh_s3_op, http);
 	struct sgh_store_op *op = self->op;
-	int status;
+	bool given_up;
+	bool by_us = sgh_s3_landed(self, &given_up);
+	int status = sgh_s3_result(self, &op->err);
 
-	if (try_elsewhere(self)) {
-		op->head = (struct sgh_store_head){ 0 };
-		next(self, self->verb);
+	sgh_s3_note_end(self, status, by_us);
+	if (!given_up && sgh_s3_may_elsewhere(self, status) && elsewhere(self))
 		return;
-	}
-	status = sgh_s3_result(self, &op->err);
 	if (self->verb == SGH_STORE_HEAD && is_conditional(op->verb)) {
 		asked(self, status);
 	} else if (self->verb == SGH_STORE_HEAD && op->verb == SGH_STORE_GET) {
@@ -184,36 +110,41 @@ static void on_done(struct sgh_http_request *request)
 		op->err = (struct sangraha_error){ 0 };
 		next(self, SGH_STORE_HEAD);
 	} else if (self->verb == SGH_STORE_UPLOAD_FIND && !status && self->marker) {
-		self->attempts = 0;
 		next(self, SGH_STORE_UPLOAD_FIND);
 	} else {
 		complete(self, status);
 	}
 }
 
+/* `probe` is where it goes, and nowhere else; NULL: wherever it may. */
 static int begin(struct sgh_s3 *s3, struct sgh_store_op *op, enum sgh_store_verb first,
-		 bool internal, struct sangraha_error *err)
+		 bool internal, struct sgh_s3_endpoint *probe, struct sangraha_error *err)
 {
-	struct sgh_s3_op *self = op_get(s3);
+	struct sgh_s3_op *self = sgh_s3_op_get(s3);
 	int rc;
 
 	if (!self)
 		return sgh_fail_memory(err);
 	self->op = op;
 	self->internal = internal;
-	self->attempts = 0;
+	self->probe = probe != NULL;
+	self->endpoint = probe;
 	self->marker = NULL;
 	self->http.done = on_done;
-	rc = send_request(self, first, err);
-	if (rc)
-		op_put_back(self);
+	sgh_s3_take_off(self);
+	rc = sgh_s3_send(self, first, err);
+	if (rc) {
+		sgh_s3_op_put_back(self);
+		if (internal)
+			sgh_s3_internal_ended(s3);
+	}
 	return rc;
 }
 
 int sgh_s3_submit_internal(struct sgh_s3 *s3, struct sgh_store_op *op,
-			   struct sangraha_error *err)
+			   struct sgh_s3_endpoint *probe, struct sangraha_error *err)
 {
-	return begin(s3, op, op->verb, true, err);
+	return begin(s3, op, op->verb, true, probe, err);
 }
 
 static int s3_submit(struct sangraha_store *store, struct sgh_store_op *op,
@@ -222,18 +153,21 @@ static int s3_submit(struct sangraha_store *store, struct sgh_store_op *op,
 	struct sgh_s3 *s3 = sgh_container_of(store, struct sgh_s3, store);
 	bool ask = is_conditional(op->verb) && op->if_none_match && sgh_s3_must_ask(s3);
 
-	return begin(s3, op, ask ? SGH_STORE_HEAD : op->verb, false, err);
+	return begin(s3, op, ask ? SGH_STORE_HEAD : op->verb, false, NULL, err);
 }
 
 static void s3_destroy(struct sangraha_store *store)
 {
 	struct sgh_s3 *s3 = sgh_container_of(store, struct sgh_s3, store);
-	struct sgh_list *link;
 
+	if (s3->http)
+		sgh_s3_close_flights(s3);
 	sgh_http_free(s3->http);
-	while ((link = sgh_list_pop(&s3->state.unused)))
-		op_free(sgh_list_entry(link, struct sgh_s3_op, link));
+	sgh_s3_free_unused(s3);
+	sgh_s3_health_fini(s3);
+	pthread_cond_destroy(&s3->state.changed);
 	pthread_mutex_destroy(&s3->state.lock);
+	pthread_mutex_destroy(&s3->showing);
 	explicit_bzero(&s3->state.key, sizeof(s3->state.key));
 	if (s3->secret_key)
 		explicit_bzero(s3->secret_key, strlen(s3->secret_key));
@@ -289,6 +223,7 @@ static int configure(struct sgh_s3 *s3, const char *url,
 	};
 	int rc = sgh_s3_gateways_parse(&s3->gateways, url, err);
 
+	sgh_s3_health_init(s3);
 	if (!rc)
 		rc = configure_public(s3, sgh_option(options, public_url, NULL), err);
 	if (rc)
@@ -319,8 +254,11 @@ static int s3_open(struct sangraha_context *context, const char *url,
 	if (!s3)
 		return sgh_fail_memory(err);
 	sgh_store_init(&s3->store, &sgh_store_s3, context, options);
+	pthread_mutex_init(&s3->showing, NULL);
 	pthread_mutex_init(&s3->state.lock, NULL);
+	sgh_cond_init(&s3->state.changed);
 	sgh_list_init(&s3->state.unused);
+	sgh_list_init(&s3->state.flying);
 	rc = configure(s3, url, options, err);
 	if (rc) {
 		s3_destroy(&s3->store);
@@ -335,5 +273,7 @@ const struct sgh_store_backend sgh_store_s3 = {
 	.open = s3_open,
 	.destroy = s3_destroy,
 	.submit = s3_submit,
+	.cancel = sgh_s3_cancel,
+	.down_ms = sgh_s3_down_ms,
 	.ticket = sgh_s3_ticket,
 };

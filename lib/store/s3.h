@@ -19,11 +19,21 @@
 #define SGH_S3_UPLOADS_MAX  1000
 #define SGH_S3_FIND_BYTES   (SGH_S3_UPLOADS_MAX * (SGH_S3_UPLOAD_MAX + 64))
 
+/* What is known of a gateway, of reads and all that comes before, or of changes. */
+struct sgh_s3_side {
+	struct sgh_breaker breaker;
+	int64_t heard_ms; /* atomic; monotonic: the last answer to one of those */
+};
+
 /* One gateway of the store. */
 struct sgh_s3_endpoint {
-	char base[288];   /* "http://host:port" */
-	const char *host; /* "host:port" in it, as the Host header says it */
-	int64_t bad_ms;   /* atomic; monotonic: not to be used until then */
+	char base[288];              /* "http://host:port" */
+	const char *host;            /* "host:port" in it, as the Host header says it */
+	struct sgh_s3_side sides[2]; /* [true]: changes */
+	struct sgh_metric *gauge;
+	struct sgh_metric *failures;
+	unsigned waiting; /* atomic: requests without an answer */
+	unsigned probes;  /* atomic: being asked whether it is there */
 };
 
 /* Some gateways, of which each will do. */
@@ -49,13 +59,18 @@ struct sgh_s3 {
 	char region[SGH_SIGV4_REGION_MAX + 1];
 	struct sgh_s3_gateways gateways;
 	struct sgh_s3_gateways public; /* for tickets; none: `gateways` */
+	pthread_mutex_t showing;       /* held while the gauges are set */
 	struct {
 		pthread_mutex_t lock;
+		pthread_cond_t changed;
 		struct sgh_sigv4_key key; /* of the day it names */
 		enum sgh_s3_conditions conditions;
 		int64_t probe_ms;       /* monotonic: no new probe before */
 		struct sgh_list unused; /* sgh_s3_op.link */
 		unsigned unused_count;
+		struct sgh_list flying; /* sgh_s3_op.link: those that were begun */
+		unsigned internal;      /* what the back end itself has begun */
+		bool closing;
 	} state;
 };
 
@@ -69,10 +84,17 @@ struct sgh_s3_op {
 	struct sgh_store_op *op;
 	enum sgh_store_verb verb;
 	struct sgh_s3_endpoint *endpoint;
-	unsigned attempts; /* of this request, each at another endpoint */
+	uint32_t tried;  /* with this request: a bit for each endpoint */
+	int64_t sent_ms; /* the present one; monotonic */
 	const char
 		*marker; /* upload find: go on behind this id; in the operation's arena */
 	bool internal;   /* the back end's own: not reported to store.c */
+	bool probe;      /* asks this endpoint and no other whether it is there */
+	/* guarded by the lock of sgh_s3 */
+	bool sent;     /* its request is under way */
+	bool cut;      /* and cancelled; another gateway may do */
+	bool given_up; /* no further request, and the present one is cancelled */
+	/* only the thread */
 	bool ranged;     /* the response named the part that it is */
 	bool no_memory;  /* the arena was too small for the headers */
 	uint64_t length; /* Content-Length of the response */
@@ -90,9 +112,28 @@ struct sgh_s3_op {
 /* s3_endpoint.c */
 int sgh_s3_gateways_parse(struct sgh_s3_gateways *gateways, const char *url,
 			  struct sangraha_error *err);
-/* The next one that is not known to be bad, or the next one. */
-struct sgh_s3_endpoint *sgh_s3_endpoint_pick(struct sgh_s3_gateways *gateways);
-void sgh_s3_endpoint_failed(struct sgh_s3_endpoint *endpoint);
+
+/* s3_health.c */
+
+void sgh_s3_health_init(struct sgh_s3 *s3);
+void sgh_s3_health_fini(struct sgh_s3 *s3);
+/*
+ * The gateway for a request, none of those that were tried: the next that is not known to
+ * fail, or else one that is not known to be away; NULL: there is none.
+ */
+struct sgh_s3_endpoint *sgh_s3_pick(struct sgh_s3 *s3, bool changes, uint32_t tried);
+/* How many more could be tried that are not known to fail. */
+unsigned sgh_s3_others(struct sgh_s3 *s3, bool changes, uint32_t tried);
+/* The one that a ticket names. */
+const struct sgh_s3_endpoint *sgh_s3_pick_public(struct sgh_s3 *s3);
+/*
+ * A request is sent, or has ended with that status: what that says about its endpoint.
+ * Nothing when it was us who ended it.
+ */
+void sgh_s3_note_sent(struct sgh_s3_op *self);
+void sgh_s3_note_end(struct sgh_s3_op *self, int status, bool by_us);
+/* For how long there has been none that changes are possible at, or anything at all. */
+int64_t sgh_s3_down_ms(struct sangraha_store *store, bool changes);
 
 /* s3_request.c */
 
@@ -105,6 +146,35 @@ int sgh_s3_signing_key(struct sgh_s3 *s3, const char date[SGH_SIGV4_DATE_SIZE],
 		       struct sgh_sigv4_key *ret, struct sangraha_error *err);
 /* Who signs. */
 struct sgh_sigv4_scope sgh_s3_scope(const struct sgh_s3 *s3);
+
+/* s3_send.c */
+
+/* Send the request that `verb` wants now: to whom it may concern, or to that endpoint. */
+int sgh_s3_send(struct sgh_s3_op *self, enum sgh_store_verb verb,
+		struct sangraha_error *err);
+int sgh_s3_send_to(struct sgh_s3_op *self, struct sgh_s3_endpoint *endpoint,
+		   struct sangraha_error *err);
+/* Whether another gateway may do what this one failed with that status. */
+bool sgh_s3_may_elsewhere(struct sgh_s3_op *self, int status);
+
+/* s3_flight.c */
+
+/* One that is not in use; NULL without memory. Put back it is free, or kept. */
+struct sgh_s3_op *sgh_s3_op_get(struct sgh_s3 *s3);
+void sgh_s3_op_put_back(struct sgh_s3_op *self);
+void sgh_s3_free_unused(struct sgh_s3 *s3);
+/* It is in flight until it is put back. */
+void sgh_s3_take_off(struct sgh_s3_op *self);
+/* Its request is done. Whether we had it fail; *ret_given_up: no further one is wanted. */
+bool sgh_s3_landed(struct sgh_s3_op *self, bool *ret_given_up);
+/* Of what the back end began itself nothing more comes. */
+void sgh_s3_internal_ended(struct sgh_s3 *s3);
+/* sgh_store_cancel(). */
+void sgh_s3_cancel(struct sangraha_store *store, const void *owner);
+/* Give up what is in flight at an endpoint that does not answer, but for probes. */
+void sgh_s3_cut(struct sgh_s3 *s3, const struct sgh_s3_endpoint *endpoint);
+/* The end: wait a moment for what the back end began itself, then give that up. */
+void sgh_s3_close_flights(struct sgh_s3 *s3);
 
 /* s3_ticket.c */
 int sgh_s3_ticket(struct sangraha_store *store, const struct sgh_store_grant *grant,
@@ -122,8 +192,10 @@ int sgh_s3_result(struct sgh_s3_op *self, struct sangraha_error *err);
 /* Whether to ask before writing, because the server's own check is not known to work. */
 bool sgh_s3_must_ask(struct sgh_s3 *s3);
 
-/* s3.c: begin an operation of the back end's own. */
+/* s3.c */
+
+/* Begin an operation of the back end's own; `probe` NULL: at any endpoint. */
 int sgh_s3_submit_internal(struct sgh_s3 *s3, struct sgh_store_op *op,
-			   struct sangraha_error *err);
+			   struct sgh_s3_endpoint *probe, struct sangraha_error *err);
 
 #endif

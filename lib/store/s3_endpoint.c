@@ -4,11 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/error.h"
-
-/* How long an endpoint that could not be reached is left alone. */
-#define BAD_MS 1000
 
 static bool host_valid(const char *host, size_t length)
 {
@@ -86,28 +82,4 @@ int sgh_s3_gateways_parse(struct sgh_s3_gateways *gateways, const char *url,
 			return 0;
 		url += length + 1;
 	}
-}
-
-struct sgh_s3_endpoint *sgh_s3_endpoint_pick(struct sgh_s3_gateways *gateways)
-{
-	int64_t now;
-	unsigned turn;
-
-	if (gateways->count == 1)
-		return &gateways->endpoints[0];
-	now = sgh_now_ms();
-	turn = __atomic_fetch_add(&gateways->turn, 1, __ATOMIC_RELAXED);
-	for (unsigned i = 0; i < gateways->count; i++) {
-		struct sgh_s3_endpoint *endpoint =
-			&gateways->endpoints[(turn + i) % gateways->count];
-
-		if (__atomic_load_n(&endpoint->bad_ms, __ATOMIC_RELAXED) <= now)
-			return endpoint;
-	}
-	return &gateways->endpoints[turn % gateways->count];
-}
-
-void sgh_s3_endpoint_failed(struct sgh_s3_endpoint *endpoint)
-{
-	__atomic_store_n(&endpoint->bad_ms, sgh_now_ms() + BAD_MS, __ATOMIC_RELAXED);
 }

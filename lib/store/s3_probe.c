@@ -58,7 +58,7 @@ static void submit(struct probe *probe, enum sgh_store_verb verb,
 		.done = done,
 	};
 	/* Once it is sent, another thread may be done with it at any time. */
-	rc = sgh_s3_submit_internal(probe->s3, &probe->op, &err);
+	rc = sgh_s3_submit_internal(probe->s3, &probe->op, NULL, &err);
 	if (rc) {
 		probe->op.status = rc;
 		done(&probe->op);

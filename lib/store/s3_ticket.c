@@ -218,8 +218,7 @@ static int prepare(struct issue *issue, struct sangraha_error *err)
 		.kind = issue->grant->kind,
 		.expires_ms = issue->grant->expires_ms,
 	};
-	issue->endpoint =
-		sgh_s3_endpoint_pick(s3->public.count ? &s3->public : &s3->gateways);
+	issue->endpoint = sgh_s3_pick_public(s3);
 	issue->request = (struct sgh_sigv4_request){
 		.path = issue->path,
 		.query = issue->query,

@@ -8,10 +8,7 @@
 #include "base/metrics.h"
 #include "store/check.h"
 
-#define IN_FLIGHT_MAX     4096
-#define BREAKER_THRESHOLD 5
-/* A store that took longer than this does not serve; with less time nothing is known. */
-#define PATIENCE_MS 5000
+#define IN_FLIGHT_MAX 4096
 
 static const struct sgh_store_backend *const backends[] = {
 	&sgh_store_s3,
@@ -50,13 +47,17 @@ void sgh_store_init(struct sangraha_store *store, const struct sgh_store_backend
 	store->context = sangraha_context_ref(context);
 	snprintf(store->bucket_prefix, sizeof(store->bucket_prefix), "%s",
 		 prefix_of(options));
-	sgh_breaker_init(&store->breaker, BREAKER_THRESHOLD,
+	sgh_breaker_init(&store->breaker, SGH_STORE_BREAKER_THRESHOLD,
 			 sgh_metrics_gauge(context->metrics, "sangraha_breaker_state",
 					   "dependency=\"store\""));
+	sgh_breaker_init(&store->changes, SGH_STORE_BREAKER_THRESHOLD,
+			 sgh_metrics_gauge(context->metrics, "sangraha_breaker_state",
+					   "dependency=\"store\",operations=\"writes\""));
 }
 
 void sgh_store_fini(struct sangraha_store *store)
 {
+	sgh_breaker_fini(&store->changes);
 	sgh_breaker_fini(&store->breaker);
 	sangraha_context_unref(store->context);
 }
@@ -113,16 +114,43 @@ static void clear_result(struct sgh_store_op *op)
 	op->ours = false;
 }
 
+bool sgh_store_changes(enum sgh_store_verb verb)
+{
+	switch (verb) {
+	case SGH_STORE_PUT:
+	case SGH_STORE_DELETE:
+	case SGH_STORE_UPLOAD_BEGIN:
+	case SGH_STORE_UPLOAD_PART:
+	case SGH_STORE_UPLOAD_COMPLETE:
+	case SGH_STORE_UPLOAD_ABORT:
+	case SGH_STORE_MAKE_BUCKET:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* One of those that are kept out may see whether that is still right. */
+static bool allowed(struct sangraha_store *store, enum sgh_store_verb verb)
+{
+	if (store->backend->down_ms)
+		return true;
+	if (!sgh_store_changes(verb))
+		return sgh_breaker_allow(&store->breaker);
+	return sgh_breaker_state(&store->breaker) != SGH_BREAKER_OPEN &&
+	       sgh_breaker_allow(&store->changes);
+}
+
 static int submit(struct sangraha_store *store, struct sgh_store_op *op,
 		  struct sangraha_error *err)
 {
 	if (op->deadline_ms <= sgh_now_ms())
 		return sgh_fail(err, SANGRAHA_E_TIMEOUT, 0,
 				"the deadline passed before the store was asked");
-	if (!sgh_breaker_allow(&store->breaker))
+	if (!allowed(store, op->verb))
 		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,
 				"the store has been failing for %lld ms",
-				(long long)sgh_breaker_open_ms(&store->breaker));
+				(long long)sgh_store_writes_down_ms(store));
 	return store->backend->submit(store, op, err);
 }
 
@@ -165,15 +193,17 @@ int sgh_store_ticket(struct sangraha_store *store, const struct sgh_store_grant 
 /* What an operation says about the store: nothing when it ended for reasons of ours. */
 static void tell_breaker(struct sangraha_store *store, const struct sgh_store_op *op)
 {
+	struct sgh_breaker *breaker =
+		sgh_store_changes(op->verb) ? &store->changes : &store->breaker;
 	bool timed_out = op->status == SANGRAHA_E_TIMEOUT;
-	bool hurried = op->deadline_ms - op->begun_ms < PATIENCE_MS;
+	bool hurried = op->deadline_ms - op->begun_ms < SGH_STORE_PATIENCE_MS;
 
-	if (op->ours || (timed_out && hurried))
+	if (store->backend->down_ms || op->ours || (timed_out && hurried))
 		return;
 	if (timed_out || op->status == SANGRAHA_E_UNAVAILABLE)
-		sgh_breaker_failure(&store->breaker);
+		sgh_breaker_failure(breaker);
 	else
-		sgh_breaker_success(&store->breaker);
+		sgh_breaker_success(breaker);
 }
 
 void sgh_store_complete(struct sangraha_store *store, struct sgh_store_op *op)
@@ -190,7 +220,27 @@ void sgh_store_op_fini(struct sgh_store_op *op)
 	clear_result(op);
 }
 
+void sgh_store_cancel(struct sangraha_store *store, const void *owner)
+{
+	if (store->backend->cancel)
+		store->backend->cancel(store, owner);
+}
+
 int64_t sgh_store_down_ms(struct sangraha_store *store)
 {
+	if (store->backend->down_ms)
+		return store->backend->down_ms(store, false);
 	return sgh_breaker_open_ms(&store->breaker);
+}
+
+int64_t sgh_store_writes_down_ms(struct sangraha_store *store)
+{
+	int64_t down;
+	int64_t changes;
+
+	if (store->backend->down_ms)
+		return store->backend->down_ms(store, true);
+	down = sgh_breaker_open_ms(&store->breaker);
+	changes = sgh_breaker_open_ms(&store->changes);
+	return down > changes ? down : changes;
 }

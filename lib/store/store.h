@@ -93,6 +93,12 @@ struct sgh_store_op {
 	size_t part_count;
 	int64_t deadline_ms; /* monotonic */
 	/*
+	 * Monotonic; 0: the deadline. Until when the outcome is of use, where that is sooner:
+	 * of several gateways none may be silent for so long that nothing is left of it.
+	 */
+	int64_t wanted_ms;
+	const void *owner; /* for sgh_store_cancel(); NULL: nobody */
+	/*
 	 * Called exactly once, on a thread of the store, with no lock held; a store may have
 	 * several, which end operations at the same time. Must be short and must not drop
 	 * the last reference to the store.
@@ -174,8 +180,22 @@ int sgh_store_ticket(struct sangraha_store *store, const struct sgh_store_grant 
 /* Release what a completed operation holds: arena, data. Keeps the request fields. */
 void sgh_store_op_fini(struct sgh_store_op *op);
 
-/* Milliseconds the breaker has been open; 0 when the store is thought to serve. */
+/*
+ * End the operations of that owner that are in flight, soon and with _UNAVAILABLE: what was
+ * sent may have been done. From any thread; `done` is called as ever. One that is submitted
+ * meanwhile may be missed.
+ */
+void sgh_store_cancel(struct sangraha_store *store, const void *owner);
+
+/*
+ * Milliseconds the breaker has been open; 0 when the store is thought to serve. Changes may
+ * be impossible while reads go on: then only the second one is not 0.
+ */
 int64_t sgh_store_down_ms(struct sangraha_store *store);
+int64_t sgh_store_writes_down_ms(struct sangraha_store *store);
+
+/* Whether an operation changes what is stored: its failures say nothing about reads. */
+bool sgh_store_changes(enum sgh_store_verb verb);
 
 /* The common part of every back end's store, its first member. */
 struct sangraha_store {
@@ -184,11 +204,18 @@ struct sangraha_store {
 	struct sangraha_context *context;
 	char bucket_prefix[64];
 	unsigned in_flight; /* atomic */
+	/* Unless the back end keeps its own. Without the first there are no changes either. */
 	struct sgh_breaker breaker;
+	struct sgh_breaker changes;
 };
 
+#define SGH_STORE_PATIENCE_MS 5000 /* a store that took longer does not serve */
+
+/* Failures in a row that open a breaker. */
+#define SGH_STORE_BREAKER_THRESHOLD 5
+
 /*
- * What a back end provides. store.c checks arguments, asks the breaker and tells it, and
+ * What a back end provides. store.c checks arguments, asks the breakers and tells them, and
  * holds no lock while calling; a back end sees only valid buckets and keys.
  */
 struct sgh_store_backend {
@@ -208,6 +235,15 @@ struct sgh_store_backend {
 	/* Completes by sgh_store_complete(). */
 	int (*submit)(struct sangraha_store *store, struct sgh_store_op *op,
 		      struct sangraha_error *err);
+
+	/* sgh_store_cancel(). NULL: operations end by themselves soon enough. */
+	void (*cancel)(struct sangraha_store *store, const void *owner);
+
+	/*
+	 * Not NULL: it has breakers of its own, and refuses in submit() what they keep out.
+	 * For how long there have been no changes, or nothing at all.
+	 */
+	int64_t (*down_ms)(struct sangraha_store *store, bool changes);
 
 	/* sgh_store_ticket(), with arguments that were checked. */
 	int (*ticket)(struct sangraha_store *store, const struct sgh_store_grant *grant,
