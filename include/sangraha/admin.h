@@ -3,6 +3,7 @@
 #ifndef SANGRAHA_ADMIN_H
 #define SANGRAHA_ADMIN_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sangraha/context.h>
@@ -28,6 +29,121 @@ int sangraha_admin_dead_letters(struct sangraha_queue *queue, const char *queue_
 				struct sangraha_error *err);
 
 /*
+ * One letter: a message of a dead-letter queue. All of it is borrowed for the call that
+ * shows it. Texts are as the message has them, whoever sent it: not checked, and to be
+ * cleaned before a terminal sees them; NULL where the message does not tell.
+ */
+struct sangraha_dead_letter {
+	size_t size; /* sizeof(struct sangraha_dead_letter) as the library knows it */
+	const char
+		*queue; /* SANGRAHA_WRITE_QUEUE or SANGRAHA_READ_QUEUE: what it was for */
+	/*
+	 * What it is called: the operation id, or "raw-" and 32 hexadecimal digits, made from
+	 * what it holds, where that is no UUID. Stays the same from visit to visit. Letters
+	 * of one operation share it: the steps of a large put, or the two that a crash in
+	 * the middle of a replay leaves.
+	 */
+	const char *id;
+	const char *operation;    /* "put", "put-commit", "delete", "get", ...; or NULL */
+	const char *operation_id; /* as it stands in the message */
+	const char *object_type;  /* "json", "image", "pdf", ... */
+	const char *object_id;    /* of the object that it is about */
+	const char *filename;     /* of a put */
+	const char *content_type; /* of the object */
+	const char *sha256;       /* of the object, hexadecimal */
+	const char *request_id;   /* what the requester's log calls it */
+	/*
+	 * Why it is here: what the receiver or getter said ("out of retries", "unreadable",
+	 * ...), or the broker ("rejected", "delivery_limit", "maxlen", "expired").
+	 */
+	const char *reason;
+	const char *error;    /* the last one */
+	const char *obstacle; /* why it cannot be replayed, a sentence; NULL: it can */
+	unsigned attempts;    /* that were made; 0: not told */
+	int64_t created_ms;   /* the object, as the requester says; Unix; 0: not told */
+	int64_t published_ms; /* the request was; 0: not told */
+	int64_t died_ms;      /* it was dead-lettered; 0: not told */
+	int64_t object_size;  /* bytes, as the requester says; -1: not told */
+	/*
+	 * Of a put the object's bytes, of any other letter the message's body as it is. NULL
+	 * when it is empty, or larger than could be read: then `length` tells how large.
+	 */
+	const void *data;
+	uint64_t length; /* bytes */
+};
+
+/* What becomes of a letter. */
+enum sangraha_dead_letter_fate {
+	SANGRAHA_DEAD_LETTER_KEEP = 0,   /* it stays */
+	SANGRAHA_DEAD_LETTER_REPLAY = 1, /* it is asked for again, and removed */
+	SANGRAHA_DEAD_LETTER_DROP = 2,   /* it is removed for good */
+	SANGRAHA_DEAD_LETTER_STOP = 16   /* or'ed to one of them: it was the last */
+};
+
+/* Of sangraha_admin_visit_dead_letters(). Zero means default. */
+struct sangraha_dead_letter_options {
+	size_t size; /* sizeof(struct sangraha_dead_letter_options) */
+	/* For the connection, for the next letter, for the broker's word: 0: 10 s each. */
+	unsigned timeout_ms;
+	unsigned max; /* letters to look at, to SANGRAHA_DEAD_LETTERS_MAX; 0: 1000 */
+	unsigned replay_ms; /* until when what is replayed is to be done; 0: a day */
+};
+
+#define SANGRAHA_DEAD_LETTERS_MAX 10000 /* in one visit */
+
+/* How a visit went. */
+struct sangraha_dead_letter_counts {
+	size_t size;       /* sizeof(struct sangraha_dead_letter_counts) */
+	uint64_t seen;     /* letters that were shown: the next three together */
+	uint64_t kept;     /* also what was to be replayed and could not be */
+	uint64_t replayed; /* asked for again, and removed */
+	uint64_t dropped;  /* removed for good */
+	uint64_t refused;  /* of those kept: were to be replayed, but have an obstacle */
+	uint64_t left;     /* there when the visit began, and not looked at */
+};
+
+/*
+ * Look at the letters in the dead-letter queue of `queue_name`, the oldest first as far as
+ * the broker keeps them in order: visit() is called for each on the calling thread, and
+ * returns its fate. It may take its time, call the store or a client, but not this
+ * function for the same queue. `options` may be NULL and is copied; *ret, which may be
+ * NULL, is filled in also after a failure.
+ *
+ * A letter that is kept stays in the queue, and nobody else gets it while the visit goes
+ * on: two visits at once see each a part. Of what is kept only a few hundred bytes are
+ * held; of bodies in hand a quarter of the context's `memory_limit`, and one always fits
+ * that has no more than the whole of it, or 16 MiB.
+ *
+ * To replay is to put a copy of the request on its queue again, as if it were asked for
+ * now by somebody who does not wait: without reply_to, so that failures that pass are
+ * tried again for long, and one that does not is in the record that tells what became of
+ * the operation; with a deadline of its own; without its attempts and re-sends. The letter
+ * is removed after the broker has confirmed the copy. If the process dies in between both
+ * are there, which is safe: a write that is repeated is the same write. What can be
+ * replayed are put, put-commit, put-abort and delete. A put-begin or put-extend
+ * (their ticket is of use to nobody), a read, and what cannot be understood have an
+ * obstacle, and are kept. An object that was deleted since is not written again as long as
+ * its tombstone is there (twice the longest time-out of the receivers, 2 days by
+ * default); after that it is.
+ *
+ * Looking is free. A broker may drop a message that was returned too often (RabbitMQ 4:
+ * 20 times), so a letter that was looked at ten times is replaced by a copy, which goes to
+ * the queue's end.
+ *
+ * Ends with the first failure; what was decided by then is done, and what was not is
+ * there. SANGRAHA_E_UNAVAILABLE without a connection, or when it breaks;
+ * SANGRAHA_E_TIMEOUT when the broker does not answer; those of a publish that was refused
+ * (SANGRAHA_E_OVERLOADED for a full queue); SANGRAHA_E_INVALID for another queue.
+ *
+ * Since: 0.1
+ */
+int sangraha_admin_visit_dead_letters(
+	struct sangraha_queue *queue, const char *queue_name,
+	const struct sangraha_dead_letter_options *options,
+	int (*visit)(void *arg, const struct sangraha_dead_letter *letter), void *arg,
+	struct sangraha_dead_letter_counts *ret, struct sangraha_error *err);
+
+/*
  * Take away what has ended, as receivers do by themselves little by little: what uploads of
  * large objects left that were not finished, parts in the store and records; tombstones of
  * deleted objects when no write of one can arrive any more, and what such a write left
@@ -35,7 +151,8 @@ int sangraha_admin_dead_letters(struct sangraha_queue *queue, const char *queue_
  * was not deleted, nor an upload whose time is not over. What lay under a tombstone is
  * removed first, and the tombstone by the next sweep. `types` are those of the receivers;
  * NULL: json, image, pdf. *ret_count, which may be NULL, is how many uploads, tombstones
- * and failures there were, also after a failure. It reads each of these records. Goes on after a failure, and returns the first:
+ * and failures there were, also after a failure. It reads each of these records. Goes on
+ * after a failure, and returns the first:
  * SANGRAHA_E_TIMEOUT when `timeout_ms`, 0 for 30 s, were not enough, and those of a store.
  * Blocks. From any thread; may run at once with others and with receivers.
  *
