@@ -101,6 +101,12 @@ static void take_arguments(struct sgh_cli *cli)
 				!sgh_arguments_number(arguments, SGH_OPT_NO_PROGRESS));
 }
 
+void sgh_cli_streams(void)
+{
+	keep_streams();
+	know_widths();
+}
+
 /* False when the program is to end with *ret_code, having said why or printed --help. */
 static bool begin(struct sgh_cli *cli, enum sgh_cli_command command, int argc,
 		  char **argv, int *ret_code)
@@ -109,9 +115,8 @@ static bool begin(struct sgh_cli *cli, enum sgh_cli_command command, int argc,
 	int status;
 
 	memset(cli, 0, sizeof(*cli));
-	keep_streams();
+	sgh_cli_streams();
 	sgh_screen_init(&cli->screen, false);
-	know_widths();
 	status = sgh_arguments_read(&cli->arguments, command, argc, argv, environ, &err);
 	if (status == 0 && cli->arguments.help) {
 		sgh_arguments_help(command, stdout);

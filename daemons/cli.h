@@ -49,6 +49,9 @@ struct sgh_item {
 int sgh_cli_main(enum sgh_cli_command command, int argc, char **argv,
 		 int (*run)(struct sgh_cli *cli));
 
+/* Before anything is opened or printed: what standard streams and texts rely on. */
+void sgh_cli_streams(void);
+
 /* A mistake in the command line: say so, and where help is. Returns SGH_EXIT_USAGE. */
 __attribute__((format(printf, 2, 3))) int sgh_cli_usage(enum sgh_cli_command command,
 							const char *format, ...);

@@ -1,35 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli_text.h"
 #include "commands.h"
-
-static void print_line(FILE *file, const char *name, const char *value)
-{
-	char *clean_name = sgh_text_clean(name), *clean = sgh_text_clean(value);
-	int blanks = 14 - (int)sgh_text_width(clean_name ? clean_name : "");
-
-	fprintf(file, "%s:%*s%s\n", clean_name ? clean_name : "", blanks > 1 ? blanks : 1,
-		"", clean ? clean : "");
-	free(clean_name);
-	free(clean);
-}
-
-static void print_size(FILE *file, uint64_t size)
-{
-	char people[SGH_TEXT_SIZE], text[64];
-
-	sgh_text_bytes(people, size);
-	if (size < 1024)
-		snprintf(text, sizeof(text), "%s", people);
-	else
-		snprintf(text, sizeof(text), "%" PRIu64 " B (%s)", size, people);
-	print_line(file, "size", text);
-}
 
 /* Facts that are not flat are shown as they are. */
 static void print_facts(FILE *file, const char *facts)
@@ -38,9 +14,9 @@ static void print_facts(FILE *file, const char *facts)
 	char name[64], value[256];
 
 	while (sgh_text_member(&at, name, value))
-		print_line(file, name, value);
+		sgh_text_line(file, name, value);
 	if (strcmp(at, "}") != 0 && strcmp(at, "{}") != 0)
-		print_line(file, "facts", at);
+		sgh_text_line(file, "facts", at);
 }
 
 static void print_metadata(FILE *file, const struct sangraha_object *object)
@@ -51,7 +27,7 @@ static void print_metadata(FILE *file, const struct sangraha_object *object)
 		char *label = sgh_cli_text("meta.%s", name);
 
 		if (label)
-			print_line(file, label, value);
+			sgh_text_line(file, label, value);
 		free(label);
 	}
 }
@@ -60,13 +36,13 @@ static void print_object(FILE *file, const struct sangraha_object *object)
 {
 	const char *name = sangraha_object_filename(object);
 
-	print_line(file, "reference", sangraha_object_reference(object));
+	sgh_text_line(file, "reference", sangraha_object_reference(object));
 	if (name)
-		print_line(file, "name", name);
-	print_line(file, "content type", sangraha_object_content_type(object));
-	print_size(file, sangraha_object_size(object));
-	print_line(file, "created", sangraha_object_created(object));
-	print_line(file, "sha256", sangraha_object_sha256(object));
+		sgh_text_line(file, "name", name);
+	sgh_text_line(file, "content type", sangraha_object_content_type(object));
+	sgh_text_size_line(file, "size", sangraha_object_size(object));
+	sgh_text_line(file, "created", sangraha_object_created(object));
+	sgh_text_line(file, "sha256", sangraha_object_sha256(object));
 	print_facts(file, sangraha_object_facts(object));
 	print_metadata(file, object);
 }

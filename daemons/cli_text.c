@@ -175,6 +175,29 @@ static size_t print_character(FILE *file, const char *text)
 	return length ? length : 1;
 }
 
+void sgh_text_line(FILE *file, const char *name, const char *value)
+{
+	char *clean_name = sgh_text_clean(name), *clean = sgh_text_clean(value);
+	int blanks = 14 - (int)sgh_text_width(clean_name ? clean_name : "");
+
+	fprintf(file, "%s:%*s%s\n", clean_name ? clean_name : "", blanks > 1 ? blanks : 1,
+		"", clean ? clean : "");
+	free(clean_name);
+	free(clean);
+}
+
+void sgh_text_size_line(FILE *file, const char *name, uint64_t size)
+{
+	char people[SGH_TEXT_SIZE], text[64];
+
+	sgh_text_bytes(people, size);
+	if (size < 1024)
+		snprintf(text, sizeof(text), "%s", people);
+	else
+		snprintf(text, sizeof(text), "%" PRIu64 " B (%s)", size, people);
+	sgh_text_line(file, name, text);
+}
+
 void sgh_text_json(FILE *file, const char *text)
 {
 	fputc('"', file);

@@ -33,6 +33,11 @@ size_t sgh_text_width(const char *text);
  */
 void sgh_text_column(FILE *file, const char *text, size_t columns, bool right);
 
+/* Write "name:    value", clean, the values below each other. */
+void sgh_text_line(FILE *file, const char *name, const char *value);
+/* The same with a number of bytes, exact and for people. */
+void sgh_text_size_line(FILE *file, const char *name, uint64_t size);
+
 /* Write it as a JSON string, in quotes. What is no UTF-8 becomes U+FFFD. */
 void sgh_text_json(FILE *file, const char *text);
 

@@ -53,6 +53,9 @@ bool sgh_config_idle(const struct sgh_config *config, enum sgh_setting setting);
 
 /* What --help prints, made from the table. */
 void sgh_config_help(enum sgh_role role, FILE *file);
+/* Parts of it: the settings of a role, and the ways to set them. */
+void sgh_config_help_settings(enum sgh_role role, FILE *file);
+void sgh_config_help_forms(FILE *file);
 
 /*
  * For the reader of INI files (ini.c): take one value. Ignored where a stronger source

@@ -12,6 +12,8 @@ static const char *about(enum sgh_role role)
 		return "Answers reads from object_read_queue.";
 	case SGH_ORCHESTRATOR:
 		return "Serves the HTTP interface and puts requests on both queues.";
+	case SGH_ADMIN:
+		return "Administration, straight at queues and store.";
 	case SGH_SERVE:
 		break;
 	}
@@ -45,17 +47,17 @@ static void print_setting(enum sgh_setting setting, enum sgh_role role, FILE *fi
 	fputc('\n', file);
 }
 
-void sgh_config_help(enum sgh_role role, FILE *file)
+void sgh_config_help_settings(enum sgh_role role, FILE *file)
 {
-	fprintf(file, "usage: %s [--NAME VALUE | --NAME=VALUE]...\n\n%s\n\n",
-		sgh_role_program(role), about(role));
 	for (int i = 0; i < SGH_SETTINGS; i++) {
 		if (sgh_setting_row((enum sgh_setting)i)->roles & role)
 			print_setting((enum sgh_setting)i, role, file);
 	}
+}
+
+void sgh_config_help_forms(FILE *file)
+{
 	fprintf(file,
-		"\n  --help      print this\n"
-		"  --version   print the version\n\n"
 		"Each setting is also the environment variable SANGRAHA_NAME and the "
 		"line\n"
 		"`name = value` of the INI file; flags win over environment over file.\n"
@@ -65,4 +67,14 @@ void sgh_config_help(enum sgh_role role, FILE *file)
 		"who "
 		"runs\n"
 		"`ps`: give the --NAME-file instead.\n");
+}
+
+void sgh_config_help(enum sgh_role role, FILE *file)
+{
+	fprintf(file, "usage: %s [--NAME VALUE | --NAME=VALUE]...\n\n%s\n\n",
+		sgh_role_program(role), about(role));
+	sgh_config_help_settings(role, file);
+	fprintf(file, "\n  --help      print this\n"
+		      "  --version   print the version\n\n");
+	sgh_config_help_forms(file);
 }

@@ -138,6 +138,20 @@ static int open_all(struct sgh_program *program, struct sangraha_error *err)
 	return status;
 }
 
+int sgh_program_open(struct sgh_program *program, bool store, struct sangraha_error *err)
+{
+	int status;
+
+	program->sink = (struct sgh_sink)SGH_SINK(STDERR_FILENO);
+	program->role = sgh_role_name(program->config.role);
+	status = open_context(program, err);
+	if (status == 0)
+		status = open_queue(program, err);
+	if (status == 0 && store)
+		status = open_stores(program, err);
+	return status;
+}
+
 static void log_start(struct sgh_program *program)
 {
 	sgh_log(program->context, SANGRAHA_LOG_INFO, program->role, "start", "%s %s",

@@ -37,6 +37,12 @@ bool sgh_program_begin(struct sgh_program *program, enum sgh_role role, int argc
 		       char **argv, int *ret_code);
 void sgh_program_end(struct sgh_program *program);
 
+/*
+ * For a command that reads its configuration itself, into `program`: open context, queue
+ * and, with `store`, the store. Call sgh_program_end() in any case.
+ */
+int sgh_program_open(struct sgh_program *program, bool store, struct sangraha_error *err);
+
 /* Say on standard error why the program ends; returns its exit code. */
 int sgh_program_failed(struct sgh_program *program, const struct sangraha_error *err);
 

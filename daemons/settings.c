@@ -11,11 +11,14 @@
 #define T   (UINT64_C(1) << 40)
 #define DAY (UINT64_C(86400) * 1000)
 
-#define WORKERS (SGH_RECEIVER | SGH_GETTER)
-#define ALL     (WORKERS | SGH_ORCHESTRATOR | SGH_SERVE)
-#define STORING (WORKERS | SGH_SERVE)
-#define SERVING (SGH_ORCHESTRATOR | SGH_SERVE)
-#define WRITING (SGH_RECEIVER | SGH_ORCHESTRATOR | SGH_SERVE)
+#define WORKERS  (SGH_RECEIVER | SGH_GETTER)
+#define ALL      (WORKERS | SGH_ORCHESTRATOR | SGH_SERVE)
+#define EVERY    (ALL | SGH_ADMIN)
+#define STORING  (WORKERS | SGH_SERVE)
+#define AT_STORE (STORING | SGH_ADMIN)
+#define EMBEDDED (SGH_SERVE | SGH_ADMIN)
+#define SERVING  (SGH_ORCHESTRATOR | SGH_SERVE)
+#define WRITING  (SGH_RECEIVER | SGH_ORCHESTRATOR | SGH_SERVE)
 
 /*
  * Name, kind, who knows it, who does something with it in this version. What a role would
@@ -23,37 +26,37 @@
  */
 /* clang-format off */
 static const struct sgh_setting_row rows[SGH_SETTINGS] = {
-	[SGH_SET_CONFIG] = { "config", SGH_TEXT, ALL, ALL,
+	[SGH_SET_CONFIG] = { "config", SGH_TEXT, EVERY, EVERY,
 		.help = "INI file that holds further settings" },
-	[SGH_SET_QUEUE_URL] = { "queue-url", SGH_URL, ALL, ALL,
+	[SGH_SET_QUEUE_URL] = { "queue-url", SGH_URL, EVERY, EVERY,
 		.secret = true, .value = "amqp://guest:guest@127.0.0.1:5672/%2F",
 		.help = "the broker; several of one cluster with commas between; amqps:// for TLS; or local:DIR" },
-	[SGH_SET_QUEUE_TYPE] = { "queue-type", SGH_CHOICE, ALL, ALL,
+	[SGH_SET_QUEUE_TYPE] = { "queue-type", SGH_CHOICE, EVERY, EVERY,
 		.value = "quorum", .choices = "quorum|classic",
 		.help = "what durable queues are declared as" },
-	[SGH_SET_QUEUE_CA_FILE] = { "queue-ca-file", SGH_TEXT, ALL, ALL,
+	[SGH_SET_QUEUE_CA_FILE] = { "queue-ca-file", SGH_TEXT, EVERY, EVERY,
 		.help = "certificates (PEM) to check the broker by, instead of the system's" },
-	[SGH_SET_HEARTBEAT] = { "heartbeat", SGH_TIME, ALL, ALL,
+	[SGH_SET_HEARTBEAT] = { "heartbeat", SGH_TIME, EVERY, EVERY,
 		.value = "600", .min = 1000, .max = UINT64_C(65535) * 1000,
 		.help = "AMQP heartbeat that is offered to the broker" },
-	[SGH_SET_STORE_URL] = { "store-url", SGH_URL, STORING, STORING,
+	[SGH_SET_STORE_URL] = { "store-url", SGH_URL, AT_STORE, AT_STORE,
 		.value = "s3+http://127.0.0.1:9000",
 		.help = "the store; several gateways of one with commas between; s3+https:// for TLS; or file:DIR" },
-	[SGH_SET_STORE_ACCESS_KEY] = { "store-access-key", SGH_TEXT, STORING, STORING,
+	[SGH_SET_STORE_ACCESS_KEY] = { "store-access-key", SGH_TEXT, AT_STORE, AT_STORE,
 		.secret = true, .help = "S3 access key; without one requests are not signed" },
-	[SGH_SET_STORE_SECRET_KEY] = { "store-secret-key", SGH_TEXT, STORING, STORING,
+	[SGH_SET_STORE_SECRET_KEY] = { "store-secret-key", SGH_TEXT, AT_STORE, AT_STORE,
 		.secret = true, .help = "S3 secret key" },
-	[SGH_SET_STORE_REGION] = { "store-region", SGH_TEXT, STORING, STORING,
+	[SGH_SET_STORE_REGION] = { "store-region", SGH_TEXT, AT_STORE, AT_STORE,
 		.value = "us-east-1", .help = "S3 region that requests are signed for" },
-	[SGH_SET_STORE_CA_FILE] = { "store-ca-file", SGH_TEXT, ALL, ALL,
+	[SGH_SET_STORE_CA_FILE] = { "store-ca-file", SGH_TEXT, EVERY, EVERY,
 		.help = "certificates (PEM) to check the store by, instead of the system's" },
 	[SGH_SET_STORE_PUBLIC_URL] = { "store-public-url", SGH_URL, STORING, STORING,
 		.help = "the store as orchestrators and browsers reach it, for large objects; unset: store-url" },
 	[SGH_SET_STORE_READ_URL] = { "store-read-url", SGH_URL, STORING, 0,
 		.help = "further addresses of the store, for reads" },
-	[SGH_SET_BUCKET_PREFIX] = { "bucket-prefix", SGH_TEXT, STORING, STORING,
+	[SGH_SET_BUCKET_PREFIX] = { "bucket-prefix", SGH_TEXT, AT_STORE, AT_STORE,
 		.value = "sangraha-", .help = "what the names of all buckets begin with" },
-	[SGH_SET_DATA_DIR] = { "data-dir", SGH_TEXT, SGH_SERVE, SGH_SERVE,
+	[SGH_SET_DATA_DIR] = { "data-dir", SGH_TEXT, EMBEDDED, EMBEDDED,
 		.value = "./sangraha-data",
 		.help = "folder of queues and objects, for a local: and a file: that name none" },
 	[SGH_SET_LISTEN] = { "listen", SGH_TEXT, SERVING, SERVING,
@@ -67,7 +70,7 @@ static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 	[SGH_SET_HEALTH_LISTEN] = { "health-listen", SGH_TEXT, WORKERS, WORKERS,
 		.value = "127.0.0.1:8081",
 		.help = "address of /health/... and /metrics; port 0 picks a free one; or off" },
-	[SGH_SET_MEMORY_LIMIT] = { "memory-limit", SGH_BYTES, ALL, ALL,
+	[SGH_SET_MEMORY_LIMIT] = { "memory-limit", SGH_BYTES, EVERY, EVERY,
 		.value = "32M", .min = M, .max = T,
 		.help = "memory for bodies in flight, in this process" },
 	[SGH_SET_INLINE_LIMIT] = { "inline-limit", SGH_BYTES, ALL, ALL,
@@ -88,7 +91,7 @@ static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 		.help = "whether large objects pass through here, or clients are sent to the store" },
 	[SGH_SET_REQUEST_TIMEOUT] = { "request-timeout", SGH_TIME, WRITING, WRITING,
 		.value = "30", .min = 1, .max = DAY, .help = "a request is answered by then" },
-	[SGH_SET_IDLE_TIMEOUT] = { "idle-timeout", SGH_TIME, ALL, ALL,
+	[SGH_SET_IDLE_TIMEOUT] = { "idle-timeout", SGH_TIME, EVERY, EVERY,
 		.value = "30", .min = 1, .max = DAY,
 		.help = "a transfer that moves no byte for so long ends" },
 	[SGH_SET_TICKET_TIMEOUT] = { "ticket-timeout", SGH_TIME, STORING, STORING,
@@ -147,7 +150,7 @@ static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 	[SGH_SET_PDF_MAX_TRAILING] = { "pdf-max-trailing", SGH_BYTES, WRITING, WRITING,
 		.value = "1K", .min = 1, .max = 64 * K,
 		.help = "PDF: bytes after the last %%EOF, at most" },
-	[SGH_SET_LOG_LEVEL] = { "log-level", SGH_CHOICE, ALL, ALL,
+	[SGH_SET_LOG_LEVEL] = { "log-level", SGH_CHOICE, EVERY, EVERY,
 		.value = "info", .choices = "error|warn|info|debug", .help = "what is logged" },
 };
 /* clang-format on */
@@ -162,6 +165,9 @@ const char *sgh_setting_default(enum sgh_setting setting, enum sgh_role role)
 	/* Both on one machine must not meet at one port. */
 	if (setting == SGH_SET_HEALTH_LISTEN && role == SGH_GETTER)
 		return "127.0.0.1:8082";
+	/* Who gave the command is told, not the log. */
+	if (setting == SGH_SET_LOG_LEVEL && role == SGH_ADMIN)
+		return "error";
 	/* The folder is data-dir. */
 	if (setting == SGH_SET_QUEUE_URL && role == SGH_SERVE)
 		return "local:";
@@ -214,6 +220,8 @@ const char *sgh_role_program(enum sgh_role role)
 		return "sangraha-getter";
 	case SGH_ORCHESTRATOR:
 		return "sangraha-orchestrator";
+	case SGH_ADMIN:
+		return "sangraha admin";
 	case SGH_SERVE:
 		break;
 	}

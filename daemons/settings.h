@@ -16,7 +16,8 @@ enum sgh_role {
 	SGH_RECEIVER = 1,
 	SGH_GETTER = 2,
 	SGH_ORCHESTRATOR = 4,
-	SGH_SERVE = 8, /* the embedded default, which is another program */
+	SGH_SERVE = 8,  /* the embedded default, which is another program */
+	SGH_ADMIN = 16, /* the commands of administration: admin.h */
 };
 
 enum sgh_kind {
