@@ -31,6 +31,8 @@ import servers  # noqa: E402
 FUZZ_SECONDS = 5  # for each target
 FUZZ_ALL_SECONDS = 1800
 PYTEST_SECONDS = 1800
+CHAOS_SECONDS = 120  # in which schedules are begun
+CHAOS_ALL_SECONDS = 400
 PYTEST_CASE_SECONDS = 180
 BUILD_SECONDS = 1800
 JOBS = len(os.sched_getaffinity(0))
@@ -426,6 +428,30 @@ def run_pytest(report, extra_env, pattern):
         print_result(name, cases, done.seconds)
 
 
+def run_chaos(report, pattern):
+    """Faults under load, as many as fit into three minutes; ./dev chaos goes through all of them."""
+    name = "chaos"
+    if not matches(name, pattern):
+        return
+    with report.phase("chaos"):
+        command = [sys.executable, "-m", "chaos", "--short", "--lanes", 2, "--within", CHAOS_SECONDS]
+        done = PROCESSES.run(
+            [*command, "--tap", "--folder", TEST_BUILD.folder / "chaos"],
+            env={
+                **os.environ,
+                "SANGRAHA_BUILD": str(TEST_BUILD.folder),
+                "PYTHONPATH": str(ROOT / "tests"),
+            },
+            timeout=CHAOS_ALL_SECONDS,
+        )
+        if done.status == 77 and servers.must_have_servers():
+            cases = [Case(name, "failed", done.err)]
+        else:
+            cases = judge(name, "tap", done, CHAOS_ALL_SECONDS)
+        print_result(name, cases, done.seconds)
+        report.add(*cases)
+
+
 def parse_junit(path):
     cases = []
     for element in xml.etree.ElementTree.parse(path).iter("testcase"):
@@ -503,6 +529,7 @@ def run_all(report, options):
         for build, suites in plan:
             run_tests(build, tests_of(build, suites, pattern), report, env)
         run_pytest(report, env, pattern)
+    run_chaos(report, pattern)
     if options.all:
         run_fuzz(report, pattern)
 

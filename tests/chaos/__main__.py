@@ -27,16 +27,16 @@ SHORT_SCHEDULES = 6
 
 def main():
     options = arguments()
-    missing = [role for role in ("receiver", "getter", "orchestrator", "serve") if not program(role).exists()]
-    if missing:
-        return give_up(f"not built: {', '.join(missing)}")
+    if why := missing():
+        return give_up(options, why)
     shutil.rmtree(options.folder, ignore_errors=True)
     options.folder.mkdir(parents=True)
     make = schedules.short if options.short else schedules.full
     plan = schedules.matching(make(options.seed, options.schedules), options.k)
     if not plan:
-        return give_up("there is no such schedule")
+        return give_up(options, "there is no such schedule")
     print(f"chaos: {len(plan)} schedules, --seed {options.seed}", flush=True)
+    servers.exit_on_signals()
     started = time.monotonic()
     rows = Lanes(options, plan).run()
     return finish(options, rows, time.monotonic() - started)
@@ -51,16 +51,33 @@ def arguments():
     parser.add_argument("--lanes", type=int, default=3, help="how many deployments at once (3)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there, too")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where details are kept")
+    parser.add_argument("--within", type=float, metavar="SECONDS", help="begin nothing after that time")
     parser.add_argument("--tap", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.until = time.monotonic() + options.within if options.within else None
     if options.schedules is None:
         options.schedules = SHORT_SCHEDULES if options.short else SCHEDULES
     return options
 
 
-def give_up(why):
+def give_up(options, why):
+    if options.tap:
+        print(f"1..0 # SKIP {why}")
     print(f"chaos: {why}", file=sys.stderr)
     return 77
+
+
+def missing():
+    """Why it cannot be run here, or None."""
+    roles = ("receiver", "getter", "orchestrator", "serve")
+    if unbuilt := [role for role in roles if not program(role).exists()]:
+        return f"not built: {', '.join(unbuilt)}"
+    try:
+        for kind in (servers.RabbitMQ, servers.MinIO):
+            kind().close()
+    except servers.Unavailable as problem:
+        return str(problem)
+    return None
 
 
 class Lanes:
@@ -136,14 +153,20 @@ def broken(process):
 
 
 def grouped(plan):
-    return [plan[n : n + GROUP] for n in range(0, len(plan), GROUP)]
+    """What wants a new folder comes first in its group, when everything was checked and removed."""
+    groups = []
+    for each in plan:
+        if not groups or len(groups[-1]) == GROUP or each.fresh:
+            groups.append([])
+        groups[-1].append(each)
+    return groups
 
 
 def lane(kind, number, options, work, results):
     """What one process does."""
     servers.exit_on_signals()
-    os.setpgid(0, 0)
-    made = None
+    os.setpgid(0, 0)  # the first process tells it to end
+    parent, made = os.getppid(), None
     try:
         made = Lane(kind, options.folder / f"lane-{number}", f"{options.seed} {number}")
         while True:
@@ -152,6 +175,10 @@ def lane(kind, number, options, work, results):
             except queue.Empty:
                 break
             for schedule in group:
+                if os.getppid() != parent:
+                    return
+                if options.until and time.monotonic() > options.until:
+                    break
                 results.put(made.run(schedule))
             results.put(made.finish(f"everything after {group[0].name} and {len(group) - 1} more"))
     except Exception:
@@ -164,6 +191,9 @@ def lane(kind, number, options, work, results):
             if made:
                 made.close()
         results.put(None)
+        results.close()
+        results.join_thread()
+        os._exit(0)  # whatever threads still wait for
 
 
 def finish(options, rows, took):

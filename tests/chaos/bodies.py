@@ -12,6 +12,7 @@ from ledger import digest
 from .cluster import INLINE, SPOOL
 from .ledger import Write
 
+PIECE = 256 << 10
 JSON = ("json", "application/json")
 
 
@@ -71,6 +72,10 @@ def streamed(rng, how, **more):
     return write(how, large(size), chunked=rng.random() < 0.6, **more)
 
 
+def streamed_in_parts(rng, how, **more):
+    return write(how, large((6 << 20) + rng.randrange(1000)), chunked=True, **more)
+
+
 def refused(rng, how, **more):
     """JSON that is none, at its last byte."""
     body = document(rng, how).body[:-1] + b",}"
@@ -82,10 +87,18 @@ def refused_large(rng, how, **more):
     return write(how, large(size, b"}"), is_valid=False, chunked=rng.random() < 0.5, **more)
 
 
-def sent(write):
-    """The body as http.client takes it, and the header that tells its length."""
+def sent(write, wait=None):
+    """The body as http.client takes it, and the header that tells its length. `wait` is called between pieces."""
     if not isinstance(write.body, Document):
         return write.body, {}
+    body = pieces(write.body, wait) if wait else write.body
     if write.chunked:
-        return Unsized(write.body), {}
-    return iter(write.body), {"Content-Length": str(write.size)}
+        return Unsized(body), {}
+    return iter(body), {"Content-Length": str(write.size)}
+
+
+def pieces(body, wait):
+    for each in body:
+        for start in range(0, len(each), PIECE):
+            yield each[start : start + PIECE]
+            wait()

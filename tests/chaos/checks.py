@@ -38,8 +38,11 @@ def each(lane, act, writes):
         finally:
             client.close()
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    pool = ThreadPoolExecutor(THREADS)
+    try:
         list(pool.map(share, [writes[n::THREADS] for n in range(THREADS)]))
+    finally:
+        pool.shutdown(wait=False)  # who was interrupted waits for nobody
 
 
 def until(lane, act, is_done, write, what):

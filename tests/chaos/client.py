@@ -64,9 +64,9 @@ class Client(PlainClient):
 
     # Writes
 
-    def send(self, write):
-        """Ask for it to be stored, and write down what the answer says."""
-        body, headers = bodies.sent(write)
+    def send(self, write, wait=None):
+        """Ask for it to be stored, and write down what the answer says; `wait` is called between pieces."""
+        body, headers = bodies.sent(write, wait)
         headers = headers | {"Content-Type": write.content_type}
         if write.key:
             headers["Idempotency-Key"] = write.key

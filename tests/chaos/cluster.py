@@ -31,6 +31,7 @@ SETTINGS = {
     "SANGRAHA_INLINE_LIMIT": f"{INLINE}",
     "SANGRAHA_SPOOL_LIMIT": f"{SPOOL}",
 }
+WAKE_SECONDS = 2  # after which who stopped on its way up goes on
 TYPES = ("json", "image", "pdf")
 
 
@@ -39,13 +40,32 @@ class Member(Daemon):
 
     def __init__(self, name, role, environment, log):
         super().__init__(role, environment)
-        self.name, self.log_path = name, log
+        self.name, self.log_path, self.usual = name, log, dict(self.environment)
         self.stopped_at = None
         self.pauses = []  # of (from, to), monotonic
         self.deaths = 0
 
     def open_errors(self):
         return self.log_path.open("a+")
+
+    def listening_at_last(self, tries=4):
+        """It may come by a fail-point on its way."""
+        for left in reversed(range(tries)):
+            waking = threading.Timer(WAKE_SECONDS, self.wake)
+            waking.start()
+            try:
+                return self.listening()
+            except AssertionError:
+                if not left or self.process.wait(5) != -signal.SIGKILL:
+                    raise
+                self.spawn()
+            finally:
+                waking.cancel()
+
+    def wake(self):
+        if self.is_alive() and self.is_paused():
+            self.stopped_at = time.monotonic()
+            self.resume()
 
     def stderr(self):
         return self.log_path.read_text(errors="replace")
@@ -96,7 +116,7 @@ class Deployment:
         self.points = folder / "points"
         self.points.mkdir()
         self.links = Links()
-        self.members = []
+        self.members, self.settings = [], {}
         self.lock = threading.RLock()
 
     def member(self, name, role, environment):
@@ -129,6 +149,17 @@ class Deployment:
         address = self.links.taken_by(self.front, port)
         return next((each for each in self.fronts() if each.url and each.address == address), None)
 
+    def configure(self, settings):
+        """Other settings than the usual ones, for all members."""
+        if settings == self.settings:
+            return
+        self.settings = settings
+        for each in self.members:
+            each.environment = each.usual | settings
+            each.terminate()
+        self.heal()
+        self.ready()
+
     def heal(self):
         """Start again what died, let go on what stopped."""
         with self.lock:
@@ -141,7 +172,7 @@ class Deployment:
                 each.deaths += 1
                 each.spawn()
             for each in dead:
-                each.listening()
+                each.listening_at_last()
             if dead:
                 self.open_front()
 
@@ -155,6 +186,14 @@ class Deployment:
             path.name: "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
             for path in sorted(self.folder.glob("*.log"))
         }
+
+    def lines_about(self, names, most=200):
+        """What all logs say about these ids, in order of time."""
+        found = []
+        for path in self.folder.glob("*.log"):
+            with path.open(errors="replace") as log:
+                found += [f"{path.stem}: {line}" for line in log if any(name in line for name in names)]
+        return "".join(sorted(found, key=lambda line: line.split('"time":"')[-1])[-most:])
 
     def close(self):
         for each in self.members:
@@ -170,7 +209,7 @@ class Distributed(Deployment, Stack):
 
     def __init__(self, folder):
         Deployment.__init__(self, folder)
-        self.small = SmallDisk("store", 192)
+        self.small = SmallDisk("store", 1024)
         with contextlib.ExitStack() as undo:
             undo.callback(self.links.close)
             undo.callback(self.small.close)
@@ -253,7 +292,7 @@ class Embedded(Deployment):
 
     def __init__(self, folder):
         super().__init__(folder)
-        self.small = SmallDisk("serve", 192)
+        self.small = SmallDisk("serve", 1024)
         self.data = (self.small.folder if self.small.there else folder) / "data"
         self.member("serve", "serve", {"SANGRAHA_DATA_DIR": str(self.data)}).start()
         self.open_front()
@@ -286,9 +325,14 @@ class SmallDisk:
 
     def fill(self):
         """Take all that is left."""
-        with contextlib.suppress(OSError), self.filling.open("ab", buffering=0) as file:
-            while True:
-                file.write(b"\0" * (64 << 10))
+        with self.filling.open("wb") as file:
+            size, piece = 0, 256 << 20
+            while piece >= 4096:
+                try:
+                    os.posix_fallocate(file.fileno(), size, piece)
+                    size += piece
+                except OSError:
+                    piece //= 2
 
     def free(self):
         self.filling.unlink(missing_ok=True)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What goes wrong, and how it ends. A fault is begun and ended on the thread of its lane."""
 
-import contextlib
 import signal
 import subprocess
 import time
@@ -106,10 +105,12 @@ class FailPoint(Fault):
     def __init__(self, label, how, must=True):
         super().__init__(f"{label}: {how}")
         self.label, self.how, self.must = label, how, must
-        self.hit_at = None
+        self.hit_at = self.deployment = None
         self.is_hit = False
 
     def begin(self, deployment):
+        if self.deployment is deployment:
+            return  # it was there before the load
         self.deployment = deployment
         self.path = deployment.points / self.label
         self.hit_path = deployment.points / f"{self.label}.hit"
@@ -189,11 +190,10 @@ class Alarm(Fault):
         self.what = what
 
     def begin(self, deployment):
-        with contextlib.suppress(subprocess.SubprocessError):
-            if self.what == "memory":
-                deployment.broker.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
-            else:
-                deployment.broker.ctl("set_disk_free_limit", "1000TB")
+        if self.what == "memory":
+            deployment.broker.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
+        else:
+            deployment.broker.ctl("set_disk_free_limit", "100000GB")
 
     def end(self, deployment):
         if self.what == "memory":

@@ -4,6 +4,7 @@
 import contextlib
 import dataclasses
 import random
+import re
 import threading
 import time
 import traceback
@@ -21,6 +22,7 @@ AFTER_SECONDS = 0.6
 PROBE_SECONDS = 0.1
 PROBES = 200
 RECOVERY_SECONDS = 2.0
+ID = re.compile(r"c-[0-9a-f]{12}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 KINDS = {each.kind: each for each in (Distributed, Embedded)}
 
 
@@ -35,6 +37,8 @@ class Schedule:
     steps: dict = None  # another mix of requests than the usual one
     strict: bool = False  # no request may fail
     seconds: float = 0  # of load at least
+    settings: dict = dataclasses.field(default_factory=dict)  # other than the usual ones
+    fresh: bool = False  # the first fault is there when the first folder is made
 
 
 @dataclasses.dataclass
@@ -72,6 +76,10 @@ class Lane:
         """The row of it. The deployment is whole again afterwards, whatever was found."""
         begun, row = time.monotonic(), Row(schedule.name, schedule.group or schedule.name)
         front_faults = []
+        self.deployment.configure(schedule.settings)
+        if schedule.fresh:
+            schedule.faults[0][1].begin(self.deployment)
+            self.deployment.wipe()
         load = self.start_load(schedule)
         try:
             with self.stopping(load):
@@ -97,7 +105,8 @@ class Lane:
         row.violations = violations + self.ledger.take()[3]
         row.seconds = time.monotonic() - begun
         if row.violations:
-            row.tails = self.deployment.tails()
+            names = set(ID.findall(" ".join(each.text for each in row.violations)))
+            row.tails = {"about these": self.deployment.lines_about(names)} | self.deployment.tails()
         return row
 
     def start_load(self, schedule):

@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 from . import bodies
 from .client import Client
-from .cluster import TYPES
+from .cluster import SPOOL, TYPES
 from .ledger import id_of_key
 
 WORKERS = 8
 PAUSE_SECONDS = 0.06  # on average, between two requests of one worker
 REPEATS = 2
+SLOW_SECONDS = 0.3  # after each piece of a slow body
 
 
 class Load:
@@ -122,10 +123,13 @@ class Worker:
         finally:
             client.close()
 
-    def put_contested(self):
+    def put_contested_large(self):
+        self.put_contested(self.rng.choice([bodies.spooled, bodies.streamed]))
+
+    def put_contested(self, make=None):
         """Different bodies under one key at the same time: one is taken."""
         key = f"key {uuid.uuid4()}"
-        make = bodies.spooled if self.rng.random() < 0.1 else bodies.document
+        make = make or (bodies.spooled if self.rng.random() < 0.1 else bodies.document)
         kinds = [make, make, bodies.picture][: self.rng.choice([2, 2, 3])]
         writes = [each(self.rng, "contested", key=key, id=id_of_key(key)) for each in kinds]
         for each in writes:
@@ -133,11 +137,20 @@ class Worker:
             self.ledger.plan(each)
         self.together([(self.send, each) for each in writes])
 
-    def put_twice(self):
+    def put_twice(self, make=bodies.small):
         """One write, asked for by two at the same time."""
         key = f"key {uuid.uuid4()}"
-        write = self.ledger.plan(bodies.small(self.rng, "keyed", key=key, id=id_of_key(key)))
+        write = self.ledger.plan(make(self.rng, "keyed", key=key, id=id_of_key(key)))
         self.together([(self.send, write), (self.send, write)])
+
+    def put_large_twice(self):
+        self.put_twice(self.rng.choice([bodies.spooled, bodies.streamed]))
+
+    def put_slow(self):
+        """A large one whose client takes its time."""
+        key = f"key {uuid.uuid4()}"
+        write = self.ledger.plan(bodies.streamed_in_parts(self.rng, "keyed", key=key, id=id_of_key(key)))
+        self.client.send(write, lambda: self.load.stopping.wait(SLOW_SECONDS))
 
     def put_crossed(self):
         """A write and its delete at the same time."""
@@ -173,6 +186,11 @@ class Worker:
         write = self.ledger.pick(self.rng, lambda w: w.is_there and time.monotonic() - w.born > 0.5)
         if write and write.how in ("post", "keyed", "async", "amqp"):
             self.client.delete(write)
+
+    def delete_large_twice(self):
+        write = self.ledger.pick(self.rng, lambda w: w.is_there and w.size > SPOOL)
+        if write and write.how == "keyed":
+            self.together([(self.delete_soon, write), (self.delete_soon, write)])
 
     # Reads
 
