@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Administration, straight at queues and store: dead letters, sweeping. */
+/* Administration, straight at queues and store: dead letters, sweeping, reconciling. */
 #ifndef SANGRAHA_ADMIN_H
 #define SANGRAHA_ADMIN_H
 
@@ -161,6 +161,126 @@ int sangraha_admin_visit_dead_letters(
 int sangraha_admin_sweep(struct sangraha_store *store, struct sangraha_types *types,
 			 unsigned timeout_ms, uint64_t *ret_count,
 			 struct sangraha_error *err);
+
+/* What a comparison of records, objects and dead letters found. Values are never reused. */
+enum sangraha_finding_kind {
+	/* An upload whose time is over; no receiver has swept it yet. */
+	SANGRAHA_FINDING_UPLOAD_ENDED = 1,
+	/* The record of an upload that was completed. */
+	SANGRAHA_FINDING_UPLOAD_COMPLETE = 2,
+	/* A record of a large object that no object needs. */
+	SANGRAHA_FINDING_RECORD_UNUSED = 3,
+	/* An object without the record that makes it one: counts as absent. */
+	SANGRAHA_FINDING_OBJECT_INCOMPLETE = 4,
+	/* An object that was deleted and lies there nevertheless. */
+	SANGRAHA_FINDING_OBJECT_DELETED = 5,
+	/* A tombstone whose time is over; no receiver has swept it yet. */
+	SANGRAHA_FINDING_TOMBSTONE_ENDED = 6,
+	/* The record of a failed write, or a claim of its id, whose time is over; likewise. */
+	SANGRAHA_FINDING_OPERATION_ENDED = 7,
+	/* A claim without an end, as earlier versions wrote, whose object never came. */
+	SANGRAHA_FINDING_CLAIM_UNUSED = 8,
+	/* What Sangraha did not write, or not this version of it. Never touched. */
+	SANGRAHA_FINDING_OBJECT_FOREIGN = 9,
+	SANGRAHA_FINDING_RECORD_FOREIGN = 10,
+	/* An object and its record that contradict each other. Never touched. */
+	SANGRAHA_FINDING_OBJECT_CONTRADICTED = 11,
+	/* A dead letter that wanted what has been done meanwhile. */
+	SANGRAHA_FINDING_LETTER_DONE = 12,
+	/* A dead letter that would be refused: its id is taken, or was deleted. Left. */
+	SANGRAHA_FINDING_LETTER_REFUSED = 13
+};
+
+enum sangraha_finding_action {
+	SANGRAHA_FINDING_LEFT = 0,  /* nothing is done about it, nor would be */
+	SANGRAHA_FINDING_WOULD = 1, /* a repair would */
+	SANGRAHA_FINDING_DID = 2,   /* it was repaired */
+	SANGRAHA_FINDING_FAILED = 3 /* it was to be, and `error` tells why it was not */
+};
+
+/* All of it is borrowed for the call that reports it. */
+struct sangraha_finding {
+	size_t size; /* sizeof(struct sangraha_finding) as the library knows it */
+	enum sangraha_finding_kind kind;
+	enum sangraha_finding_action action;
+	const char *name; /* of the kind: "upload-ended", "record-unused", ... */
+	/*
+	 * Where it lies: bucket without prefix and key, "meta/upload/<id>", "json/<id>"; of a
+	 * letter the queue and what it is called. Keys that are foreign may have any bytes.
+	 */
+	const char *place;
+	const char
+		*type;  /* the object's type; NULL: it has none, or none that is known */
+	const char *id; /* the object's; NULL as above */
+	const char *reason; /* a sentence without its stop: what is wrong */
+	const char
+		*remedy;   /* likewise: what a repair does, or did; NULL: there is none */
+	const char *error; /* why a repair failed, else NULL */
+	int64_t age_ms;    /* since it was written, or ended; 0: not known */
+};
+
+#define SANGRAHA_PLACE_SIZE 1100
+
+/* Of sangraha_admin_reconcile(). Zero means default. */
+struct sangraha_reconcile_options {
+	size_t size;                  /* sizeof(struct sangraha_reconcile_options) */
+	struct sangraha_types *types; /* those of the receivers; NULL: json, image, pdf */
+	int repair;                   /* 1: repair; else only tell */
+	unsigned min_age_ms;          /* what is younger is let be; 0: an hour */
+	unsigned wait_ms;             /* between the two looks at a thing; 0: 5 s */
+	/*
+	 * The longest of the programs' request-, ticket- and async-timeout, 0: a day. A claim
+	 * is of no use when it is twice as old.
+	 */
+	unsigned longest_ms;
+	unsigned timeout_ms; /* for all of it; 0: as long as it takes */
+	const char *from; /* go on there: a `place` of an earlier call; NULL, "": all */
+};
+
+/* How a comparison went. */
+struct sangraha_reconcile_counts {
+	size_t size;      /* sizeof(struct sangraha_reconcile_counts) */
+	uint64_t records; /* that were looked at */
+	uint64_t objects;
+	uint64_t letters;
+	uint64_t found; /* the sum of the four below */
+	uint64_t left;
+	uint64_t would;
+	uint64_t did;
+	uint64_t failed;
+	uint64_t passed; /* found once, and not again: something was going on there */
+	/* Where it was broken off, and `from` can go on; "": it came to its end. */
+	char place[SANGRAHA_PLACE_SIZE];
+};
+
+/*
+ * Compare what lies in the store, and the dead letters of `queue`, which may be NULL: then
+ * without those. What does not belong together is a finding, and report() is called for
+ * each on the calling thread; it returns 0 to go on. It may take its time, and ask store
+ * and queue. `options` may be NULL and is copied; *ret, which may be NULL, is filled in also
+ * after a failure. Everything
+ * is looked at twice, `wait_ms` apart, the second time right before a repair: nothing is
+ * found that changed, that is younger than `min_age_ms` by
+ * the store's time and this machine's clock, or that an upload under way explains. So
+ * receivers may work meanwhile, and others reconcile.
+ *
+ * A repair takes away what is of no use to anybody, and never what cannot be explained:
+ * foreign keys, metadata, records and versions are told and left.
+ *
+ * It lists each bucket once and asks for every object's metadata, 16 at a time; memory does
+ * not grow with what lies there. SANGRAHA_E_TIMEOUT when `timeout_ms` were not enough, and
+ * the failures of store and queue: the rest can be looked at later, from `place`.
+ * SANGRAHA_E_INVALID for a `from` that is no place. A report() that returns something else
+ * ends it without a failure, in `place`.
+ *
+ * Since: 0.1
+ */
+int sangraha_admin_reconcile(struct sangraha_store *store, struct sangraha_queue *queue,
+			     const struct sangraha_reconcile_options *options,
+			     int (*report)(void *arg,
+					   const struct sangraha_finding *finding),
+			     void *arg, struct sangraha_reconcile_counts *ret,
+			     struct sangraha_error *err);
 
 #ifdef __cplusplus
 }
