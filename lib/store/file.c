@@ -42,6 +42,9 @@ void sgh_file_op_unref(struct sgh_file_op *self)
 
 	if (__atomic_sub_fetch(&self->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	pthread_mutex_lock(&file->s.lock);
+	sgh_list_remove(&self->link);
+	pthread_mutex_unlock(&file->s.lock);
 	if (self->reserved)
 		sgh_budget_release(file->store.context->budget, self->reserved);
 	sgh_bytes_unref(self->data);
@@ -117,6 +120,17 @@ static bool is_change(enum sgh_store_verb verb)
 	}
 }
 
+/* Why it ends before its work does. */
+static int end_early(const struct sgh_file_op *self, struct sgh_store_op *op)
+{
+	if (self->given_up)
+		return sgh_fail(&op->err, SANGRAHA_E_UNAVAILABLE, 0,
+				"the operation was given up");
+	return sgh_fail(&op->err, SANGRAHA_E_TIMEOUT, 0,
+			op->ours ? "the deadline passed while it waited for memory"
+				 : "the disk took too long");
+}
+
 /* The deadline. The work goes on by itself, but for one that only waits for memory. */
 static void expired(struct sgh_timer *timer)
 {
@@ -124,11 +138,9 @@ static void expired(struct sgh_timer *timer)
 	struct sgh_store_op *op = claim(self);
 
 	if (op) {
-		op->ours = __atomic_load_n(&self->waiting, __ATOMIC_ACQUIRE);
-		op->status = sgh_fail(&op->err, SANGRAHA_E_TIMEOUT, 0,
-				      op->ours ? "the deadline passed while it waited "
-						 "for memory"
-					       : "the disk took too long");
+		op->ours = self->given_up ||
+			   __atomic_load_n(&self->waiting, __ATOMIC_ACQUIRE);
+		op->status = end_early(self, op);
 		if (is_change(self->verb))
 			__atomic_store_n(&self->file->write_failed, true,
 					 __ATOMIC_RELAXED);
@@ -212,6 +224,8 @@ static struct sgh_file_op *op_new(struct sgh_file *file, struct sgh_store_op *op
 		return NULL;
 	self->file = file;
 	self->op = op;
+	self->owner = op->owner;
+	sgh_list_init(&self->link);
 	self->refs = 2;
 	self->verb = op->verb;
 	at = stpcpy(self->text, prefix);
@@ -252,6 +266,13 @@ static bool work_begins(struct sgh_file *file)
 	return begins;
 }
 
+static void be_under_way(struct sgh_file *file, struct sgh_file_op *self)
+{
+	pthread_mutex_lock(&file->s.lock);
+	sgh_list_append(&file->s.ops, &self->link);
+	pthread_mutex_unlock(&file->s.lock);
+}
+
 static int file_submit(struct sangraha_store *store, struct sgh_store_op *op,
 		       struct sangraha_error *err)
 {
@@ -266,19 +287,50 @@ static int file_submit(struct sangraha_store *store, struct sgh_store_op *op,
 		work_done(file);
 		return sgh_fail_memory(err);
 	}
+	if (op->taken)
+		self->taken = sgh_container_of(op->taken, struct sgh_file_taken, body);
+	be_under_way(file, self);
 	self->timer.fire = expired;
 	if (!sgh_timer_arm(file->engine->timers, &self->timer, op->deadline_ms)) {
 		self->refs = 1;
 		sgh_file_op_unref(self);
 		return sgh_fail_memory(err);
 	}
-	if (op->taken)
-		self->taken = sgh_container_of(op->taken, struct sgh_file_taken, body);
 	if (is_change(self->verb))
 		sgh_file_write(self);
 	else
 		sgh_file_read(self);
 	return 0;
+}
+
+/* One of that owner's whose time is not over; from here on it is, by our doing. */
+static struct sgh_file_op *take_one(struct sgh_file *file, const void *owner)
+{
+	struct sgh_file_op *found = NULL;
+
+	pthread_mutex_lock(&file->s.lock);
+	sgh_list_for_each (link, &file->s.ops) {
+		struct sgh_file_op *self = sgh_list_entry(link, struct sgh_file_op, link);
+
+		if (self->owner == owner &&
+		    sgh_timer_cancel(file->engine->timers, &self->timer)) {
+			found = self;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&file->s.lock);
+	return found;
+}
+
+static void file_cancel(struct sangraha_store *store, const void *owner)
+{
+	struct sgh_file *file = sgh_container_of(store, struct sgh_file, store);
+	struct sgh_file_op *self;
+
+	while ((self = take_one(file, owner))) {
+		self->given_up = true;
+		expired(&self->timer);
+	}
 }
 
 /* ---- handles ---- */
@@ -327,6 +379,7 @@ int sgh_file_new(struct sangraha_context *context, struct sgh_file_engine *engin
 	sgh_store_init(&file->store, &sgh_store_file, context, options);
 	pthread_mutex_init(&file->s.lock, NULL);
 	sgh_cond_init(&file->s.idle);
+	sgh_list_init(&file->s.ops);
 	file->engine = engine;
 	*ret = &file->store;
 	return 0;
@@ -360,5 +413,6 @@ const struct sgh_store_backend sgh_store_file = {
 	.open = file_open,
 	.destroy = file_destroy,
 	.submit = file_submit,
+	.cancel = file_cancel,
 	.ticket = file_ticket,
 };

@@ -221,7 +221,8 @@ struct sgh_file {
 	struct {
 		pthread_mutex_t lock;
 		pthread_cond_t idle;
-		unsigned work; /* sgh_file_op that are not free yet */
+		unsigned work;       /* sgh_file_op that are not free yet, */
+		struct sgh_list ops; /* and these: sgh_file_op.link */
 	} s;
 };
 
@@ -235,6 +236,9 @@ struct sgh_file_op {
 	struct sgh_store_op *op; /* atomic; NULL when it has ended */
 	int refs;                /* atomic: of the work and of the timer */
 	enum sgh_store_verb verb;
+	struct sgh_list link; /* guarded by the lock of sgh_file */
+	const void *owner;
+	bool given_up; /* by the owner; whoever disarmed the timer writes it */
 	struct sgh_timer timer;
 	struct sgh_job job;
 	struct sgh_db_job change;

@@ -182,8 +182,8 @@ void sgh_store_op_fini(struct sgh_store_op *op);
 
 /*
  * End the operations of that owner that are in flight, soon and with _UNAVAILABLE: what was
- * sent may have been done. From any thread; `done` is called as ever. One that is submitted
- * meanwhile may be missed.
+ * sent may have been done. From any thread, holding no lock. One that is submitted
+ * meanwhile may be missed. `done` may be called on the caller's thread, too.
  */
 void sgh_store_cancel(struct sangraha_store *store, const void *owner);
 

@@ -297,14 +297,16 @@ static void on_done(struct sgh_store_op *op)
 	__atomic_store_n(&p->done, true, __ATOMIC_RELEASE);
 }
 
-static void begin_put(struct folder *f, struct pending *p, const char *key, size_t size)
+static void begin_put_of(struct folder *f, struct pending *p, const char *key,
+			 size_t size, int64_t timeout_ms)
 {
 	*p = (struct pending){
 		.op = {
 			.verb = SGH_STORE_PUT,
 			.bucket = "image",
 			.key = key,
-			.deadline_ms = sgh_now_ms() + 100,
+			.deadline_ms = sgh_now_ms() + timeout_ms,
+			.owner = p,
 			.done = on_done,
 		},
 		.body = sgh_bytes_new(NULL, size),
@@ -315,14 +317,24 @@ static void begin_put(struct folder *f, struct pending *p, const char *key, size
 	t_ok(sgh_store_submit(f->store, &p->op, &t_err));
 }
 
-static void times_out(struct pending *p)
+static void begin_put(struct folder *f, struct pending *p, const char *key, size_t size)
+{
+	begin_put_of(f, p, key, size, 100);
+}
+
+static void ends(int status, struct pending *p)
 {
 	t_wait(__atomic_load_n(&p->done, __ATOMIC_ACQUIRE));
 	t_err = p->op.err;
-	t_fails(SANGRAHA_E_TIMEOUT, p->op.status);
+	t_fails(status, p->op.status);
 	/* What is still at work has a hold of its own. */
 	sgh_bytes_unref(p->body);
 	sgh_store_op_fini(&p->op);
+}
+
+static void times_out(struct pending *p)
+{
+	ends(SANGRAHA_E_TIMEOUT, p);
 }
 
 static void operations_end_when_the_disk_hangs(void **state)
@@ -348,6 +360,26 @@ static void operations_end_when_the_disk_hangs(void **state)
 	folder_holds(f, "first", 'p', 10);
 	folder_lacks(f, "second");
 	folder_lacks(f, "large");
+	t_wait(folder_is_tidy(f));
+}
+
+static void what_an_owner_gives_up_ends_when_the_disk_hangs(void **state)
+{
+	struct folder *f = *state;
+	struct pending mine, other;
+
+	t_disk_stall(T_DISK_SYNC);
+	begin_put_of(f, &mine, "mine", 10, 30000);
+	t_wait(t_disk_calls() > 0);
+	begin_put_of(f, &other, "other", 10, 30000);
+	sgh_store_cancel(f->store, &mine);
+	ends(SANGRAHA_E_UNAVAILABLE, &mine);
+	t_says("given up");
+	assert_false(__atomic_load_n(&other.done, __ATOMIC_ACQUIRE));
+	sgh_store_cancel(f->store, &mine);
+	t_disk_well();
+	ends(SANGRAHA_OK, &other);
+	assert_int_equal(sgh_store_writes_down_ms(f->store), 0);
 	t_wait(folder_is_tidy(f));
 }
 
@@ -379,6 +411,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_part_that_stays_is_found_later),
 	CASE(runs_that_fail_follow_each_other),
 	CASE(operations_end_when_the_disk_hangs),
+	CASE(what_an_owner_gives_up_ends_when_the_disk_hangs),
 };
 
 t_main(tests)
