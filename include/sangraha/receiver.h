@@ -99,9 +99,9 @@ void sangraha_receiver_health(struct sangraha_receiver *receiver,
 			      struct sangraha_health *health);
 
 /*
- * Stop and release, after sangraha_receiver_drain() or without; NULL is accepted. Waits
- * for the requests to the store that are under way; what is not finished is delivered
- * again. Not from a callback of the library's. Since: 0.1
+ * Stop and release, after sangraha_receiver_drain() or without; NULL is accepted. What is
+ * nearly done has a second; then requests to the store are given up, and what is not
+ * finished is delivered again. Not from a callback of the library's. Since: 0.1
  */
 void sangraha_receiver_free(struct sangraha_receiver *receiver);
 

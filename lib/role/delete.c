@@ -85,6 +85,7 @@ static void remove_object(struct sgh_task *task, void (*then)(struct sgh_task *t
 
 	delete->then = then;
 	erase->store = task->service->store;
+	erase->owner = task->service;
 	erase->type = delete->type.name;
 	erase->bucket = delete->type.bucket;
 	erase->id = task->request->object_id;

@@ -41,6 +41,7 @@ static void submit(struct sgh_erase *erase, struct sgh_store_op *op,
 		sgh_now_ms() + (erase->request_ms ? erase->request_ms : STORE_MS);
 	if (erase->until_ms && erase->until_ms < op->deadline_ms)
 		op->deadline_ms = erase->until_ms;
+	op->owner = erase->owner;
 	op->done = op_done;
 	op->arg = erase;
 	erase->then = then;

@@ -40,6 +40,7 @@ static void submit(struct sgh_grave *grave, void (*then)(struct sgh_grave *grave
 		sgh_now_ms() + (grave->request_ms ? grave->request_ms : STORE_MS);
 	if (grave->until_ms && grave->until_ms < op->deadline_ms)
 		op->deadline_ms = grave->until_ms;
+	op->owner = grave->owner;
 	op->done = op_done;
 	op->arg = grave;
 	grave->then = then;
@@ -109,6 +110,7 @@ static void take_away(struct sgh_grave *grave)
 	struct sgh_erase *erase = &grave->erase;
 
 	erase->store = grave->store;
+	erase->owner = grave->owner;
 	erase->type = grave->type;
 	erase->bucket = grave->bucket;
 	erase->id = grave->id;

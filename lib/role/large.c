@@ -209,6 +209,7 @@ void sgh_large_clear(struct sgh_task *task, bool complete,
 	struct sgh_remains *remains = &large->remains;
 
 	remains->store = task->service->store;
+	remains->owner = task->service;
 	remains->type = large->write.type.name;
 	remains->bucket = large->write.type.bucket;
 	remains->id = task->request->object_id;

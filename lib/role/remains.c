@@ -48,6 +48,7 @@ static void submit(struct sgh_remains *remains, struct sgh_store_op *op,
 		sgh_now_ms() + (remains->request_ms ? remains->request_ms : STORE_MS);
 	if (remains->until_ms && remains->until_ms < op->deadline_ms)
 		op->deadline_ms = remains->until_ms;
+	op->owner = remains->owner;
 	op->done = op_done;
 	op->arg = remains;
 	remains->then = then;

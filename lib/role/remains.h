@@ -20,6 +20,7 @@
 struct sgh_remains {
 	/* the question; strings are unchanged until `done` */
 	struct sangraha_store *store;
+	const void *owner; /* of its operations: sgh_store_cancel() */
 	const char *type;
 	const char *bucket;
 	const char *id;

@@ -15,7 +15,10 @@
 /* A store that is slow serves nevertheless: what asks for it is given time. */
 #define ASK_MS 10000
 /* After so long without the store, deliveries are left to those that have one. */
-#define DOWN_MS          5000
+#define DOWN_MS 5000
+/* At the end: for tasks that are nearly done; then every so often what is left is cut. */
+#define GRACE_MS         1000
+#define CUT_MS           100
 #define PREFETCH_DEFAULT 64
 #define PARTS_BODY       ((size_t)1 << 20)   /* holds the document of 10,000 parts */
 #define BUCKETS_MAX      (SGH_MAX_TYPES + 1) /* the last is meta */
@@ -104,6 +107,11 @@ bool sgh_service_stopping(struct sgh_service *service)
 	return stopping;
 }
 
+bool sgh_service_cut(const struct sgh_service *service)
+{
+	return __atomic_load_n(&service->cut, __ATOMIC_ACQUIRE);
+}
+
 /* Under the lock, so that hurry_tasks() either finds it armed or prevents it. */
 bool sgh_service_wait(struct sgh_service *service, struct sgh_task *task, int64_t wait_ms)
 {
@@ -189,6 +197,7 @@ static void make_buckets(struct sgh_service *service)
 		*op = (struct sgh_store_op){
 			.verb = SGH_STORE_MAKE_BUCKET,
 			.bucket = type.bucket,
+			.owner = &service->tick,
 			.deadline_ms = sgh_now_ms() + ASK_MS,
 			.done = bucket_done,
 			.arg = service,
@@ -244,6 +253,7 @@ static void check_store(struct sgh_service *service)
 	sgh_store_op_fini(op);
 	*op = (struct sgh_store_op){
 		.verb = SGH_STORE_CHECK,
+		.owner = &service->tick,
 		.deadline_ms = sgh_now_ms() + ASK_MS,
 		.done = check_done,
 		.arg = service,
@@ -342,7 +352,8 @@ void sgh_service_health(struct sgh_service *service, bool writes,
 
 	if (service) {
 		pthread_mutex_lock(&service->state.lock);
-		store_ok = store_serves_locked(service);
+		store_ok = store_serves_locked(service) &&
+			   !(writes && sgh_store_writes_down_ms(service->store));
 		attached = service->state.consumer &&
 			   sgh_consumer_attached(service->state.consumer) &&
 			   !service->state.draining;
@@ -472,13 +483,35 @@ static void hurry_tasks(struct sgh_service *service)
 	} while (waiting);
 }
 
-static void wait_for_watch(struct sgh_service *service)
+/* Again and again: what is being submitted just now may be missed once. */
+static void end_watch(struct sgh_service *service)
 {
-	pthread_mutex_lock(&service->state.lock);
-	while (service->state.checking || service->state.preparing)
-		sgh_cond_wait_until(&service->state.changed, &service->state.lock,
-				    SGH_NEVER);
-	pthread_mutex_unlock(&service->state.lock);
+	bool left = true;
+
+	while (left) {
+		int64_t until = sgh_now_ms() + CUT_MS;
+
+		sgh_store_cancel(service->store, &service->tick);
+		pthread_mutex_lock(&service->state.lock);
+		while (service->state.checking || service->state.preparing)
+			if (!sgh_cond_wait_until(&service->state.changed,
+						 &service->state.lock, until))
+				break;
+		left = service->state.checking || service->state.preparing;
+		pthread_mutex_unlock(&service->state.lock);
+	}
+}
+
+/* What the store was asked to do may have been done: whoever gets it next finds out. */
+static void end_tasks(struct sgh_service *service)
+{
+	int64_t wait = GRACE_MS;
+
+	while (wait_until_idle(service, sgh_now_ms() + wait)) {
+		__atomic_store_n(&service->cut, true, __ATOMIC_RELEASE);
+		sgh_store_cancel(service->store, service);
+		wait = CUT_MS;
+	}
 }
 
 void sgh_service_fini(struct sgh_service *service)
@@ -492,12 +525,12 @@ void sgh_service_fini(struct sgh_service *service)
 	if (service->timers)
 		sgh_timer_cancel(service->timers, &service->tick);
 	if (service->buckets)
-		wait_for_watch(service);
+		end_watch(service);
 	if (service->state.consumer)
 		sgh_consumer_free(service->state.consumer);
 	if (service->timers)
 		hurry_tasks(service);
-	wait_until_idle(service, SGH_NEVER);
+	end_tasks(service);
 	sgh_pool_free(service->pool);
 	sgh_timers_free(service->timers);
 	sgh_store_op_fini(&service->check);

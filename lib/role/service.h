@@ -58,6 +58,7 @@ struct sgh_service {
 	size_t inline_limit;
 	unsigned prefetch;
 	void *role; /* the struct around it, for begin() */
+	bool cut;   /* atomic */
 
 	struct sgh_timer tick;
 	struct sgh_store_op check;
@@ -93,7 +94,10 @@ int sgh_service_drain(struct sgh_service *service, unsigned timeout_ms,
 /* NULL is a service that is down. */
 void sgh_service_health(struct sgh_service *service, bool writes,
 			struct sangraha_health *health);
-/* Copes with a service whose start stopped half way. */
+/*
+ * Copes with a service whose start stopped half way. Tasks that the store holds up have a
+ * second to end; then what it has in hand is given up, and the delivery with it.
+ */
 void sgh_service_fini(struct sgh_service *service);
 
 /* The store lost its buckets: make them again before anything else. */
@@ -107,6 +111,8 @@ bool sgh_service_enter(struct sgh_service *service, struct sgh_task *task);
 void sgh_service_leave(struct sgh_service *service, struct sgh_task *task);
 bool sgh_service_draining(struct sgh_service *service);
 bool sgh_service_stopping(struct sgh_service *service);
+/* It has been stopping for long enough: no further request to the store, no retry. */
+bool sgh_service_cut(const struct sgh_service *service);
 /* Whether the store answers, and has its buckets: else there is no use in asking it. */
 bool sgh_service_store_serves(struct sgh_service *service);
 /*

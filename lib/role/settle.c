@@ -244,8 +244,20 @@ static bool note(struct sgh_task *task, const struct sangraha_error *err)
 	return true;
 }
 
+/* The end of the service is no answer: whoever is delivered it next has one. */
+static bool given_up(struct sgh_task *task, const struct sangraha_error *err)
+{
+	bool give_up = sgh_service_cut(task->service) && sgh_status_passing(err->status);
+
+	if (give_up)
+		sgh_task_abandon(task);
+	return give_up;
+}
+
 void sgh_task_fail_with(struct sgh_task *task, const struct sangraha_error *err)
 {
+	if (given_up(task, err))
+		return;
 	if (note(task, err))
 		sgh_task_finish(task);
 	else
@@ -346,12 +358,14 @@ void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)
 {
 	const struct sgh_request *request = task->request;
 	bool waiting = request->reply_to && !task->late;
-	bool breaker_open = sgh_store_down_ms(task->service->store) > 0;
+	bool breaker_open = sgh_store_writes_down_ms(task->service->store) > 0;
 	int64_t left = task->deadline_ms == SGH_NEVER ? INT64_MAX
 						      : task->deadline_ms - sgh_now_ms();
 	bool out = request->attempt >= RETRIES_MAX;
 	struct sangraha_error answer = *err;
 
+	if (given_up(task, err))
+		return;
 	/* What a write does not find is its bucket: somebody emptied the store. */
 	if (err->status == SANGRAHA_E_NOT_FOUND)
 		sgh_service_prepare_again(task->service);

@@ -82,6 +82,7 @@ static void submit(struct sgh_sweep *sweep, struct sgh_store_op *op,
 	op->deadline_ms = sgh_now_ms() + STORE_MS;
 	if (sweep->until_ms && sweep->until_ms < op->deadline_ms)
 		op->deadline_ms = sweep->until_ms;
+	op->owner = sweep->owner;
 	op->done = done;
 	op->arg = sweep;
 	status = sgh_store_submit(sweep->store, op, &err);
@@ -125,6 +126,7 @@ static void clear_remains(struct sgh_sweep *sweep, const struct sgh_type_info *t
 	struct sgh_remains *remains = &sweep->remains;
 
 	remains->store = sweep->store;
+	remains->owner = sweep->owner;
 	remains->type = type->name;
 	remains->bucket = type->bucket;
 	remains->id = sweep->name.id;
@@ -160,6 +162,7 @@ static void close_grave(struct sgh_sweep *sweep, const struct sgh_type_info *typ
 	struct sgh_grave *grave = &sweep->grave;
 
 	grave->store = sweep->store;
+	grave->owner = sweep->owner;
 	grave->type = type->name;
 	grave->bucket = type->bucket;
 	grave->id = sweep->name.id;

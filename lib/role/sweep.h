@@ -40,6 +40,7 @@ struct sgh_sweep {
 	/* the question */
 	struct sangraha_context *context;
 	struct sangraha_store *store;
+	const void *owner; /* of its operations: sgh_store_cancel() */
 	struct sangraha_types *types;
 	const char *role; /* whose log lines these are */
 	int64_t grace_ms; /* how long ago they ended: a renewal may be on its way */
@@ -85,7 +86,7 @@ struct sgh_sweeper;
  */
 int sgh_sweeper_new(struct sgh_service *service, int64_t every_ms, int64_t tombstone_ms,
 		    struct sgh_sweeper **ret, struct sangraha_error *err);
-/* Waits for the sweep under way; before the service's end. NULL is accepted. */
+/* Gives up the sweep under way; before the service's end. NULL is accepted. */
 void sgh_sweeper_stop(struct sgh_sweeper *sweeper);
 /* After the service's end. NULL is accepted. */
 void sgh_sweeper_free(struct sgh_sweeper *sweeper);

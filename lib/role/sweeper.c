@@ -9,6 +9,7 @@
 
 #define FIRST_MS 3000
 #define GRACE_MS 10000
+#define CUT_MS   100
 /* When more has ended than one sweep takes away. */
 #define PAUSE_MS 1000
 
@@ -81,6 +82,7 @@ static void fire(struct sgh_timer *timer)
 	sweeper->sweep = (struct sgh_sweep){
 		.context = service->context,
 		.store = service->store,
+		.owner = sweeper,
 		.types = service->types,
 		.role = service->kind->role,
 		/* Clocks differ, and who renews at the last moment means it. */
@@ -123,9 +125,15 @@ void sgh_sweeper_stop(struct sgh_sweeper *sweeper)
 	pthread_mutex_lock(&sweeper->state.lock);
 	__atomic_store_n(&sweeper->stop, true, __ATOMIC_RELAXED);
 	sgh_timer_cancel(sweeper->service->timers, &sweeper->timer);
-	while (sweeper->state.running)
-		sgh_cond_wait_until(&sweeper->state.changed, &sweeper->state.lock,
-				    SGH_NEVER);
+	while (sweeper->state.running) {
+		/* Outside the lock; what is being submitted just now is missed once. */
+		pthread_mutex_unlock(&sweeper->state.lock);
+		sgh_store_cancel(sweeper->service->store, sweeper);
+		pthread_mutex_lock(&sweeper->state.lock);
+		if (sweeper->state.running)
+			sgh_cond_wait_until(&sweeper->state.changed, &sweeper->state.lock,
+					    sgh_now_ms() + CUT_MS);
+	}
 	pthread_mutex_unlock(&sweeper->state.lock);
 }
 

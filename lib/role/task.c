@@ -215,6 +215,8 @@ void sgh_task_op_init(struct sgh_task *task, struct sgh_store_op *op,
 		.key = key,
 		.deadline_ms =
 			reads && task->deadline_ms < until ? task->deadline_ms : until,
+		.wanted_ms = task->deadline_ms < until ? task->deadline_ms : 0,
+		.owner = task->service,
 	};
 }
 
@@ -233,6 +235,14 @@ static void op_ended(struct sgh_task *task)
 		task->then(task);
 }
 
+static int submit(struct sgh_task *task, struct sgh_store_op *op)
+{
+	if (sgh_service_cut(task->service))
+		return sgh_fail(&op->err, SANGRAHA_E_UNAVAILABLE, 0,
+				"the service ends before the store was asked");
+	return sgh_store_submit(task->service->store, op, &op->err);
+}
+
 /*
  * Submit the next operation that is left. The caller still counts in op_left, so those
  * that fail at once cannot bring it to nothing here.
@@ -248,7 +258,7 @@ static void submit_next(struct sgh_task *task)
 
 		op->done = op_done;
 		op->arg = task;
-		status = sgh_store_submit(task->service->store, op, &op->err);
+		status = submit(task, op);
 		if (!status)
 			return;
 		op->status = status;

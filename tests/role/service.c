@@ -344,6 +344,79 @@ static void without_a_store_nothing_is_taken(void **state)
 	t_wait(t_writes(f));
 }
 
+/* However long the store is silent: whoever frees a role has it back soon. */
+static void ends_soon(struct t_roles *f)
+{
+	int64_t start = sgh_now_ms();
+
+	sangraha_receiver_free(sgh_take(f->receiver));
+	sangraha_getter_free(sgh_take(f->getter));
+	assert_true(sgh_now_ms() - start < 8000);
+}
+
+static void a_write_that_the_store_holds_up_goes_back(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_hold(f->script, "put json", 1);
+	t_send(f, t_put(t_id(1), BODY));
+	t_wait(script_holding(f->script) == 1);
+	ends_soon(f);
+	assert_int_equal(script_count(f->script, "ack"), 0);
+	assert_int_equal(script_count(f->script, "publish"), 0);
+	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 1);
+	t_start_receiver(f, NULL);
+	t_answers(f, 0);
+}
+
+static void a_sure_write_that_is_held_up_goes_back(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_hold(f->script, "put-new json", 1);
+	t_send_again(f, t_put(t_id(1), BODY), 1);
+	t_wait(script_holding(f->script) == 1);
+	ends_soon(f);
+	assert_int_equal(script_count(f->script, "ack"), 0);
+	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 1);
+}
+
+static void a_delete_that_is_held_up_goes_back(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_puts(f, 0, t_id(1), BODY);
+	script_hold(f->script, "delete json", 1);
+	t_send(f, t_request(SGH_DELETE, "json", t_id(1)));
+	t_wait(script_holding(f->script) == 1);
+	ends_soon(f);
+	assert_int_equal(script_count(f->script, "ack"), 0);
+	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 1);
+}
+
+static void a_read_that_the_store_holds_up_goes_back(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_puts(f, 0, t_id(1), BODY);
+	t_start_getter(f, NULL);
+	script_hold(f->script, "get json", 1);
+	t_send(f, t_request(SGH_GET, "json", t_id(1)));
+	t_wait(script_holding(f->script) == 1);
+	ends_soon(f);
+	assert_int_equal(script_count(f->script, "ack"), 0);
+}
+
+static void checks_and_sweeps_do_not_hold_up_the_end(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_hold(f->script, "list meta", 1);
+	script_hold(f->script, "check", 1);
+	t_wait(script_holding(f->script) == 2);
+	ends_soon(f);
+}
+
 static void a_slow_store_serves(void **state)
 {
 	struct t_roles *f = *state;
@@ -455,6 +528,11 @@ static const struct CMUnitTest tests[] = {
 	BARE(an_end_in_the_middle_of_a_read_gives_back),
 	CASE(what_cannot_be_said_goes_back_at_the_end),
 	CASE(another_goes_on_where_one_ended),
+	CASE(a_write_that_the_store_holds_up_goes_back),
+	CASE(a_sure_write_that_is_held_up_goes_back),
+	CASE(a_delete_that_is_held_up_goes_back),
+	CASE(a_read_that_the_store_holds_up_goes_back),
+	CASE(checks_and_sweeps_do_not_hold_up_the_end),
 	CASE(without_a_store_nothing_is_taken),
 	BARE(a_slow_store_serves),
 	CASE(a_short_failure_pauses_nothing),

@@ -29,6 +29,7 @@ struct pending {
 	struct sgh_list link;
 	struct sgh_store_op *op;
 	struct script_step step;
+	bool given_up;
 	char name[96];
 };
 
@@ -401,16 +402,33 @@ static void perform(struct memory_store *store, struct pending *pending)
 	sgh_store_complete(&store->base, op);
 }
 
-static void expire(struct memory_store *store, struct pending *pending)
+/* It was given up, or takes too long: nobody knows whether it was done. */
+static void end(struct memory_store *store, struct pending *pending, int status)
 {
 	struct sgh_store_op *op = pending->op;
 
 	script_leave(store->script, &pending->step);
-	script_note(store->script, "%s: timeout", pending->name);
+	if (is_told(op))
+		script_note(store->script, "%s: %s", pending->name,
+			    sangraha_status_name(status));
 	free(pending);
 	drop_taken(op);
-	op->status = sgh_fail(&op->err, SANGRAHA_E_TIMEOUT, 0, "the store took too long");
+	op->status = sgh_fail(&op->err, status, 0, "the store took too long");
 	sgh_store_complete(&store->base, op);
+}
+
+static void cancel(struct sangraha_store *base, const void *owner)
+{
+	struct memory_store *store = memory_of(base);
+
+	pthread_mutex_lock(&store->state.lock);
+	sgh_list_for_each (link, &store->state.pending) {
+		struct pending *pending = sgh_list_entry(link, struct pending, link);
+
+		pending->given_up |= pending->op->owner == owner;
+	}
+	pthread_cond_signal(&store->state.changed);
+	pthread_mutex_unlock(&store->state.lock);
 }
 
 /* The first that need not wait, taken out; *ret_late when its time is over. */
@@ -420,7 +438,7 @@ static struct pending *next_locked(struct memory_store *store, int64_t *next_ms,
 	sgh_list_for_each (link, &store->state.pending) {
 		struct pending *pending = sgh_list_entry(link, struct pending, link);
 
-		*ret_late = sgh_now_ms() >= pending->op->deadline_ms;
+		*ret_late = pending->given_up || sgh_now_ms() >= pending->op->deadline_ms;
 		if (!*ret_late && script_waits(store->script, &pending->step, next_ms)) {
 			if (pending->op->deadline_ms < *next_ms)
 				*next_ms = pending->op->deadline_ms;
@@ -449,7 +467,9 @@ static void *run(void *arg)
 		}
 		pthread_mutex_unlock(&store->state.lock);
 		if (late)
-			expire(store, pending);
+			end(store, pending,
+			    pending->given_up ? SANGRAHA_E_UNAVAILABLE
+					      : SANGRAHA_E_TIMEOUT);
 		else
 			perform(store, pending);
 		pthread_mutex_lock(&store->state.lock);
@@ -578,6 +598,7 @@ static const struct sgh_store_backend memory_backend = {
 	.schemes = "memory:",
 	.destroy = destroy,
 	.submit = submit,
+	.cancel = cancel,
 	.ticket = ticket,
 };
 
