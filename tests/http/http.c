@@ -2,7 +2,9 @@
 #include "http/http.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -121,6 +123,81 @@ static int run(struct call *call)
 static void fini(struct call *call)
 {
 	sgh_http_request_fini(&call->request);
+}
+
+/* ---- a resolver that hangs ---- */
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned waiting;
+	bool go_on;
+} resolver = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+/* Takes the place of the C library's, also for libcurl: "hangs.test" is never resolved. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+		struct addrinfo **ret)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *,
+		    struct addrinfo **) =
+		(int (*)(const char *, const char *, const struct addrinfo *,
+			 struct addrinfo **))dlsym(RTLD_NEXT, "getaddrinfo");
+
+	if (!node || strcmp(node, "hangs.test") != 0)
+		return real(node, service, hints, ret);
+	pthread_mutex_lock(&resolver.lock);
+	resolver.waiting++;
+	while (!resolver.go_on)
+		pthread_cond_wait(&resolver.changed, &resolver.lock);
+	resolver.waiting--;
+	pthread_mutex_unlock(&resolver.lock);
+	return EAI_AGAIN;
+}
+
+static unsigned resolving(void)
+{
+	unsigned waiting;
+
+	pthread_mutex_lock(&resolver.lock);
+	waiting = resolver.waiting;
+	pthread_mutex_unlock(&resolver.lock);
+	return waiting;
+}
+
+static void let_resolver_go_on(void)
+{
+	pthread_mutex_lock(&resolver.lock);
+	resolver.go_on = true;
+	pthread_cond_broadcast(&resolver.changed);
+	pthread_mutex_unlock(&resolver.lock);
+	t_wait(resolving() == 0);
+}
+
+static void a_resolver_that_hangs_holds_up_nobody(void **state)
+{
+	int64_t start = sgh_now_ms();
+
+	PEER({ .bytes = T_HTTP("200 OK", "", 0, "") });
+	struct call lost = make("GET", "http://hangs.test");
+	struct call slow = make("GET", "http://hangs.test");
+	struct call other = make("GET", t_peer_url(f.peer));
+
+	lost.request.deadline_ms = start + 100;
+	begin(&lost);
+	begin(&slow);
+	t_wait(resolving() > 0);
+	t_ok(run(&other));
+	t_fails(SANGRAHA_E_TIMEOUT, end(&lost));
+	assert_true(lost.request.unsent);
+	/* That one has its time for connecting, and nothing waits for the threads. */
+	t_fails(SANGRAHA_E_UNAVAILABLE, end(&slow));
+	sgh_http_free(sgh_take(f.http));
+	assert_true(resolving() > 0);
+	assert_true(sgh_now_ms() - start < 10000);
+	let_resolver_go_on();
+	fini(&lost);
+	fini(&slow);
+	fini(&other);
 }
 
 /* A GET from the peer fails with this status, before `most_ms` have passed. */
@@ -677,6 +754,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(waiting_for_a_connection_ends_at_the_deadline),
 	CASE(what_is_urgent_waits_for_nobody),
 	CASE(requests_are_bounded),
+	CASE(a_resolver_that_hangs_holds_up_nobody),
 	CASE(the_end_waits_for_what_is_in_flight),
 	CASE(too_many_headers_are_refused),
 	CASE(a_ca_file_must_be_there),
