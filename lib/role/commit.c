@@ -144,6 +144,13 @@ static void whole_complete(struct sgh_task *task)
 		look_after(task, keep);
 }
 
+/* It was not deleted in between, so it never came. */
+static void not_in_store(struct sgh_task *task)
+{
+	sgh_task_fail(task, SANGRAHA_E_NOT_FOUND, "%s is not in the store",
+		      task->request->object_id);
+}
+
 static void whole_described(struct sgh_task *task)
 {
 	const struct sgh_request *request = task->request;
@@ -153,8 +160,7 @@ static void whole_described(struct sgh_task *task)
 	if (there->status == SANGRAHA_E_NOT_FOUND && !task->op.status)
 		whole_pinned(task);
 	else if (there->status == SANGRAHA_E_NOT_FOUND)
-		sgh_task_fail(task, SANGRAHA_E_NOT_FOUND, "%s is not in the store",
-			      request->object_id);
+		sgh_write_look_after(task, not_in_store);
 	else if (there->status && there->status != SANGRAHA_E_INTERNAL)
 		sgh_task_retry(task, &there->err);
 	else if (!same_digest(task) || there->object->size != (uint64_t)request->size)

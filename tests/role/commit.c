@@ -413,6 +413,18 @@ static void what_did_not_arrive_is_not_found(void **state)
 	t_upload_fini(&up);
 }
 
+static void what_was_deleted_meanwhile_is_gone(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+
+	t_upload(&up, f, t_id(1), LARGE);
+	buries(f, up.id);
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	t_answers(f, SANGRAHA_E_GONE);
+	t_upload_fini(&up);
+}
+
 static void what_lies_there_instead_is_a_conflict(void **state)
 {
 	struct t_roles *f = *state;
@@ -465,6 +477,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(the_whole_is_looked_at),
 	CASE(the_first_commit_of_a_whole_is_no_repeat),
 	CASE(what_did_not_arrive_is_not_found),
+	CASE(what_was_deleted_meanwhile_is_gone),
 	CASE(what_lies_there_instead_is_a_conflict),
 	CASE(deleted_before_the_commit_it_is_gone),
 };
