@@ -40,7 +40,7 @@ static void add(struct writer *writer, const char *prefix, const char *name,
 		return;
 	sgh_buf_puts(&buf, prefix);
 	sgh_buf_puts(&buf, name);
-	pair->name = sgh_arena_strdup(writer->arena, sgh_buf_text(&buf));
+	pair->name = buf.failed ? NULL : sgh_arena_strdup(writer->arena, buf.data);
 	sgh_buf_clear(&buf);
 	if (encode)
 		sgh_percent_encode(&buf, value);

@@ -36,7 +36,7 @@ bool sgh_s3xml_error(const void *data, size_t length, struct sgh_s3_error *ret)
 		return false;
 	/* What comes behind a complete <Error> does not make it less of an error. */
 	sgh_s3xml_walk_run(&self.walk, data, length);
-	if (!self.found)
+	if (!self.found && !self.walk.no_memory)
 		return false;
 	*ret = error;
 	return true;

@@ -25,7 +25,8 @@ struct sgh_s3_error {
 
 /*
  * Whether this is an <Error> document, as it may also come with status 200. False for
- * everything else, also for what is no XML.
+ * everything else, also for what is no XML; true, of an error that says nothing, without
+ * the memory to tell.
  */
 bool sgh_s3xml_error(const void *data, size_t length, struct sgh_s3_error *ret);
 
