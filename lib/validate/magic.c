@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "validate/magic.h"
 
+#include <errno.h>
 #include <magic.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -22,6 +23,18 @@ struct sgh_magic {
 	} guarded; /* by lock */
 };
 
+/*
+ * With errno 0 before: it may call what came of having no memory by another name, such as
+ * a wrong regular expression.
+ */
+static int failed(magic_t cookie, const char *what, struct sangraha_error *err)
+{
+	if (errno == ENOMEM || magic_errno(cookie) == ENOMEM)
+		return sgh_fail_memory(err);
+	return sgh_fail(err, SANGRAHA_E_INTERNAL, magic_errno(cookie), "%s: %s", what,
+			magic_error(cookie));
+}
+
 static int open_cookie(magic_t *ret, struct sangraha_error *err)
 {
 	magic_t cookie = magic_open(FLAGS);
@@ -29,12 +42,12 @@ static int open_cookie(magic_t *ret, struct sangraha_error *err)
 
 	if (!cookie)
 		return sgh_fail_memory(err);
+	errno = 0;
 	if (magic_load(cookie, NULL) == 0) {
 		*ret = cookie;
 		return 0;
 	}
-	status = sgh_fail(err, SANGRAHA_E_INTERNAL, magic_errno(cookie),
-			  "cannot load libmagic's database: %s", magic_error(cookie));
+	status = failed(cookie, "cannot load libmagic's database", err);
 	magic_close(cookie);
 	return status;
 }
@@ -118,12 +131,15 @@ int sgh_magic_ask(struct sgh_magic *magic, const void *data, size_t length,
 
 	if (status)
 		return status;
+	errno = 0;
 	answer = magic_buffer(cookie, data, length);
-	if (answer)
-		snprintf(type, SGH_MEDIATYPE_SIZE, "%s", canonical(answer));
-	else
-		status = sgh_fail(err, SANGRAHA_E_INTERNAL, magic_errno(cookie),
-				  "libmagic failed: %s", magic_error(cookie));
+	if (!answer) {
+		/* It may be in pieces, and go on to free what it has freed. */
+		status = failed(cookie, "libmagic failed", err);
+		magic_close(cookie);
+		return status;
+	}
+	snprintf(type, SGH_MEDIATYPE_SIZE, "%s", canonical(answer));
 	give_back(magic, cookie);
-	return status;
+	return 0;
 }
