@@ -61,6 +61,7 @@ static const struct sgh_service_kind receiver_kind = {
 	.role = "receiver",
 	.queue = SANGRAHA_WRITE_QUEUE,
 	.dead_letters = SANGRAHA_WRITE_QUEUE ".dlq",
+	.parking = SANGRAHA_WRITE_QUEUE ".delay.300s",
 	.makes_buckets = true,
 	.begin = begin,
 	.on_worker = true,

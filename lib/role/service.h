@@ -24,6 +24,7 @@ struct sgh_service_kind {
 	const char *role;         /* "receiver" */
 	const char *queue;        /* the request queue */
 	const char *dead_letters; /* the routing key of its dead letters */
+	const char *parking; /* the queue where they wait for room there; NULL: none */
 	bool makes_buckets;
 	/*
 	 * Begin a task whose request was read and is not late. Runs on the queue's thread,

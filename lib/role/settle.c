@@ -19,7 +19,7 @@
 #define AGAIN_MS    500 /* after the first failure, growing to */
 #define AGAIN_MOST  5000
 #define PATIENCE_MS 60000 /* with the reply of a request that has no deadline */
-#define FULL_TRIES  3     /* of a reply whose queue is full */
+#define FULL_TRIES  3     /* of a reply or a dead letter whose queue is full */
 
 /* One event of the log, one count of the metrics; then the task is gone. */
 static void leave(struct sgh_task *task, const char *outcome, int status)
@@ -55,6 +55,8 @@ static void leave(struct sgh_task *task, const char *outcome, int status)
 }
 
 static void replied(struct sgh_task *task);
+static void buried(struct sgh_task *task);
+static bool park(struct sgh_task *task);
 static void publish_again(struct sgh_timer *timer);
 static void publish_done(struct sgh_publish *publish, int status,
 			 const struct sangraha_error *err);
@@ -80,6 +82,12 @@ static bool may_skip(const struct sgh_task *task, int status)
 	       ((reads || full) && sgh_now_ms() >= until);
 }
 
+static bool no_room(const struct sgh_task *task, int status)
+{
+	return task->published == buried && status == SANGRAHA_E_OVERLOADED &&
+	       task->failures + 1 >= FULL_TRIES;
+}
+
 static void publish_failed(struct sgh_task *task, int status,
 			   const struct sangraha_error *err)
 {
@@ -92,6 +100,8 @@ static void publish_failed(struct sgh_task *task, int status,
 		task->published(task);
 		return;
 	}
+	if (no_room(task, status) && park(task))
+		return;
 	if (!task->failures++)
 		sgh_log(service->context, SANGRAHA_LOG_WARN, service->kind->role,
 			"publish", "to \"%s\", which is tried again until it works: %s",
@@ -352,6 +362,25 @@ static void give_up(struct sgh_task *task, const struct sangraha_error *answer)
 		return;
 	}
 	publish(task, copy, "", delays[0].queue, true, true, left_over);
+}
+
+/*
+ * The queue of dead letters is full, and those that wait for room there would soon be all
+ * that is in hand: this one comes again later.
+ */
+static bool park(struct sgh_task *task)
+{
+	unsigned attempt = task->request ? task->request->attempt : 0;
+	const char *parking = task->service->kind->parking;
+	struct sgh_message *copy = NULL;
+	struct sangraha_error err;
+
+	if (!parking || sgh_message_retry(task->delivery->message, attempt, &copy, &err))
+		return false;
+	sgh_log(task->service->context, SANGRAHA_LOG_ERROR, task->service->kind->role,
+		"publish", "no room for a dead letter, which goes to \"%s\"", parking);
+	publish(task, copy, "", parking, true, true, postponed);
+	return true;
 }
 
 void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)

@@ -176,6 +176,25 @@ static void a_retry_past_the_deadline_is_not_made(void **state)
 	assert_int_equal(script_count(f->script, DELAY), 1);
 }
 
+/* Dead letters that wait for room would soon be all that a receiver has in hand. */
+static void a_dead_letter_without_room_comes_again(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_message *message = sgh_message_new();
+
+	message->type = "sangraha.put.v1";
+	message->message_id = "no-uuid";
+	for (int i = 0; i < 3; i++)
+		script_fail(f->script, "publish " T_DEAD, 1, SANGRAHA_E_OVERLOADED);
+	memory_broker_put(f->broker, T_WRITE, message);
+	message = memory_broker_take(f->broker, T_DEAD);
+	assert_string_equal(header(message, "dead-reason"), "unreadable");
+	assert_int_equal(script_count(f->script, "publish " T_DEAD ": overloaded"), 3);
+	assert_int_equal(script_count(f->script, DELAY "300s: ok"), 1);
+	t_wait(script_count(f->script, "ack ") == 2);
+	sgh_message_free(message);
+}
+
 static void unreadable_is_a_dead_letter(void **state)
 {
 	struct t_roles *f = *state;
@@ -441,6 +460,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(out_of_retries_is_an_answer_for_who_waits),
 	CASE(each_retry_waits_longer),
 	CASE(a_retry_past_the_deadline_is_not_made),
+	CASE(a_dead_letter_without_room_comes_again),
 	CASE(unreadable_is_a_dead_letter),
 	CASE(an_unknown_request_is_no_dead_letter),
 	CASE(what_others_do_is_unsupported),
