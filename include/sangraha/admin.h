@@ -191,6 +191,7 @@ enum sangraha_finding_kind {
 	SANGRAHA_FINDING_LETTER_REFUSED = 13
 };
 
+/* What became of a finding. */
 enum sangraha_finding_action {
 	SANGRAHA_FINDING_LEFT = 0,  /* nothing is done about it, nor would be */
 	SANGRAHA_FINDING_WOULD = 1, /* a repair would */
@@ -201,8 +202,8 @@ enum sangraha_finding_action {
 /* All of it is borrowed for the call that reports it. */
 struct sangraha_finding {
 	size_t size; /* sizeof(struct sangraha_finding) as the library knows it */
-	enum sangraha_finding_kind kind;
-	enum sangraha_finding_action action;
+	enum sangraha_finding_kind kind;     /* what it is */
+	enum sangraha_finding_action action; /* what became of it */
 	const char *name; /* of the kind: "upload-ended", "record-unused", ... */
 	/*
 	 * Where it lies: bucket without prefix and key, "meta/upload/<id>", "json/<id>"; of a
@@ -219,7 +220,7 @@ struct sangraha_finding {
 	int64_t age_ms;    /* since it was written, or ended; 0: not known */
 };
 
-#define SANGRAHA_PLACE_SIZE 1100
+#define SANGRAHA_PLACE_SIZE 1100 /* of a place's text with its NUL */
 
 /* Of sangraha_admin_reconcile(). Zero means default. */
 struct sangraha_reconcile_options {
@@ -241,13 +242,13 @@ struct sangraha_reconcile_options {
 struct sangraha_reconcile_counts {
 	size_t size;      /* sizeof(struct sangraha_reconcile_counts) */
 	uint64_t records; /* that were looked at */
-	uint64_t objects;
-	uint64_t letters;
-	uint64_t found; /* the sum of the four below */
-	uint64_t left;
-	uint64_t would;
-	uint64_t did;
-	uint64_t failed;
+	uint64_t objects; /* likewise */
+	uint64_t letters; /* likewise */
+	uint64_t found;  /* findings: the sum of the four below, by what became of them */
+	uint64_t left;   /* SANGRAHA_FINDING_LEFT */
+	uint64_t would;  /* SANGRAHA_FINDING_WOULD */
+	uint64_t did;    /* SANGRAHA_FINDING_DID */
+	uint64_t failed; /* SANGRAHA_FINDING_FAILED */
 	uint64_t passed; /* found once, and not again: something was going on there */
 	/* Where it was broken off, and `from` can go on; "": it came to its end. */
 	char place[SANGRAHA_PLACE_SIZE];

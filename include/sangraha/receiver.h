@@ -60,12 +60,12 @@ struct sangraha_receiver_options {
 	int verify_large;
 	unsigned ticket_timeout_ms; /* an upload that is not renewed ends; 0: an hour */
 	/*
-	 * What requesters have: how long a request may take, and one whose requester does
-	 * not wait. An id that was deleted stays known, and cannot be written again, for
-	 * twice the longest of these two and the ticket's. 0: 30 s, and a day.
+	 * How long a request of the requesters may take; 0: 30 s. An id that was deleted
+	 * stays known, and cannot be written again, for twice the longest of this, the next
+	 * and the ticket's.
 	 */
 	unsigned request_timeout_ms;
-	unsigned async_timeout_ms;
+	unsigned async_timeout_ms; /* one whose requester does not wait; 0: a day */
 };
 
 /*
