@@ -257,22 +257,22 @@ struct sangraha_reconcile_counts {
 /*
  * Compare what lies in the store, and the dead letters of `queue`, which may be NULL: then
  * without those. What does not belong together is a finding, and report() is called for
- * each on the calling thread; it returns 0 to go on. It may take its time, and ask store
- * and queue. `options` may be NULL and is copied; *ret, which may be NULL, is filled in also
- * after a failure. Everything
- * is looked at twice, `wait_ms` apart, the second time right before a repair: nothing is
- * found that changed, that is younger than `min_age_ms` by
- * the store's time and this machine's clock, or that an upload under way explains. So
- * receivers may work meanwhile, and others reconcile.
+ * each on the calling thread; it returns 0 to go on. It may take its time, and ask the
+ * store. `options` may be NULL and is copied; *ret, which may be NULL, is filled in also
+ * after a failure. Everything in the store is looked at twice, `wait_ms` apart, the second
+ * time right before a repair: nothing is found that changed, that is younger than
+ * `min_age_ms` by the store's time and this machine's clock, or that an upload under way
+ * explains. So receivers may work meanwhile, and others reconcile.
  *
  * A repair takes away what is of no use to anybody, and never what cannot be explained:
  * foreign keys, metadata, records and versions are told and left.
  *
  * It lists each bucket once and asks for every object's metadata, 16 at a time; memory does
- * not grow with what lies there. SANGRAHA_E_TIMEOUT when `timeout_ms` were not enough, and
- * the failures of store and queue: the rest can be looked at later, from `place`.
- * SANGRAHA_E_INVALID for a `from` that is no place. A report() that returns something else
- * ends it without a failure, in `place`.
+ * not grow with what lies there. Of the letters of SANGRAHA_WRITE_QUEUE it sees the first
+ * SANGRAHA_DEAD_LETTERS_MAX, each once. SANGRAHA_E_TIMEOUT when `timeout_ms` were not
+ * enough, and the failures of store and queue: the rest can be looked at later, from
+ * `place`. SANGRAHA_E_INVALID for a `from` that is no place. A report() that returns
+ * something else ends it without a failure, in `place`.
  *
  * Since: 0.1
  */

@@ -139,7 +139,7 @@ static int take_place(struct sgh_reconcile *rec, const char *place,
 
 	if (!place || !place[0])
 		return 0;
-	for (unsigned i = 0; i <= rec->type_count; i++) {
+	for (unsigned i = 0; i <= rec->type_count + 1; i++) {
 		const char *bucket = sgh_reconcile_bucket(rec, i);
 
 		if (strlen(bucket) != length || strncmp(place, bucket, length) != 0)
@@ -218,12 +218,16 @@ static int reconcile(struct sgh_reconcile *rec, struct sangraha_error *err)
 {
 	int status = 0;
 
-	for (; !status && !rec->stopped && rec->bucket <= rec->type_count;) {
+	while (!status && !rec->stopped && rec->bucket <= rec->type_count) {
 		status = reconcile_bucket(rec, err);
 		if (status || rec->stopped)
 			break;
 		rec->bucket++;
 		rec->after[0] = '\0';
+	}
+	if (!status && !rec->stopped) {
+		mark_place(rec);
+		status = sgh_reconcile_letters(rec, err);
 	}
 	if (!status && !rec->stopped)
 		rec->counts.place[0] = '\0';

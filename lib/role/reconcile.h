@@ -123,7 +123,7 @@ int sgh_reconcile_listed(struct sgh_reconcile *rec, unsigned type, const char *i
 /* The type of that name; NULL when there is none. */
 const struct sgh_type_info *sgh_reconcile_type(const struct sgh_reconcile *rec,
 					       const char *name);
-/* "meta", or the bucket of a type, as sgh_suspect.bucket counts them. */
+/* "meta", or the bucket of a type, as sgh_suspect.bucket counts them; the queue at last. */
 const char *sgh_reconcile_bucket(const struct sgh_reconcile *rec, unsigned bucket);
 
 /* Look at suspect->bucket and key; fills in the rest. */
@@ -133,6 +133,9 @@ int sgh_reconcile_look(struct sgh_reconcile *rec, struct sgh_suspect *suspect,
 bool sgh_reconcile_is_old(const struct sgh_reconcile *rec, int64_t modified_ms);
 /* Whether a tombstone of then may have ended by now. */
 bool sgh_reconcile_has_ended(const struct sgh_reconcile *rec, int64_t modified_ms);
+/* Whether there is a tombstone of that type and id. */
+int sgh_reconcile_deleted(struct sgh_reconcile *rec, const char *type, const char *id,
+			  bool *ret, struct sangraha_error *err);
 /* Whether there is an object of that type and id that can be read; its digest, or "". */
 int sgh_reconcile_find(struct sgh_reconcile *rec, const struct sgh_type_info *type,
 		       const char *id, bool *ret, char sha256[SANGRAHA_SHA256_SIZE],
@@ -152,5 +155,8 @@ int sgh_reconcile_repair(struct sgh_reconcile *rec, const struct sgh_suspect *su
 
 /* Count a finding, and tell it. */
 void sgh_reconcile_tell(struct sgh_reconcile *rec, struct sangraha_finding *finding);
+
+/* Those of the write queue; none without a queue. */
+int sgh_reconcile_letters(struct sgh_reconcile *rec, struct sangraha_error *err);
 
 #endif

@@ -16,6 +16,8 @@
 
 const char *sgh_reconcile_bucket(const struct sgh_reconcile *rec, unsigned bucket)
 {
+	if (bucket > rec->type_count)
+		return SANGRAHA_WRITE_QUEUE;
 	return bucket ? rec->types[bucket - 1].bucket : "meta";
 }
 
@@ -81,15 +83,15 @@ static int look_for_upload(struct sgh_reconcile *rec, const char *id, bool *ret_
 	return status == SANGRAHA_E_NOT_FOUND ? 0 : status;
 }
 
-static int look_for_tombstone(struct sgh_reconcile *rec, const char *type, const char *id,
-			      bool *ret_there, struct sangraha_error *err)
+int sgh_reconcile_deleted(struct sgh_reconcile *rec, const char *type, const char *id,
+			  bool *ret, struct sangraha_error *err)
 {
 	char key[SGH_RECORD_KEY_SIZE];
 	int status;
 
 	sgh_record_key_deleted(key, type, id);
 	status = sgh_reconcile_ask(rec, SGH_STORE_HEAD, "meta", key, err);
-	*ret_there = !status;
+	*ret = !status;
 	return status == SANGRAHA_E_NOT_FOUND ? 0 : status;
 }
 
@@ -226,7 +228,8 @@ static int look_around(struct sgh_reconcile *rec, const char *id, bool *ret_ther
 	int status = look_for_upload(rec, id, ret_there, err);
 
 	for (unsigned i = 0; !status && !*ret_there && i < rec->type_count; i++) {
-		status = look_for_tombstone(rec, rec->types[i].name, id, ret_there, err);
+		status = sgh_reconcile_deleted(rec, rec->types[i].name, id, ret_there,
+					       err);
 		if (status || *ret_there)
 			break;
 		status = sgh_reconcile_ask(rec, SGH_STORE_HEAD, rec->types[i].bucket, id,
@@ -364,7 +367,7 @@ static int look_at_pinned(struct sgh_reconcile *rec, struct sgh_suspect *suspect
 	status = look_for_upload(rec, suspect->id, &explained, err);
 	if (!status && !explained)
 		/* What is said of the tombstone is enough. */
-		status = look_for_tombstone(rec, type, suspect->id, &explained, err);
+		status = sgh_reconcile_deleted(rec, type, suspect->id, &explained, err);
 	if (status || explained)
 		return status;
 	find(rec, suspect, SANGRAHA_FINDING_OBJECT_INCOMPLETE, modified_ms,

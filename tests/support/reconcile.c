@@ -4,7 +4,7 @@
 #include "support/large.h"
 #include "wire/sha256.h"
 
-#define BODY T_BODY
+#define BODY   T_BODY
 #define DELETE "6e0a3c56-1f0e-4c0a-8f5e-000000000001"
 #define DAY    (86400 * 1000LL)
 
@@ -216,8 +216,9 @@ void t_ages(void)
 int t_reconcile(struct t_roles *f, struct t_reconciling *run)
 {
 	t_ages();
-	return sangraha_admin_reconcile(f->store, NULL, &run->options, note, &run->found,
-					&run->counts, &t_err);
+	return sangraha_admin_reconcile(f->store, run->with_letters ? f->queue : NULL,
+					&run->options, note, &run->found, &run->counts,
+					&t_err);
 }
 
 void t_finds_(struct t_roles *f, bool repair, const char *lines, const char *file,

@@ -40,6 +40,7 @@ char *t_contents(struct t_roles *f);
 struct t_reconciling {
 	struct sangraha_reconcile_options options;
 	struct sangraha_reconcile_counts counts;
+	bool with_letters;
 	struct sgh_buf found; /* lines "kind action place" */
 };
 
