@@ -4,6 +4,21 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/util.h"
+
+#define SIP_MAX 8192
+
+/* The lines, the first to be served first, but for the turns. */
+enum line {
+	HOLDERS, /* hold memory already */
+	OTHERS,
+	SIPS,
+	ARRIVALS,
+	PATIENT,
+	LINES,
+};
+
 struct sgh_budget {
 	int refs; /* atomic */
 	size_t limit;
@@ -11,10 +26,9 @@ struct sgh_budget {
 		pthread_mutex_t lock;
 		size_t used;
 		size_t arriving; /* of these, not there yet */
+		size_t sips;     /* likewise, in pieces of up to a sip */
 		uint64_t turn;
-		struct sgh_list holders; /* waiters that hold memory already */
-		struct sgh_list others;
-		struct sgh_list arrivals;
+		struct sgh_list lines[LINES];
 	} state;
 };
 
@@ -27,9 +41,8 @@ struct sgh_budget *sgh_budget_new(size_t limit)
 	budget->refs = 1;
 	budget->limit = limit;
 	pthread_mutex_init(&budget->state.lock, NULL);
-	sgh_list_init(&budget->state.holders);
-	sgh_list_init(&budget->state.others);
-	sgh_list_init(&budget->state.arrivals);
+	for (int i = 0; i < LINES; i++)
+		sgh_list_init(&budget->state.lines[i]);
 	return budget;
 }
 
@@ -52,6 +65,13 @@ size_t sgh_budget_limit(const struct sgh_budget *budget)
 	return budget->limit;
 }
 
+size_t sgh_budget_sip(const struct sgh_budget *budget)
+{
+	size_t size = sgh_min(budget->limit / 4096, SIP_MAX);
+
+	return size ? size : 1;
+}
+
 size_t sgh_budget_used(struct sgh_budget *budget)
 {
 	size_t used;
@@ -62,33 +82,66 @@ size_t sgh_budget_used(struct sgh_budget *budget)
 	return used;
 }
 
-static struct sgh_budget_waiter *first_of(const struct sgh_list *line)
+static enum line line_of(const struct sgh_budget *budget,
+			 const struct sgh_budget_waiter *waiter)
 {
-	return sgh_list_empty(line)
-		       ? NULL
-		       : sgh_list_entry(line->next, struct sgh_budget_waiter, link);
+	if (waiter->holds_memory)
+		return HOLDERS;
+	if (!waiter->arriving)
+		return OTHERS;
+	if (waiter->size <= sgh_budget_sip(budget))
+		return SIPS;
+	return waiter->patient ? PATIENT : ARRIVALS;
 }
 
-static bool may_arrive_locked(const struct sgh_budget *budget, size_t size)
+static struct sgh_budget_waiter *first_of_locked(const struct sgh_budget *budget,
+						 enum line line)
 {
-	size_t most = budget->limit - budget->limit / 4;
-	size_t arriving = budget->state.arriving;
+	const struct sgh_list *list = &budget->state.lines[line];
 
-	return arriving == 0 || (arriving <= most && size <= most - arriving);
+	return sgh_list_empty(list)
+		       ? NULL
+		       : sgh_list_entry(list->next, struct sgh_budget_waiter, link);
+}
+
+/* What counts how much of a line's kind has not arrived yet; NULL: nothing does. */
+static size_t *share_locked(struct sgh_budget *budget, enum line line, size_t *ret_most)
+{
+	size_t limit = budget->limit;
+
+	if (line < SIPS)
+		return NULL;
+	*ret_most = line == SIPS ? limit / 16 : limit - limit / 4;
+	return line == SIPS ? &budget->state.sips : &budget->state.arriving;
+}
+
+static bool may_arrive_locked(struct sgh_budget *budget,
+			      const struct sgh_budget_waiter *waiter)
+{
+	size_t most = 0;
+	const size_t *share = share_locked(budget, line_of(budget, waiter), &most);
+
+	return !share || *share == 0 || (*share <= most && waiter->size <= most - *share);
 }
 
 /* Whose turn it is; one that may not arrive yet lets others pass. */
-static struct sgh_budget_waiter *next_locked(const struct sgh_budget *budget)
+static struct sgh_budget_waiter *next_locked(struct sgh_budget *budget)
 {
-	struct sgh_budget_waiter *next = first_of(&budget->state.holders);
-	struct sgh_budget_waiter *arrival = first_of(&budget->state.arrivals);
+	struct sgh_budget_waiter *next = first_of_locked(budget, HOLDERS);
+	struct sgh_budget_waiter *first;
 
 	if (next)
 		return next;
-	next = first_of(&budget->state.others);
-	if (arrival && may_arrive_locked(budget, arrival->size) &&
-	    (!next || arrival->turn < next->turn))
-		return arrival;
+	for (int line = OTHERS; line <= ARRIVALS; line++) {
+		first = first_of_locked(budget, line);
+		if (first && may_arrive_locked(budget, first) &&
+		    (!next || first->turn < next->turn))
+			next = first;
+	}
+	first = first_of_locked(budget, PATIENT);
+	if (!next && first && !first_of_locked(budget, ARRIVALS) &&
+	    may_arrive_locked(budget, first))
+		next = first;
 	return next;
 }
 
@@ -101,21 +154,31 @@ static bool fits_locked(const struct sgh_budget *budget, size_t size)
 
 static void take_locked(struct sgh_budget *budget, const struct sgh_budget_waiter *waiter)
 {
+	size_t most = 0;
+	size_t *share = share_locked(budget, line_of(budget, waiter), &most);
+
 	budget->state.used += waiter->size;
-	if (waiter->arriving)
-		budget->state.arriving += waiter->size;
+	if (share)
+		*share += waiter->size;
+}
+
+/* Whether nobody stands before it in its own line. */
+static bool is_first_locked(const struct sgh_budget *budget, enum line line)
+{
+	return !first_of_locked(budget, line) &&
+	       (line != PATIENT || !first_of_locked(budget, ARRIVALS));
 }
 
 static bool reserve_locked(struct sgh_budget *budget,
 			   const struct sgh_budget_waiter *waiter)
 {
-	if (waiter->holds_memory ? !sgh_list_empty(&budget->state.holders)
-				 : next_locked(budget) != NULL)
+	enum line line = line_of(budget, waiter);
+
+	if (!is_first_locked(budget, line) || !may_arrive_locked(budget, waiter) ||
+	    !fits_locked(budget, waiter->size))
 		return false;
-	if (waiter->arriving && (!sgh_list_empty(&budget->state.arrivals) ||
-				 !may_arrive_locked(budget, waiter->size)))
-		return false;
-	if (!fits_locked(budget, waiter->size))
+	/* Only those that nobody could serve now may be passed. */
+	if (line != HOLDERS && next_locked(budget))
 		return false;
 	take_locked(budget, waiter);
 	return true;
@@ -177,14 +240,6 @@ void sgh_budget_release(struct sgh_budget *budget, size_t size)
 	tell(&granted);
 }
 
-static struct sgh_list *line_of(struct sgh_budget *budget,
-				const struct sgh_budget_waiter *waiter)
-{
-	if (waiter->holds_memory)
-		return &budget->state.holders;
-	return waiter->arriving ? &budget->state.arrivals : &budget->state.others;
-}
-
 bool sgh_budget_wait(struct sgh_budget *budget, struct sgh_budget_waiter *waiter)
 {
 	bool reserved;
@@ -194,19 +249,42 @@ bool sgh_budget_wait(struct sgh_budget *budget, struct sgh_budget_waiter *waiter
 	reserved = reserve_locked(budget, waiter);
 	waiter->waiting = !reserved;
 	waiter->turn = budget->state.turn++;
+	waiter->since_ms = reserved ? 0 : sgh_now_ms();
 	if (!reserved)
-		sgh_list_append(line_of(budget, waiter), &waiter->link);
+		sgh_list_append(&budget->state.lines[line_of(budget, waiter)],
+				&waiter->link);
 	pthread_mutex_unlock(&budget->state.lock);
 	return reserved;
 }
 
+int64_t sgh_budget_waited_ms(struct sgh_budget *budget, size_t *ret_size)
+{
+	int64_t since = SGH_NEVER;
+
+	pthread_mutex_lock(&budget->state.lock);
+	for (int line = HOLDERS; line < PATIENT; line++) {
+		const struct sgh_budget_waiter *first = first_of_locked(budget, line);
+
+		if (!first || first->since_ms >= since)
+			continue;
+		since = first->since_ms;
+		*ret_size = first->size;
+	}
+	pthread_mutex_unlock(&budget->state.lock);
+	return since == SGH_NEVER ? 0 : sgh_now_ms() - since;
+}
+
 void sgh_budget_arrived(struct sgh_budget *budget, size_t size)
 {
+	const struct sgh_budget_waiter like = { .size = size, .arriving = true };
 	struct sgh_list granted;
+	size_t most = 0;
+	size_t *share;
 
 	sgh_list_init(&granted);
 	pthread_mutex_lock(&budget->state.lock);
-	budget->state.arriving -= sgh_min(size, budget->state.arriving);
+	share = share_locked(budget, line_of(budget, &like), &most);
+	*share -= sgh_min(size, *share);
 	grant_locked(budget, &granted);
 	pthread_mutex_unlock(&budget->state.lock);
 	tell(&granted);

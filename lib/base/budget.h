@@ -20,6 +20,12 @@ void sgh_budget_unref(struct sgh_budget *budget);
 
 size_t sgh_budget_limit(const struct sgh_budget *budget);
 size_t sgh_budget_used(struct sgh_budget *budget);
+/*
+ * A sip: so much of a body is taken before the rest of it is reserved, so that whoever
+ * brings bytes slowly, or none, holds no more until then. A 4096th of the limit, 8 KiB at
+ * most.
+ */
+size_t sgh_budget_sip(const struct sgh_budget *budget);
 
 /* Reserve now or not at all. Fails while others wait, so that nobody starves. */
 bool sgh_budget_try(struct sgh_budget *budget, size_t size);
@@ -43,22 +49,30 @@ void sgh_budget_release(struct sgh_budget *budget, size_t size);
  *
  * Bytes that arrive from outside take as long as somebody likes. Together they get three
  * quarters of the memory, and one that is over that holds up nobody behind it, so that what
- * is in hand can go on.
+ * is in hand can go on. Arrivals of up to a sip get a sixteenth besides, of their own, so that who has a sip and waits for the rest is in nobody's way.
  */
 struct sgh_budget_waiter {
 	size_t size;
 	bool holds_memory;
 	bool arriving; /* not with holds_memory; until sgh_budget_arrived() */
+	bool patient;  /* of those arriving, all others go before it */
 	void (*granted)(struct sgh_budget_waiter *waiter);
 	struct sgh_list link;
 	uint64_t turn;
+	int64_t since_ms;
 	bool waiting;
 };
 
 /* True: reserved at once, `granted` is not called. False: it will be, unless cancelled. */
 bool sgh_budget_wait(struct sgh_budget *budget, struct sgh_budget_waiter *waiter);
 
-/* So many bytes that were granted as arriving are there. They stay reserved. */
+/*
+ * Of those in line that are not patient: for how many milliseconds the one has waited that
+ * has done so for longest, and in *ret_size what it waits for. 0: nobody waits.
+ */
+int64_t sgh_budget_waited_ms(struct sgh_budget *budget, size_t *ret_size);
+
+/* What was granted as arriving, in one piece, is there. It stays reserved. */
 void sgh_budget_arrived(struct sgh_budget *budget, size_t size);
 
 /*

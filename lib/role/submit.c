@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "role/client.h"
+#include "role/upload.h"
 #include "validate/types.h"
 #include "wire/filename.h"
 #include "wire/mediatype.h"
@@ -267,8 +268,8 @@ int sangraha_client_submit_put(struct sangraha_client *client, const void *data,
 
 	if (!client || !done || (!data && length))
 		return no_done(err);
-	status = sangraha_upload_new(client, (int64_t)length, options, NULL, NULL,
-				     &upload, err);
+	status = sgh_upload_new(client, (int64_t)length, true, options, NULL, NULL,
+				&upload, err);
 	if (status)
 		return status;
 	status = sangraha_upload_write(upload, data, length, &taken, err);

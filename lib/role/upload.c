@@ -99,7 +99,7 @@ static int plan(struct sangraha_upload *upload, int64_t length,
 		struct sangraha_error *err)
 {
 	const struct sangraha_client *client = upload->client;
-	size_t *size = &upload->waiter.size;
+	size_t *size = &upload->whole;
 
 	upload->length = length;
 	upload->plan.length = length;
@@ -150,10 +150,10 @@ static int begin(struct sangraha_upload *upload, int64_t length,
 	return status;
 }
 
-int sangraha_upload_new(struct sangraha_client *client, int64_t length,
-			const struct sangraha_put_options *options,
-			void (*resume)(void *arg), void *resume_arg,
-			struct sangraha_upload **ret, struct sangraha_error *err)
+int sgh_upload_new(struct sangraha_client *client, int64_t length, bool at_once,
+		   const struct sangraha_put_options *options, void (*resume)(void *arg),
+		   void *resume_arg, struct sangraha_upload **ret,
+		   struct sangraha_error *err)
 {
 	struct sangraha_upload *upload;
 	int status;
@@ -183,11 +183,22 @@ int sangraha_upload_new(struct sangraha_client *client, int64_t length,
 		sgh_upload_unref(upload);
 		return status;
 	}
-	sgh_upload_reserve(upload, upload->waiter.size);
+	upload->sips = !at_once && !upload->windowed &&
+		       upload->whole > sgh_budget_sip(client->context->budget);
+	sgh_upload_reserve(upload, sgh_upload_first(upload));
 	/* Who waits from the start is told as one that was paused. */
-	sgh_upload_pause(upload, upload->waiter.size);
+	sgh_upload_pause(upload, sgh_upload_first(upload));
 	*ret = upload;
 	return 0;
+}
+
+int sangraha_upload_new(struct sangraha_client *client, int64_t length,
+			const struct sangraha_put_options *options,
+			void (*resume)(void *arg), void *resume_arg,
+			struct sangraha_upload **ret, struct sangraha_error *err)
+{
+	return sgh_upload_new(client, length, false, options, resume, resume_arg, ret,
+			      err);
 }
 
 int sangraha_upload_add_meta(struct sangraha_upload *upload, const char *name,

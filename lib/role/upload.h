@@ -70,6 +70,10 @@ struct sangraha_upload {
 	/* ---- the user's thread ---- */
 	enum sgh_upload_kind kind;
 	struct sgh_bytes *body; /* being filled; NULL until its memory is there */
+	size_t whole;           /* bytes of the first buffer */
+	bool sips;              /* of which a first piece is reserved alone */
+	bool sipping;           /* `body` is that piece */
+	int64_t sip_ms;         /* when its memory was there */
 	size_t arriving;        /* bytes of `body` that the budget counts as arriving */
 	unsigned number;        /* of the part that `body` is, from 1 */
 	uint64_t taken;         /* bytes of the whole */
@@ -137,6 +141,15 @@ struct sangraha_upload {
 };
 
 /*
+ * As sangraha_upload_new(); `at_once`: all bytes are there, and are written and submitted
+ * or given up.
+ */
+int sgh_upload_new(struct sangraha_client *client, int64_t length, bool at_once,
+		   const struct sangraha_put_options *options, void (*resume)(void *arg),
+		   void *resume_arg, struct sangraha_upload **ret,
+		   struct sangraha_error *err);
+
+/*
  * As sangraha_upload_submit(); `timeout_ms` and `direct` as of sgh_call_start(), 0: as the
  * options of the upload say.
  */
@@ -166,6 +179,8 @@ int sgh_upload_over_message(const struct sangraha_client *client,
 
 /* What bytes that arrive may take of the budget together. */
 size_t sgh_upload_quota(const struct sangraha_client *client);
+/* The first buffer, or what is taken of the body before it is reserved. */
+size_t sgh_upload_first(const struct sangraha_upload *upload);
 /* Reserve memory for a buffer, or stand in line for it; nothing when one is reserved. */
 void sgh_upload_reserve(struct sangraha_upload *upload, size_t size);
 /* Turn the reservation into upload->body; without one it stays NULL. */

@@ -7,8 +7,12 @@
 /*
  * The memory of an upload. A buffer is reserved whole before the first byte of it is taken
  * - the body where it is known to fit one, else a part - so that buffers which have begun
- * never wait for each other; README.md has the argument.
+ * never wait for each other; README.md has the argument. Of the first one a sip is taken
+ * before, out of a share of its own: the rest is for those that bring bytes.
  */
+
+/* Who takes longer over a sip lets others pass. */
+#define SIP_SLOW_MS 1000
 
 /* What one upload may hold of the whole budget, so that others get on besides. */
 static size_t share(const struct sangraha_client *client)
@@ -22,6 +26,12 @@ size_t sgh_upload_quota(const struct sangraha_client *client)
 	size_t limit = sgh_budget_limit(client->context->budget);
 
 	return limit - limit / 4;
+}
+
+size_t sgh_upload_first(const struct sangraha_upload *upload)
+{
+	return upload->sips ? sgh_budget_sip(upload->client->context->budget)
+			    : upload->whole;
 }
 
 /* The buffer is full, or given up: others may arrive. */
@@ -38,6 +48,7 @@ void sgh_upload_drop_body(struct sangraha_upload *upload)
 {
 	sgh_upload_arrived(upload);
 	sgh_bytes_unref(sgh_take(upload->body));
+	upload->sipping = false;
 }
 
 void sgh_upload_drop_room(struct sangraha_upload *upload)
@@ -138,6 +149,8 @@ void sgh_upload_reserve(struct sangraha_upload *upload, size_t size)
 		return;
 	upload->waiter.size = size;
 	upload->waiter.arriving = true;
+	if (upload->sipping)
+		upload->waiter.patient = sgh_now_ms() - upload->sip_ms > SIP_SLOW_MS;
 	upload->waiter.granted = granted;
 	sgh_upload_ref(upload);
 	if (sgh_budget_wait(budget, &upload->waiter)) {
@@ -149,26 +162,42 @@ void sgh_upload_reserve(struct sangraha_upload *upload, size_t size)
 	}
 }
 
-/* Turn the reservation into the next buffer; none: it is not granted yet. */
-int sgh_upload_take_room(struct sangraha_upload *upload, struct sangraha_error *err)
+/* A buffer of memory that was granted, with what there is of its bytes. */
+static int set_body(struct sangraha_upload *upload, size_t size,
+		    struct sangraha_error *err)
 {
 	struct sgh_budget *budget = upload->client->context->budget;
-	size_t size = upload->waiter.size;
+	struct sgh_bytes *sip = upload->body;
+	struct sgh_bytes *body = sgh_bytes_new(budget, size);
+
+	if (!body) {
+		sgh_budget_arrived(budget, size);
+		sgh_budget_release(budget, size);
+		return sgh_fail_memory(err);
+	}
+	if (sip)
+		sgh_bytes_append(body, sip->data, sip->length);
+	sgh_upload_drop_body(upload);
+	upload->body = body;
+	upload->arriving = size;
+	upload->sipping = upload->number == 1 && size < upload->whole;
+	upload->sip_ms = sgh_now_ms();
+	return 0;
+}
+
+/*
+ * Turn the reservation into the next buffer, or a sip into the first one; none: it is not
+ * granted yet.
+ */
+int sgh_upload_take_room(struct sangraha_upload *upload, struct sangraha_error *err)
+{
 	bool there;
 
 	pthread_mutex_lock(&upload->state.lock);
 	there = upload->state.granted;
 	upload->state.granted = false;
 	pthread_mutex_unlock(&upload->state.lock);
-	if (!there)
-		return 0;
-	upload->arriving = size;
-	upload->body = sgh_bytes_new(budget, size);
-	if (upload->body)
-		return 0;
-	sgh_upload_arrived(upload);
-	sgh_budget_release(budget, size);
-	return sgh_fail_memory(err);
+	return there ? set_body(upload, upload->waiter.size, err) : 0;
 }
 
 /* Nothing can be taken. False: it can by now. */

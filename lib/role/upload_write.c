@@ -98,11 +98,17 @@ int sgh_upload_seal_body(struct sangraha_upload *upload, struct sangraha_error *
 /* The size of the next buffer, 0: there is none. */
 static size_t next_size(const struct sangraha_upload *upload)
 {
-	if (upload->windowed)
-		return upload->waiter.size;
-	if (upload->number == 1)
-		return upload->waiter.size;
+	if (upload->number == 1 && !upload->body)
+		return sgh_upload_first(upload);
+	if (upload->windowed || upload->number == 1)
+		return upload->whole;
 	return (size_t)sgh_parts_size(&upload->plan, upload->number);
+}
+
+static bool is_full(const struct sangraha_upload *upload)
+{
+	return upload->body && !upload->windowed &&
+	       upload->body->length == upload->body->capacity;
 }
 
 /* How many bytes can be taken now; 0 when it has to wait. */
@@ -112,8 +118,7 @@ static int find_room(struct sangraha_upload *upload, size_t *ret,
 	size_t size;
 	int status = 0;
 
-	if (upload->body && !upload->windowed &&
-	    upload->body->length == upload->body->capacity) {
+	if (is_full(upload) && !upload->sipping) {
 		if (upload->kind != SGH_UPLOAD_PARTS)
 			status = grow(upload, err);
 		if (!status)
@@ -124,7 +129,7 @@ static int find_room(struct sangraha_upload *upload, size_t *ret,
 	size = next_size(upload);
 	if (!status && size == 0)
 		status = sgh_upload_too_large(sgh_parts_capacity(&upload->plan), err);
-	if (!status && !upload->body) {
+	if (!status && (!upload->body || (upload->sipping && is_full(upload)))) {
 		sgh_upload_reserve(upload, size);
 		status = sgh_upload_take_room(upload, err);
 	}
@@ -177,8 +182,8 @@ static int take(struct sangraha_upload *upload, const void *data, size_t length,
 	if (upload->windowed)
 		return status;
 	/* The last part is kept until everything is known to be good. */
-	if (!status && upload->body->length == upload->body->capacity &&
-	    upload->length >= 0 && upload->taken < (uint64_t)upload->length) {
+	if (!status && is_full(upload) && !upload->sipping && upload->length >= 0 &&
+	    upload->taken < (uint64_t)upload->length) {
 		status = sgh_upload_seal_body(upload, err);
 		sgh_upload_run(upload);
 	}

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/budget.h"
 
+#include "base/clock.h"
 #include "support/t.h"
+
+#define K ((size_t)10 << 10)
 
 struct customer {
 	struct sgh_budget_waiter waiter;
@@ -22,7 +25,7 @@ static struct customer customer(size_t size, bool holds)
 
 static int set_up(void **state)
 {
-	*state = sgh_budget_new(100);
+	*state = sgh_budget_new(100 * K);
 	return *state ? 0 : -1;
 }
 
@@ -36,10 +39,10 @@ static void never_over_the_limit(void **state)
 {
 	struct sgh_budget *budget = *state;
 
-	assert_true(sgh_budget_try(budget, 60));
-	assert_false(sgh_budget_try(budget, 41));
-	assert_true(sgh_budget_try(budget, 40));
-	sgh_budget_release(budget, 100);
+	assert_true(sgh_budget_try(budget, 60 * K));
+	assert_false(sgh_budget_try(budget, 41 * K));
+	assert_true(sgh_budget_try(budget, 40 * K));
+	sgh_budget_release(budget, 100 * K);
 	assert_int_equal(sgh_budget_used(budget), 0);
 }
 
@@ -47,58 +50,58 @@ static void one_larger_than_all_goes_alone(void **state)
 {
 	struct sgh_budget *budget = *state;
 
-	assert_true(sgh_budget_try(budget, 500));
-	assert_false(sgh_budget_try(budget, 1));
-	sgh_budget_release(budget, 500);
+	assert_true(sgh_budget_try(budget, 500 * K));
+	assert_false(sgh_budget_try(budget, 1 * K));
+	sgh_budget_release(budget, 500 * K);
 }
 
 static void waiters_go_in_turn(void **state)
 {
 	struct sgh_budget *budget = *state;
-	struct customer large = customer(90, false);
-	struct customer small = customer(10, false);
+	struct customer large = customer(90 * K, false);
+	struct customer small = customer(10 * K, false);
 
-	assert_true(sgh_budget_try(budget, 50));
+	assert_true(sgh_budget_try(budget, 50 * K));
 	assert_false(sgh_budget_wait(budget, &large.waiter));
 	assert_false(sgh_budget_wait(budget, &small.waiter));
-	assert_false(sgh_budget_try(budget, 1));
-	sgh_budget_release(budget, 50);
+	assert_false(sgh_budget_try(budget, 1 * K));
+	sgh_budget_release(budget, 50 * K);
 	assert_int_equal(large.granted, 1);
 	assert_int_equal(small.granted, 1);
-	assert_int_equal(sgh_budget_used(budget), 100);
-	sgh_budget_release(budget, 100);
+	assert_int_equal(sgh_budget_used(budget), 100 * K);
+	sgh_budget_release(budget, 100 * K);
 }
 
 static void who_holds_memory_goes_first(void **state)
 {
 	struct sgh_budget *budget = *state;
-	struct customer first = customer(60, false);
-	struct customer holder = customer(60, true);
+	struct customer first = customer(60 * K, false);
+	struct customer holder = customer(60 * K, true);
 
-	assert_true(sgh_budget_try(budget, 100));
+	assert_true(sgh_budget_try(budget, 100 * K));
 	assert_false(sgh_budget_wait(budget, &first.waiter));
 	assert_false(sgh_budget_wait(budget, &holder.waiter));
-	sgh_budget_release(budget, 60);
+	sgh_budget_release(budget, 60 * K);
 	assert_int_equal(holder.granted, 1);
 	assert_int_equal(first.granted, 0);
-	sgh_budget_release(budget, 100);
+	sgh_budget_release(budget, 100 * K);
 	assert_int_equal(first.granted, 1);
-	sgh_budget_release(budget, 60);
+	sgh_budget_release(budget, 60 * K);
 }
 
 static void leaving_lets_the_next_one_in(void **state)
 {
 	struct sgh_budget *budget = *state;
-	struct customer large = customer(90, false);
-	struct customer small = customer(10, false);
+	struct customer large = customer(90 * K, false);
+	struct customer small = customer(10 * K, false);
 
-	assert_true(sgh_budget_try(budget, 50));
+	assert_true(sgh_budget_try(budget, 50 * K));
 	assert_false(sgh_budget_wait(budget, &large.waiter));
 	assert_false(sgh_budget_wait(budget, &small.waiter));
 	assert_true(sgh_budget_cancel(budget, &large.waiter));
 	assert_int_equal(small.granted, 1);
 	assert_false(sgh_budget_cancel(budget, &small.waiter));
-	sgh_budget_release(budget, 60);
+	sgh_budget_release(budget, 60 * K);
 }
 
 static struct customer arrival(size_t size)
@@ -111,56 +114,124 @@ static struct customer arrival(size_t size)
 static void what_arrives_leaves_a_quarter(void **state)
 {
 	struct sgh_budget *budget = *state;
-	struct customer first = arrival(70), second = arrival(10);
+	struct customer first = arrival(70 * K), second = arrival(10 * K);
 
 	assert_true(sgh_budget_wait(budget, &first.waiter));
 	assert_false(sgh_budget_wait(budget, &second.waiter));
-	assert_true(sgh_budget_try(budget, 20));
-	sgh_budget_arrived(budget, 70);
+	assert_true(sgh_budget_try(budget, 20 * K));
+	sgh_budget_arrived(budget, 70 * K);
 	assert_int_equal(second.granted, 1);
-	sgh_budget_arrived(budget, 10);
-	assert_int_equal(sgh_budget_used(budget), 100);
-	sgh_budget_release(budget, 100);
+	sgh_budget_arrived(budget, 10 * K);
+	assert_int_equal(sgh_budget_used(budget), 100 * K);
+	sgh_budget_release(budget, 100 * K);
 }
 
 static void what_arrives_keeps_its_turn(void **state)
 {
 	struct sgh_budget *budget = *state;
-	struct customer early = arrival(60);
-	struct customer late = customer(60, false);
+	struct customer early = arrival(60 * K);
+	struct customer late = customer(60 * K, false);
 
-	assert_true(sgh_budget_try(budget, 50));
+	assert_true(sgh_budget_try(budget, 50 * K));
 	assert_false(sgh_budget_wait(budget, &early.waiter));
 	assert_false(sgh_budget_wait(budget, &late.waiter));
-	assert_false(sgh_budget_try(budget, 1));
-	sgh_budget_release(budget, 50);
+	assert_false(sgh_budget_try(budget, 1 * K));
+	sgh_budget_release(budget, 50 * K);
 	assert_int_equal(early.granted, 1);
 	assert_int_equal(late.granted, 0);
-	sgh_budget_release(budget, 60);
+	sgh_budget_release(budget, 60 * K);
 	assert_int_equal(late.granted, 1);
-	sgh_budget_release(budget, 60);
+	sgh_budget_release(budget, 60 * K);
 }
 
 static void one_arrival_larger_than_all_goes_alone(void **state)
 {
 	struct sgh_budget *budget = *state;
-	struct customer large = arrival(500), next = arrival(1);
+	struct customer large = arrival(500 * K), next = arrival(1 * K);
 
 	assert_true(sgh_budget_wait(budget, &large.waiter));
 	assert_false(sgh_budget_wait(budget, &next.waiter));
-	sgh_budget_arrived(budget, 500);
+	sgh_budget_arrived(budget, 500 * K);
 	assert_int_equal(next.granted, 0);
-	sgh_budget_release(budget, 500);
+	sgh_budget_release(budget, 500 * K);
 	assert_int_equal(next.granted, 1);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Who has taken a first piece and waits for the rest is in nobody's way. */
+static void first_pieces_have_a_share_of_their_own(void **state)
+{
+	struct sgh_budget *budget = *state;
+	struct customer rest = arrival(75 * K), more = arrival(20 * K), late;
+	size_t sip = sgh_budget_sip(budget);
+
+	assert_int_equal(sip, 100 * K / 4096);
+	for (size_t left = 100 * K / 16; left >= sip; left -= sip) {
+		struct customer first = arrival(sip);
+
+		assert_true(sgh_budget_wait(budget, &first.waiter));
+	}
+	late = arrival(sip);
+	assert_false(sgh_budget_wait(budget, &late.waiter));
+	assert_true(sgh_budget_wait(budget, &rest.waiter));
+	assert_false(sgh_budget_wait(budget, &more.waiter));
+	assert_true(sgh_budget_try(budget, 10 * K));
+	sgh_budget_arrived(budget, sip);
+	assert_int_equal(late.granted, 1);
+	assert_int_equal(more.granted, 0);
+	assert_true(sgh_budget_cancel(budget, &more.waiter));
+}
+
+static void who_is_patient_lets_others_pass(void **state)
+{
+	struct sgh_budget *budget = *state;
+	struct customer slow = arrival(40 * K), fast = arrival(40 * K);
+
+	slow.waiter.patient = true;
+	assert_true(sgh_budget_try(budget, 100 * K));
+	assert_false(sgh_budget_wait(budget, &slow.waiter));
+	assert_false(sgh_budget_wait(budget, &fast.waiter));
+	sgh_budget_release(budget, 40 * K);
+	assert_int_equal(fast.granted, 1);
+	assert_int_equal(slow.granted, 0);
+	sgh_budget_arrived(budget, 40 * K);
+	sgh_budget_release(budget, 40 * K);
+	assert_int_equal(slow.granted, 1);
+	sgh_budget_release(budget, 100 * K);
+}
+
+static void it_is_known_how_long_somebody_waits(void **state)
+{
+	struct sgh_budget *budget = *state;
+	struct customer slow = arrival(40 * K), next = customer(20 * K, false);
+	size_t size = 0;
+
+	slow.waiter.patient = true;
+	assert_true(sgh_budget_try(budget, 100 * K));
+	assert_false(sgh_budget_wait(budget, &slow.waiter));
+	t_wait(sgh_now_ms() - slow.waiter.since_ms > 5);
+	assert_int_equal(sgh_budget_waited_ms(budget, &size), 0);
+	assert_false(sgh_budget_wait(budget, &next.waiter));
+	t_wait(sgh_budget_waited_ms(budget, &size) > 5);
+	assert_int_equal(size, 20 * K);
+	sgh_budget_release(budget, 100 * K);
+	assert_int_equal(sgh_budget_waited_ms(budget, &size), 0);
+	sgh_budget_release(budget, 60 * K);
+}
+
 static const struct CMUnitTest tests[] = {
-	CASE(never_over_the_limit),         CASE(one_larger_than_all_goes_alone),
-	CASE(waiters_go_in_turn),           CASE(who_holds_memory_goes_first),
-	CASE(leaving_lets_the_next_one_in), CASE(what_arrives_leaves_a_quarter),
-	CASE(what_arrives_keeps_its_turn),  CASE(one_arrival_larger_than_all_goes_alone),
+	CASE(never_over_the_limit),
+	CASE(one_larger_than_all_goes_alone),
+	CASE(waiters_go_in_turn),
+	CASE(who_holds_memory_goes_first),
+	CASE(leaving_lets_the_next_one_in),
+	CASE(what_arrives_leaves_a_quarter),
+	CASE(what_arrives_keeps_its_turn),
+	CASE(one_arrival_larger_than_all_goes_alone),
+	CASE(first_pieces_have_a_share_of_their_own),
+	CASE(who_is_patient_lets_others_pass),
+	CASE(it_is_known_how_long_somebody_waits),
 };
 
 t_main(tests)

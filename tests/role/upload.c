@@ -6,6 +6,7 @@
 
 #define LIMIT  ((size_t)8000) /* of the memory; a body has at most an eighth */
 #define INLINE ((size_t)1000)
+#define SIP    1 /* which is taken before the rest is waited for */
 
 struct end {
 	int calls; /* atomic, as the other */
@@ -106,8 +107,9 @@ static void an_unknown_length_is_found_out(void **state)
 	struct end end = { 0 };
 	struct sangraha_upload *upload = upload_of(f, -1, &end);
 
-	assert_int_equal(sgh_budget_used(budget(f)), INLINE);
+	assert_int_equal(sgh_budget_used(budget(f)), SIP);
 	assert_int_equal(taken(upload, 70), 70);
+	assert_int_equal(sgh_budget_used(budget(f)), INLINE);
 	t_ok(sangraha_upload_submit(upload, done, &end, &t_err));
 	assert_int_equal(sgh_budget_used(budget(f)), 70);
 	assert_int_equal(sent(f), 70);
@@ -161,7 +163,7 @@ static void another_length_than_announced_is_invalid(void **state)
 
 /* What is on its way in gets three quarters of the memory; the rest is somebody else's. */
 #define UPLOADS 6
-#define REST    (LIMIT - UPLOADS * INLINE)
+#define REST    (LIMIT - UPLOADS * INLINE - SIP)
 
 /* Fill the memory with uploads that hold it. */
 static void fill(struct t_roles *f, struct sangraha_upload *uploads[UPLOADS],
@@ -193,11 +195,11 @@ static void without_memory_it_is_paused(void **state)
 
 	fill(f, uploads, NULL, &end);
 	upload = upload_of(f, 100, &late);
-	assert_int_equal(taken(upload, 100), 0);
+	assert_int_equal(taken(upload, 100), SIP);
 	assert_int_equal(late.resumed, 0);
 	sangraha_upload_free(uploads[0]);
 	t_wait(__atomic_load_n(&late.resumed, __ATOMIC_SEQ_CST) == 1);
-	assert_int_equal(taken(upload, 100), 100);
+	assert_int_equal(taken(upload, 100 - SIP), 100 - SIP);
 	sangraha_upload_free(upload);
 	empty(f, uploads, 1, UPLOADS - 1);
 	assert_int_equal(sgh_budget_used(budget(f)), 0);
@@ -216,7 +218,7 @@ static void what_arrives_leaves_memory_to_others(void **state)
 	fill(f, uploads, NULL, &end);
 	sgh_budget_release(budget(f), REST);
 	upload = upload_of(f, 100, &late);
-	assert_int_equal(taken(upload, 100), 0);
+	assert_int_equal(taken(upload, 100), SIP);
 	assert_true(sgh_budget_try(budget(f), REST));
 	sgh_budget_release(budget(f), INLINE);
 	t_ok(sangraha_upload_submit(uploads[0], done, &end, &t_err));
@@ -226,6 +228,29 @@ static void what_arrives_leaves_memory_to_others(void **state)
 	sangraha_upload_free(upload);
 	empty(f, uploads, 1, UPLOADS - 1);
 	sangraha_client_free(sgh_take(f->client));
+}
+
+/* Many who bring nothing yet, of any length, are not in the way of one who does. */
+static void who_brings_little_holds_little(void **state)
+{
+	struct t_roles *f = *state;
+	struct sangraha_upload *slow[100];
+	struct sangraha_upload *fast;
+	struct end end = { 0 };
+
+	for (size_t i = 0; i < SGH_COUNT(slow); i++) {
+		slow[i] = upload_of(f, i % 2 ? (int64_t)INLINE : -1, &end);
+		assert_int_equal(taken(slow[i], SIP), SIP);
+	}
+	assert_int_equal(sgh_budget_used(budget(f)), SGH_COUNT(slow) * SIP);
+	fast = upload_of(f, -1, &end);
+	assert_int_equal(taken(fast, INLINE), INLINE);
+	t_ok(sangraha_upload_submit(fast, done, &end, &t_err));
+	assert_int_equal(sent(f), INLINE);
+	for (size_t i = 0; i < SGH_COUNT(slow); i++)
+		sangraha_upload_free(slow[i]);
+	sangraha_client_free(sgh_take(f->client));
+	assert_int_equal(end.calls, 1);
 }
 
 static void metadata_may_come_later(void **state)
@@ -266,6 +291,7 @@ static void an_end_resumes_another(void **state)
 
 	fill(f, uploads, &options, &end);
 	upload = upload_of(f, 100, &late);
+	assert_int_equal(taken(upload, 100), SIP);
 	t_ok(sangraha_upload_submit(uploads[0], done, &end, &t_err));
 	sent(f);
 	t_wait((sangraha_client_dispatch(f->client), end.calls == 1));
@@ -285,6 +311,7 @@ static void a_paused_one_may_give_up(void **state)
 
 	fill(f, uploads, NULL, &end);
 	upload = upload_of(f, 100, &late);
+	assert_int_equal(taken(upload, 100), SIP);
 	sangraha_upload_free(upload);
 	empty(f, uploads, 0, UPLOADS);
 	assert_int_equal(late.resumed, 0);
@@ -297,10 +324,12 @@ static void a_paused_one_cannot_be_submitted(void **state)
 	struct sangraha_upload *uploads[UPLOADS];
 	struct end end = { 0 };
 	struct end late = { 0 };
+	struct sangraha_upload *upload;
 
 	fill(f, uploads, NULL, &end);
-	t_fails(SANGRAHA_E_OVERLOADED,
-		sangraha_upload_submit(upload_of(f, 100, &late), done, &late, &t_err));
+	upload = upload_of(f, 100, &late);
+	assert_int_equal(taken(upload, 100), SIP);
+	t_fails(SANGRAHA_E_INVALID, sangraha_upload_submit(upload, done, &late, &t_err));
 	t_fails(SANGRAHA_E_OVERLOADED,
 		sangraha_client_submit_put(f->client, "{}", 2, NULL, done, &late,
 					   &t_err));
@@ -352,6 +381,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(another_length_than_announced_is_invalid),
 	CASE(without_memory_it_is_paused),
 	CASE(what_arrives_leaves_memory_to_others),
+	CASE(who_brings_little_holds_little),
 	CASE(metadata_may_come_later),
 	CASE(an_end_resumes_another),
 	CASE(a_paused_one_may_give_up),
