@@ -134,7 +134,7 @@ static struct {
 	bool go_on;
 } resolver = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
-/* Takes the place of the C library's, also for libcurl: "hangs.test" is never resolved. */
+/* In the place of the C library's, for libcurl too: "hangs.test" is never resolved. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 		struct addrinfo **ret)
 {
