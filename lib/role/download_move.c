@@ -305,6 +305,14 @@ static void fail_locked(struct sangraha_download *download,
 	sgh_download_fail_locked(download, &err);
 }
 
+/* Another ticket may name another gateway of the store; without one the old one will do. */
+static void try_again_locked(struct sangraha_download *download, bool silent)
+{
+	download->state.renew =
+		silent && download->state.received == download->state.begun;
+	rest_locked(download);
+}
+
 /* What ended in failure is tried again, or that is the end. */
 static void judge_locked(struct sangraha_download *download, bool moving,
 			 const struct sangraha_error *why)
@@ -312,7 +320,8 @@ static void judge_locked(struct sangraha_download *download, bool moving,
 	if (moving && why->status == SANGRAHA_E_UNAUTHORIZED && !download->state.renewed)
 		download->state.renew = true;
 	else if (sgh_status_passing(why->status) && may_try_again_locked(download))
-		rest_locked(download);
+		try_again_locked(download,
+				 moving && why->status != SANGRAHA_E_OVERLOADED);
 	else
 		fail_locked(download, why);
 }

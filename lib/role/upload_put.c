@@ -112,7 +112,8 @@ static void again_locked(struct sangraha_upload *upload, struct sgh_upload_part 
 					       : status,
 				       &part->move.err);
 	} else {
-		if (status == SANGRAHA_E_UNAUTHORIZED)
+		/* Another ticket may name another gateway of the store. */
+		if (status != SANGRAHA_E_OVERLOADED)
 			forget_tickets_locked(upload);
 		part->again_ms = sgh_now_ms() +
 				 ((int64_t)AGAIN_FIRST_MS << (2 * (part->failures - 1)));

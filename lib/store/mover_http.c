@@ -15,6 +15,14 @@
 /* "Range" or "Content-Type" besides those of the ticket. */
 #define LINES_MAX (SGH_TICKET_HEADERS_MAX + 1)
 
+#define IDLE_MS 30000
+
+/* What open() makes. */
+struct way {
+	struct sgh_http *http;
+	unsigned idle_timeout_ms;
+};
+
 /* One transfer on its way. */
 struct job {
 	struct sgh_http_request http;
@@ -238,8 +246,15 @@ static void describe(struct job *job)
 	}
 }
 
+/* A gateway that says nothing at all leaves time for another try, and another ticket. */
+static unsigned answer_timeout(const struct way *way, const struct sgh_move *move)
+{
+	return way->idle_timeout_ms / (move->kind == SGH_TICKET_GET ? 3 : 2) + 1;
+}
+
 static int http_submit(void *self, struct sgh_move *move, struct sangraha_error *err)
 {
+	struct way *way = self;
 	struct job *job = calloc(1, sizeof(*job));
 	int rc;
 
@@ -249,7 +264,8 @@ static int http_submit(void *self, struct sgh_move *move, struct sangraha_error 
 	job->announced = UINT64_MAX;
 	move->backend = job;
 	describe(job);
-	rc = write_lines(job) ? sgh_http_submit(self, &job->http, err)
+	job->http.answer_timeout_ms = answer_timeout(way, move);
+	rc = write_lines(job) ? sgh_http_submit(way->http, &job->http, err)
 			      : sgh_fail_memory(err);
 	if (rc)
 		job_free(job);
@@ -258,17 +274,19 @@ static int http_submit(void *self, struct sgh_move *move, struct sangraha_error 
 
 static void http_resume(void *self, struct sgh_move *move)
 {
+	struct way *way = self;
 	struct job *job = move->backend;
 
-	sgh_http_resume(self, &job->http);
+	sgh_http_resume(way->http, &job->http);
 }
 
 static void http_cancel(void *self, struct sgh_move *move, int status)
 {
+	struct way *way = self;
 	struct job *job = move->backend;
 
 	__atomic_store_n(&job->given_up, status, __ATOMIC_RELAXED);
-	sgh_http_cancel(self, &job->http, status);
+	sgh_http_cancel(way->http, &job->http, status);
 }
 
 static int http_open(struct sangraha_context *context,
@@ -280,17 +298,26 @@ static int http_open(struct sangraha_context *context,
 		.idle_timeout_ms = options ? options->idle_timeout_ms : 0,
 		.ca_file = options ? options->ca_file : NULL,
 	};
-	struct sgh_http *made;
-	int rc = sgh_http_new(&http, &made, err);
+	struct way *way = calloc(1, sizeof(*way));
+	int rc;
 
-	if (!rc)
-		*ret = made;
+	if (!way)
+		return sgh_fail_memory(err);
+	way->idle_timeout_ms = http.idle_timeout_ms ? http.idle_timeout_ms : IDLE_MS;
+	rc = sgh_http_new(&http, &way->http, err);
+	if (rc)
+		free(way);
+	else
+		*ret = way;
 	return rc;
 }
 
 static void http_close(void *self)
 {
-	sgh_http_free(self);
+	struct way *way = self;
+
+	sgh_http_free(way->http);
+	free(way);
 }
 
 const struct sgh_mover_kind sgh_mover_http = {
