@@ -296,8 +296,9 @@ static void extended_locked(struct sangraha_upload *upload,
 }
 
 /*
- * Our document is of what the store said: other parts there are of another upload under the
- * same id, at the same time. It may be the one that ends well, so it is not aborted.
+ * Our document is of what the store said: other parts there, or an upload that has ended, are
+ * the doing of another one under the same id, at the same time. It may be the one that ends
+ * well, so it is not aborted; and a put finds out when it is repeated, not from "not_found".
  */
 static void overtaken_locked(struct sangraha_upload *upload)
 {
@@ -317,7 +318,9 @@ static void committed_locked(struct sangraha_upload *upload,
 	upload->state.left = sgh_status_passing(result->status);
 	if (!result->status)
 		upload->state.there = sgh_take(result->reply);
-	else if (result->status == SANGRAHA_E_INVALID && upload->kind == SGH_UPLOAD_PARTS)
+	else if (result->status == SANGRAHA_E_NOT_FOUND ||
+		 (result->status == SANGRAHA_E_INVALID &&
+		  upload->kind == SGH_UPLOAD_PARTS))
 		overtaken_locked(upload);
 	else
 		fail_by_locked(upload, result);

@@ -291,6 +291,20 @@ static void an_upload_that_was_ended_fails(void **state)
 	t_nothing_left(f);
 }
 
+/* A put that finds nothing is to be repeated: "not_found" is no answer to it. */
+static void what_is_not_there_at_the_commit_may_be_repeated(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_sending sending = { 0 };
+	char *text = t_json_string(T_SPOOL);
+
+	script_fail(f->script, "head json", 1, SANGRAHA_E_NOT_FOUND);
+	t_fails(SANGRAHA_E_UNAVAILABLE, t_send_all(&sending, f, text, T_SPOOL, true));
+	t_says("another upload with the same id");
+	t_send_fini(&sending);
+	free(text);
+}
+
 /* ---- a broker that loses ---- */
 
 static void what_was_not_heard_is_asked_again(void **state)
@@ -354,6 +368,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(when_a_ticket_has_ended_there_is_another),
 	CASE(a_store_that_stays_away_is_unavailable),
 	CASE(an_upload_that_was_ended_fails),
+	CASE(what_is_not_there_at_the_commit_may_be_repeated),
 	CASE(what_was_not_heard_is_asked_again),
 	CASE(a_client_may_end_in_the_middle),
 };
