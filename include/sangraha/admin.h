@@ -103,11 +103,12 @@ struct sangraha_dead_letter_counts {
 };
 
 /*
- * Look at the letters in the dead-letter queue of `queue_name`, the oldest first as far as
- * the broker keeps them in order: visit() is called for each on the calling thread, and
- * returns its fate. It may take its time, call the store or a client, but not this
- * function for the same queue. `options` may be NULL and is copied; *ret, which may be
- * NULL, is filled in also after a failure.
+ * Look at the letters in the dead-letter queue of `queue_name`, in the order in which they
+ * lie there: the oldest first, except that a quorum queue puts at its end what was looked
+ * at. visit() is called for each on the calling thread, and returns its fate. It may take
+ * its time, call the store or a client, but not this function for the same queue.
+ * `options` may be NULL and is copied; *ret, which may be NULL, is filled in also after a
+ * failure.
  *
  * A letter that is kept stays in the queue, and nobody else gets it while the visit goes
  * on: two visits at once see each a part. Of what is kept only a few hundred bytes are

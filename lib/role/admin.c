@@ -36,6 +36,18 @@ static void counted(struct sgh_queue_probe *probe, int status,
 	pthread_mutex_unlock(&count->lock);
 }
 
+/* Who was asked in vain is told what the connection knows of it. */
+static int fail_asking(struct sangraha_queue *queue, int status,
+		       const struct sangraha_error *from, struct sangraha_error *err)
+{
+	struct sangraha_error why = { 0 };
+
+	if (sgh_status_passing(status) && sangraha_queue_wait_ready(queue, 0, &why) &&
+	    why.message[0])
+		return sgh_fail(err, status, why.native, "%s", why.message);
+	return sgh_fail_with(err, status, from);
+}
+
 int sangraha_admin_dead_letters(struct sangraha_queue *queue, const char *queue_name,
 				unsigned timeout_ms, uint64_t *ret_count,
 				struct sangraha_error *err)
@@ -54,18 +66,18 @@ int sangraha_admin_dead_letters(struct sangraha_queue *queue, const char *queue_
 	count.probe.deadline_ms = sgh_now_ms() + timeout_ms;
 	pthread_mutex_init(&count.lock, NULL);
 	sgh_cond_init(&count.changed);
-	status = sgh_queue_probe(queue, &count.probe, err);
+	status = sgh_queue_probe(queue, &count.probe, &count.err);
 	if (!status) {
 		pthread_mutex_lock(&count.lock);
 		while (!count.done)
 			sgh_cond_wait_until(&count.changed, &count.lock, SGH_NEVER);
 		pthread_mutex_unlock(&count.lock);
 		status = count.status;
-		if (status)
-			sgh_fail_with(err, status, &count.err);
-		else
-			*ret_count = count.probe.messages;
 	}
+	if (status)
+		fail_asking(queue, status, &count.err, err);
+	else
+		*ret_count = count.probe.messages;
 	pthread_cond_destroy(&count.changed);
 	pthread_mutex_destroy(&count.lock);
 	return status;
