@@ -282,7 +282,7 @@ static void print_option(const struct sgh_admin_option *option)
 	snprintf(left, sizeof(left), "%s--%s%s%s", option->letter ? letter : "    ",
 		 option->row.name, option->value ? " " : "",
 		 option->value ? option->value : "");
-	printf("  %-22s %s", left, option->row.help);
+	printf("  %-26s %s", left, option->row.help);
 	if (option->row.value)
 		printf(" (%s)", option->row.value);
 	putchar('\n');
@@ -294,7 +294,7 @@ static void print_help(const struct sgh_admin_command *command)
 	       command->words, command->about);
 	for (size_t i = 0; i < command->option_count; i++)
 		print_option(&command->options[i]);
-	printf("  -h, --help             print this\n\n"
+	printf("  -h, --help                 print this\n\n"
 	       "And settings, as the daemons have them:\n\n");
 	sgh_config_help_settings(SGH_ADMIN, stdout);
 	printf("\nWith a --data-dir and without a --queue-url it is about the queue and "

@@ -22,6 +22,7 @@ static const struct command commands[] = {
 	{ "stat", sgh_command_stat, "tell what is known about objects" },
 	{ "ls", sgh_command_ls, "list objects" },
 	{ "rm", sgh_command_rm, "delete objects for good" },
+	{ "dlq", sgh_command_dlq, "look at requests that failed, replay or drop them" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
