@@ -98,6 +98,8 @@ DISTRIBUTED_ONLY = ("amqp.",)
 
 # Where the harness does not come by, and who else looks.
 ELSEWHERE = {
+    "dlq.renewed": "an operator has looked ten times; tests/daemons/test_dlq.py",
+    "dlq.replayed": "an operator's command; tests/daemons/test_dlq.py",
     "sweep.failure-removed": "what failed is remembered for 24 h; tests/role/sweep.c",
     "local.buried": "takes a message that was delivered 20 times; tests/queue/local.c",
     "file.doubted": "a row that cannot be written after its file was; tests/store",
