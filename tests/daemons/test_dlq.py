@@ -262,17 +262,39 @@ def test_a_kill_loses_nothing(empty_stack, dlq):
     assert found == ids
 
 
+def kill_at(label, dlq, folder, *arguments):
+    """Run the command until it dies there."""
+    (folder / label).write_text("kill")
+    running = dlq.spawn(*arguments, SANGRAHA_FAIL_POINTS=str(folder))
+    running.communicate(timeout=60)
+    if running.returncode == 0 and (folder / label).exists():
+        pytest.skip("built without fail-points")
+    assert running.returncode == -signal.SIGKILL
+
+
 def test_a_kill_between_copy_and_acknowledgement_leaves_both(empty_stack, dlq, tmp_path):
     declared(empty_stack)
     made = bury(empty_stack)
-    (tmp_path / "dlq.replayed").write_text("kill")
-    running = dlq.spawn("replay", made, SANGRAHA_FAIL_POINTS=str(tmp_path))
-    running.communicate(timeout=60)
-    if running.returncode == 0 and (tmp_path / "dlq.replayed").exists():
-        pytest.skip("built without fail-points")
-    assert running.returncode == -signal.SIGKILL
+    kill_at("dlq.replayed", dlq, tmp_path, "replay", made)
     wait_for(lambda: count(empty_stack) == 1 and count(empty_stack, WRITES) == 1)
     assert [letter["id"] for letter in dlq.list()] == [made]
+
+
+def test_what_is_looked_at_often_is_renewed(empty_stack, dlq, tmp_path):
+    """RabbitMQ 4 would drop it after twenty times."""
+    declared(empty_stack)
+    ids = {bury(empty_stack) for _ in range(3)}
+    for _ in range(10):
+        assert {letter["id"] for letter in dlq.list()} == ids
+    kill_at("dlq.renewed", dlq, tmp_path, "ls")
+    wait_for(lambda: count(empty_stack) == 4)
+    for _ in range(2):
+        letters = dlq.list()
+        assert {letter["id"] for letter in letters} == ids and len(letters) == 4
+    with empty_stack.pika() as channel:
+        got = [channel.basic_get(DEAD) for _ in range(4)]
+    assert all(properties.headers.get("x-delivery-count", 0) < 5 for _, properties, _ in got)
+    assert all(properties.headers["dead-reason"] == "out of retries" for _, properties, _ in got)
 
 
 def test_without_a_broker():
