@@ -32,6 +32,8 @@ struct sgh_s3_endpoint {
 	struct sgh_s3_side sides[2]; /* [true]: changes */
 	struct sgh_metric *gauge;
 	struct sgh_metric *failures;
+	bool away;        /* atomic: what it fails in is being there */
+	bool unanswered;  /* atomic: so was the last change that failed */
 	unsigned waiting; /* atomic: requests without an answer */
 	unsigned probes;  /* atomic: being asked whether it is there */
 };

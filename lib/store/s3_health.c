@@ -309,6 +309,28 @@ static enum sign sign_of(const struct sgh_s3_op *self, int status, bool changes)
 	return changes || self->verb == SGH_STORE_CHECK ? FAILS : DOUBTFUL;
 }
 
+/* What a change met that was away says nothing any more once it is back. */
+static void serves(struct sgh_s3 *s3, struct sgh_s3_endpoint *endpoint, bool changes)
+{
+	struct sgh_s3_side *sides = endpoint->sides;
+	bool news = sgh_breaker_success(&sides[changes].breaker);
+
+	if (news && !changes &&
+	    __atomic_exchange_n(&endpoint->away, false, __ATOMIC_RELAXED) &&
+	    __atomic_load_n(&endpoint->unanswered, __ATOMIC_RELAXED))
+		sgh_breaker_success(&sides[true].breaker);
+	if (news)
+		show(s3);
+}
+
+/* It may be away altogether: that is asked for nothing. */
+static void note_unanswered(struct sgh_s3_endpoint *endpoint, bool unanswered)
+{
+	__atomic_store_n(&endpoint->unanswered, unanswered, __ATOMIC_RELAXED);
+	if (unanswered)
+		sgh_breaker_doubt(&endpoint->sides[false].breaker);
+}
+
 void sgh_s3_note_end(struct sgh_s3_op *self, int status, bool by_us)
 {
 	struct sgh_s3_endpoint *endpoint = self->endpoint;
@@ -322,11 +344,14 @@ void sgh_s3_note_end(struct sgh_s3_op *self, int status, bool by_us)
 	if (sign == TELLS_NOTHING)
 		return;
 	if (sign == SERVES) {
-		if (sgh_breaker_success(&side->breaker))
-			show(self->s3);
+		serves(self->s3, endpoint, changes);
 		return;
 	}
 	sgh_metric_add(endpoint->failures, 1);
+	if (changes)
+		note_unanswered(endpoint, !self->http.code);
+	else if (sign == FAILS)
+		__atomic_store_n(&endpoint->away, true, __ATOMIC_RELAXED);
 	if (sign == DOUBTFUL)
 		sgh_breaker_doubt(&side->breaker);
 	else if (sgh_breaker_failure(&side->breaker) && !changes)
