@@ -95,7 +95,7 @@ static bool local_ready(struct sangraha_queue *base, bool persistent)
 	bool ready;
 
 	pthread_mutex_lock(&local->lock);
-	ready = !persistent || !local->failing;
+	ready = !persistent || (!local->failing && !sgh_local_hangs_locked(local));
 	pthread_mutex_unlock(&local->lock);
 	return ready;
 }
@@ -108,12 +108,15 @@ static int local_wait_ready(struct sangraha_queue *base, unsigned timeout_ms,
 	int rc = 0;
 
 	pthread_mutex_lock(&local->lock);
-	while (local->failing &&
+	while ((local->failing || sgh_local_hangs_locked(local)) &&
 	       sgh_cond_wait_until(&local->changed, &local->lock, until))
 		;
 	if (local->failing)
 		rc = sgh_fail(err, SANGRAHA_E_TIMEOUT, local->why.native, "%s",
 			      local->why.message);
+	else if (sgh_local_hangs_locked(local))
+		rc = sgh_fail(err, SANGRAHA_E_TIMEOUT, 0,
+			      "the disk has written nothing for seconds");
 	pthread_mutex_unlock(&local->lock);
 	return rc;
 }

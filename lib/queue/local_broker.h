@@ -28,7 +28,7 @@ struct sgh_local;
 struct sgh_local_handle;
 
 /* Who decided about a publish, in its `sent`: the words for its status depend on it. */
-enum { SGH_LOCAL_BY_QUEUE, SGH_LOCAL_BY_DISK };
+enum { SGH_LOCAL_BY_QUEUE, SGH_LOCAL_BY_DISK, SGH_LOCAL_BY_WAIT };
 
 /* A change of the database. finish() runs on the broker's thread, with the lock held. */
 struct sgh_local_change {
@@ -172,6 +172,7 @@ struct sgh_local {
 	int64_t late_ms;          /* not before this one of them is late */
 	struct sgh_list finished; /* changes */
 	size_t outstanding;       /* changes that have not ended */
+	int64_t moved_ms;         /* when one of these did, or the first was begun */
 	size_t leaving;           /* messages that were settled and are on disk still */
 	struct sgh_list retries;  /* changes that the disk did not take */
 	int64_t retry_ms;
@@ -267,6 +268,8 @@ void sgh_local_submit_locked(struct sgh_local *local, struct sgh_local_change *c
 /* Take what ended; what has to be tried again; the disk's health. */
 void sgh_local_finish_locked(struct sgh_local *local);
 int64_t sgh_local_retry_locked(struct sgh_local *local);
+/* For how long the disk has taken nothing that it was given, when that is too long; or 0. */
+int64_t sgh_local_hangs_locked(const struct sgh_local *local);
 /* Write a new message; forget one for good; move one to the dead letters. */
 void sgh_local_insert_locked(struct sgh_local *local, struct sgh_local_item *item);
 void sgh_local_erase_locked(struct sgh_local *local, struct sgh_local_item *item);

@@ -6,6 +6,7 @@
 #include "queue/local_message.h"
 
 #define COMPLAIN_MS 10000
+#define HANGS_MS    5000 /* a disk that takes so long is not waited for */
 
 static struct sgh_local_item *item_of(struct sgh_local_change *change)
 {
@@ -47,7 +48,8 @@ void sgh_local_submit_locked(struct sgh_local *local, struct sgh_local_change *c
 					struct sangraha_error *err),
 			     void (*finish)(struct sgh_local_change *change), bool lazy)
 {
-	local->outstanding++;
+	if (local->outstanding++ == 0)
+		local->moved_ms = sgh_now_ms();
 	change->local = local;
 	change->finish = finish;
 	sgh_list_init(&change->link);
@@ -112,13 +114,23 @@ void sgh_local_finish_locked(struct sgh_local *local)
 			sgh_list_entry(link, struct sgh_local_change, link);
 
 		local->busy = true;
+		if (sgh_local_hangs_locked(local))
+			pthread_cond_broadcast(&local->changed);
 		local->outstanding--;
+		local->moved_ms = sgh_now_ms();
 		if (is_damaged(change))
 			complain_locked(local, "a message is left where it is");
 		else
 			health_locked(local, change->status);
 		change->finish(change);
 	}
+}
+
+int64_t sgh_local_hangs_locked(const struct sgh_local *local)
+{
+	int64_t since = sgh_now_ms() - local->moved_ms;
+
+	return local->outstanding && since >= HANGS_MS ? since : 0;
 }
 
 /* ---- trying again ---- */

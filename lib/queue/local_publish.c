@@ -123,6 +123,8 @@ static int accept_locked(struct sgh_local *local, struct sgh_local_queue *queue,
 {
 	item->durable =
 		queue->row->number && (message->persistent || queue->row->always_durable);
+	if (item->durable && sgh_local_hangs_locked(local))
+		return SANGRAHA_E_UNAVAILABLE;
 	if (queue->row->drops_head)
 		drop_heads_locked(local, queue);
 	else if (sgh_local_queue_full_locked(queue))
@@ -168,6 +170,8 @@ static void publish_locked(struct sgh_local_handle *handle, struct sgh_publish *
 	}
 	if (status || !queue || !taken->durable || !publish->confirm) {
 		end_locked(handle, publish, status);
+		if (status == SANGRAHA_E_UNAVAILABLE)
+			publish->sent = SGH_LOCAL_BY_WAIT;
 		return;
 	}
 	taken->publish = publish;
@@ -211,6 +215,8 @@ static void explain_locked(const struct sgh_local *local,
 
 	if (publish->sent == SGH_LOCAL_BY_DISK)
 		sgh_fail(err, status, local->why.native, "%s", local->why.message);
+	else if (publish->sent == SGH_LOCAL_BY_WAIT)
+		sgh_fail(err, status, 0, "the disk has written nothing for seconds");
 	else if (status == SANGRAHA_E_NOT_FOUND)
 		sgh_fail(err, status, 312, "no queue takes what is for \"%s\"",
 			 publish->routing_key);

@@ -118,6 +118,37 @@ static void a_failing_disk_refuses_and_recovers(void **state)
 	check_recovery(f, SANGRAHA_E_UNAVAILABLE);
 }
 
+/* ---- hanging ---- */
+
+/* What waits for the disk ends by its deadline, then nothing waits; the rest goes on. */
+static void a_disk_that_hangs_holds_nobody_up(void **state)
+{
+	struct folder *f = *state;
+	int64_t before = sgh_now_ms();
+
+	t_publish(f->queue, WRITE, "1");
+	folder_consume(f, WRITE, 10);
+	folder_gets(f, "1");
+	t_disk_stall(T_DISK_SYNC);
+	t_fails(SANGRAHA_E_TIMEOUT,
+		t_publish_status(f->queue, "", WRITE, "stalled", 300));
+	assert_true(sgh_now_ms() - before < 5000);
+	t_wait(!sgh_queue_ready(f->queue, true));
+	before = sgh_now_ms();
+	t_fails(SANGRAHA_E_UNAVAILABLE,
+		t_publish_status(f->queue, "", WRITE, "refused", 30000));
+	t_says("the disk");
+	assert_true(sgh_now_ms() - before < 5000);
+	t_fails(SANGRAHA_E_TIMEOUT, sangraha_queue_wait_ready(f->queue, 50, &t_err));
+	assert_true(sgh_queue_ready(f->queue, false));
+	assert_int_equal(t_messages(f->queue, DEAD), 0);
+	t_disk_well();
+	t_ok(sangraha_queue_wait_ready(f->queue, 5000, &t_err));
+	folder_gets(f, "stalled"); /* nobody knew how it ended */
+	t_publish(f->queue, WRITE, "2");
+	folder_gets(f, "2");
+}
+
 /* What is acknowledged is in memory until it is off the disk. */
 static void acknowledgements_that_wait_are_bounded(void **state)
 {
@@ -410,6 +441,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_confirm_comes_after_the_sync),
 	CASE(a_full_disk_refuses_and_recovers),
 	CASE(a_failing_disk_refuses_and_recovers),
+	CASE(a_disk_that_hangs_holds_nobody_up),
 	CASE(acknowledgements_that_wait_are_bounded),
 	CASE(delays_wait_for_the_disk),
 	CASE(any_call_may_fail),
