@@ -189,7 +189,9 @@ enum sangraha_finding_kind {
 	/* A dead letter that wanted what has been done meanwhile. */
 	SANGRAHA_FINDING_LETTER_DONE = 12,
 	/* A dead letter that would be refused: its id is taken, or was deleted. Left. */
-	SANGRAHA_FINDING_LETTER_REFUSED = 13
+	SANGRAHA_FINDING_LETTER_REFUSED = 13,
+	/* An empty key by which a program that died had tried what the store can. */
+	SANGRAHA_FINDING_PROBE_LEFT = 14
 };
 
 /* What became of a finding. */

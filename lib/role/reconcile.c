@@ -35,6 +35,7 @@ static const char *const names[] = {
 	[SANGRAHA_FINDING_OBJECT_CONTRADICTED] = "object-contradicted",
 	[SANGRAHA_FINDING_LETTER_DONE] = "letter-done",
 	[SANGRAHA_FINDING_LETTER_REFUSED] = "letter-refused",
+	[SANGRAHA_FINDING_PROBE_LEFT] = "probe-left",
 };
 
 /* ---- findings ---- */

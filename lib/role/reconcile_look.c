@@ -13,6 +13,7 @@
 
 /* A tombstone that ends within that time is the sweeps': a repair could come too late. */
 #define TOMBSTONE_LEFT_MS (10 * 60 * 1000LL)
+#define PROBE_MS          (60 * 1000LL)
 
 const char *sgh_reconcile_bucket(const struct sgh_reconcile *rec, unsigned bucket)
 {
@@ -324,6 +325,24 @@ static int look_at_foreign(struct sgh_reconcile *rec, struct sgh_suspect *suspec
 				       : "its key is of no kind of record");
 }
 
+/* One that is under way takes seconds at most. */
+static int look_at_probe(struct sgh_reconcile *rec, struct sgh_suspect *suspect,
+			 struct sangraha_error *err)
+{
+	int status = sgh_reconcile_ask(rec, SGH_STORE_HEAD, "meta", suspect->key, err);
+	int64_t modified_ms = rec->op.head.modified_ms;
+
+	if (status)
+		return status == SANGRAHA_E_NOT_FOUND ? 0 : status;
+	if (rec->op.head.size)
+		return foreign(rec, suspect, modified_ms,
+			       "it has the key of a probe, and is not empty");
+	if (age_of(modified_ms) < PROBE_MS)
+		return 0;
+	return find(rec, suspect, SANGRAHA_FINDING_PROBE_LEFT, modified_ms,
+		    "a program that tried what the store can did not come to its end");
+}
+
 static int look_at_record(struct sgh_reconcile *rec, struct sgh_suspect *suspect,
 			  struct sangraha_error *err)
 {
@@ -333,6 +352,8 @@ static int look_at_record(struct sgh_reconcile *rec, struct sgh_suspect *suspect
 	sgh_record_name(suspect->key, &name);
 	if (name.kind == SGH_RECORD_FOREIGN)
 		return look_at_foreign(rec, suspect, err);
+	if (name.kind == SGH_RECORD_PROBE)
+		return look_at_probe(rec, suspect, err);
 	suspect->type = name.type[0] ? sgh_reconcile_type(rec, name.type) : NULL;
 	strcpy(suspect->id, name.id);
 	strcpy(suspect->record, name.record);

@@ -34,12 +34,12 @@ static const char *const remedies[] = {
 	[SANGRAHA_FINDING_CLAIM_UNUSED] =
 		"abort what is open of the key, remove the claim",
 	[SANGRAHA_FINDING_LETTER_DONE] = "drop the letter",
-	[SANGRAHA_FINDING_LETTER_REFUSED] = NULL,
+	[SANGRAHA_FINDING_PROBE_LEFT] = "remove the key",
 };
 
 const char *sgh_reconcile_remedy(enum sangraha_finding_kind kind)
 {
-	return remedies[kind];
+	return kind < SGH_COUNT(remedies) ? remedies[kind] : NULL;
 }
 
 /* ---- what an upload left ---- */
@@ -206,6 +206,7 @@ static int repair(struct sgh_reconcile *rec, struct sgh_suspect *suspect, bool *
 	case SANGRAHA_FINDING_OBJECT_DELETED:
 		return erase(rec, suspect, err);
 	case SANGRAHA_FINDING_OPERATION_ENDED:
+	case SANGRAHA_FINDING_PROBE_LEFT:
 		return sgh_reconcile_ask(rec, SGH_STORE_DELETE, "meta", suspect->key,
 					 err);
 	default:

@@ -74,6 +74,8 @@ static bool take_name(const char *key, struct sgh_record_name *name)
 		name->kind = SGH_RECORD_UPLOAD;
 	else if (strcmp(kind, "object") == 0)
 		name->kind = SGH_RECORD_OBJECT;
+	else if (strcmp(kind, "probe") == 0)
+		name->kind = SGH_RECORD_PROBE;
 	else
 		return false;
 	if (name->kind == SGH_RECORD_DELETED || name->kind == SGH_RECORD_OBJECT)

@@ -51,6 +51,7 @@ enum sgh_record_kind {
 	SGH_RECORD_DELETED,
 	SGH_RECORD_UPLOAD,
 	SGH_RECORD_OBJECT,
+	SGH_RECORD_PROBE, /* probe/<id>: no record, but how a store is tried (store/s3_probe.c) */
 };
 
 /* What a key tells; what it has not is "". */

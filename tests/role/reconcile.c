@@ -291,6 +291,20 @@ static void foreign_records_are_told_and_left(void **state)
 		   "record-foreign left meta/object/json/" T_ID_1 "/" T_RECORD "\n");
 }
 
+/* How a store is tried; one that was left is told after a minute. */
+static void a_probe_is_under_way(void **state)
+{
+	struct t_roles *f = *state;
+
+	memory_store_set(f->store, "meta", "probe/" T_ID_1, "");
+	is_left(f, "");
+	memory_store_age(f->store, "meta", "probe/" T_ID_1, 70000);
+	is_repaired(f, "probe-left", "meta/probe/" T_ID_1);
+	assert_int_equal(memory_store_count(f->store, "meta"), 0);
+	memory_store_set(f->store, "meta", "probe/" T_ID_1, "x");
+	is_left(f, "record-foreign left meta/probe/" T_ID_1 "\n");
+}
+
 static void a_contradiction_is_told_and_left(void **state)
 {
 	struct t_roles *f = *state;
@@ -335,6 +349,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_claim_may_be_for_a_write_to_come),
 	CASE(foreign_objects_are_told_and_left),
 	CASE(foreign_records_are_told_and_left),
+	CASE(a_probe_is_under_way),
 	CASE(a_contradiction_is_told_and_left),
 };
 

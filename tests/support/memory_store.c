@@ -660,6 +660,18 @@ void memory_store_set(struct sangraha_store *base, const char *bucket, const cha
 	sgh_bytes_unref(body);
 }
 
+void memory_store_age(struct sangraha_store *base, const char *bucket, const char *key,
+		      int64_t age_ms)
+{
+	struct memory_store *store = memory_of(base);
+	struct object *object;
+
+	pthread_mutex_lock(&store->state.lock);
+	object = find_object(find_bucket(store, bucket), key, NULL);
+	object->head.modified_ms = sgh_time_ms() - age_ms;
+	pthread_mutex_unlock(&store->state.lock);
+}
+
 void memory_store_remove(struct sangraha_store *base, const char *bucket, const char *key)
 {
 	struct memory_store *store = memory_of(base);

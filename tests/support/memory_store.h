@@ -27,6 +27,9 @@ void memory_store_set(struct sangraha_store *store, const char *bucket, const ch
 		      const char *text);
 void memory_store_remove(struct sangraha_store *store, const char *bucket,
 			 const char *key);
+/* As if it had been written so long ago. */
+void memory_store_age(struct sangraha_store *store, const char *bucket, const char *key,
+		      int64_t age_ms);
 /* How many keys a bucket has; -1 without that bucket. */
 int memory_store_count(struct sangraha_store *store, const char *bucket);
 /* The nth of its keys in their order, from 0; yours. NULL when there is none. */

@@ -39,6 +39,7 @@ static void takes_keys_apart(void **state)
 {
 	names("operation/" ID, SGH_RECORD_OPERATION, "", "");
 	names("upload/" ID, SGH_RECORD_UPLOAD, "", "");
+	names("probe/" ID, SGH_RECORD_PROBE, "", "");
 	names("deleted/pdf/" ID, SGH_RECORD_DELETED, "pdf", "");
 	names("object/pdf/" ID "/" RECORD, SGH_RECORD_OBJECT, "pdf", RECORD);
 }
