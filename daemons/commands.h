@@ -13,5 +13,6 @@ int sgh_command_stat(int argc, char **argv);
 int sgh_command_ls(int argc, char **argv);
 int sgh_command_rm(int argc, char **argv);
 int sgh_command_dlq(int argc, char **argv);
+int sgh_command_reconcile(int argc, char **argv);
 
 #endif

@@ -13,6 +13,7 @@ enum sgh_exit {
 	SGH_EXIT_UNAVAILABLE = 6, /* the server may come back; try again */
 	SGH_EXIT_DENIED = 7,      /* the token was refused */
 	SGH_EXIT_LOCAL = 8,       /* a local file cannot be read or written */
+	SGH_EXIT_FOUND = 9,       /* what reconciling found is still there */
 };
 
 #endif

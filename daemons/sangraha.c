@@ -23,6 +23,8 @@ static const struct command commands[] = {
 	{ "ls", sgh_command_ls, "list objects" },
 	{ "rm", sgh_command_rm, "delete objects for good" },
 	{ "dlq", sgh_command_dlq, "look at requests that failed, replay or drop them" },
+	{ "reconcile", sgh_command_reconcile,
+	  "compare records, objects and dead letters" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -31,10 +33,10 @@ static void usage(FILE *file)
 {
 	fprintf(file, "usage: sangraha COMMAND [OPTION]... [WHAT]...\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(file, "  %-7s %s\n", commands[i].name, commands[i].about);
+		fprintf(file, "  %-9s %s\n", commands[i].name, commands[i].about);
 	fprintf(file, "\n"
-		      "  help [COMMAND]   print this, or what the command takes\n"
-		      "  --version        print the version\n");
+		      "  help [COMMAND]     print this, or what the command takes\n"
+		      "  --version          print the version\n");
 }
 
 static const struct command *find(const char *name)

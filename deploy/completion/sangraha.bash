@@ -41,6 +41,7 @@ _sangraha_value() {
 	*--output | get-o | *-file | *--config | *--data-dir) _sangraha_files "$3" ;;
 	*--log-level) _sangraha_words 'error warn info debug' "$3" ;;
 	*--filename | *--meta | *--idempotency-key | *--jobs | *--range | *--limit | *--url) ;;
+	*--min-age | *--wait | *--longest | *--within | *--from | reconcile-[awltf]) ;;
 	*--api-token | *--timeout | put-[nmkju] | get-[rju] | stat-[ju] | ls-[nu] | rm-[ju]) ;;
 	*) return 1 ;;
 	esac
@@ -48,7 +49,7 @@ _sangraha_value() {
 
 _sangraha() {
 	local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-} at=$COMP_CWORD i
-	local commands='serve put get stat ls rm help'
+	local commands='serve put get stat ls rm reconcile help'
 
 	COMPREPLY=()
 	if ((COMP_CWORD <= 1)); then

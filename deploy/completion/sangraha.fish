@@ -8,11 +8,11 @@ function __sangraha_references
     and sangraha ls -q --limit 50 --timeout 2 2>/dev/null
 end
 
-function __sangraha_serve
-    sangraha serve --help 2>/dev/null | string match -ra -- '--[a-z][a-z-]*' | sort -u
+function __sangraha_settings
+    sangraha $argv[1] --help 2>/dev/null | string match -ra -- '--[a-z][a-z-]*' | sort -u
 end
 
-set -l commands serve put get stat ls rm help
+set -l commands serve put get stat ls rm reconcile help
 set -l clients put get stat ls rm
 set -l types 'json image pdf'
 set -l media 'application/json application/pdf image/gif image/jpeg image/png image/webp'
@@ -24,10 +24,12 @@ complete -c sangraha -n "not __fish_seen_subcommand_from $commands" -a get -d 'F
 complete -c sangraha -n "not __fish_seen_subcommand_from $commands" -a stat -d 'Tell what is known about objects'
 complete -c sangraha -n "not __fish_seen_subcommand_from $commands" -a ls -d 'List objects'
 complete -c sangraha -n "not __fish_seen_subcommand_from $commands" -a rm -d 'Delete objects for good'
+complete -c sangraha -n "not __fish_seen_subcommand_from $commands" -a reconcile -d 'Compare records, objects and dead letters'
 complete -c sangraha -n "not __fish_seen_subcommand_from $commands" -a help -d 'List the commands, or what one takes'
 complete -c sangraha -n "not __fish_seen_subcommand_from $commands" -l version -d 'Print the version'
 complete -c sangraha -n '__fish_seen_subcommand_from help' -a "$commands"
-complete -c sangraha -n '__fish_seen_subcommand_from serve' -F -a '(__sangraha_serve)'
+complete -c sangraha -n '__fish_seen_subcommand_from serve' -F -a '(__sangraha_settings serve)'
+complete -c sangraha -n '__fish_seen_subcommand_from reconcile' -F -a '(__sangraha_settings reconcile)'
 
 complete -c sangraha -n "__fish_seen_subcommand_from $clients" -l json -d 'Print JSON, one object a line'
 complete -c sangraha -n "__fish_seen_subcommand_from $clients" -s u -l url -x -d 'The server'
