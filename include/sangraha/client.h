@@ -464,6 +464,12 @@ int sangraha_upload_cancel(struct sangraha_upload *upload, sangraha_done_fn *don
 int64_t sangraha_upload_idle_ms(const struct sangraha_upload *upload);
 
 /*
+ * How many bytes of memory wait for more of the body, and hold up those of others
+ * meanwhile. For the thread that writes. Since: 0.1
+ */
+size_t sangraha_upload_memory(const struct sangraha_upload *upload);
+
+/*
  * Give up; what was stored of it is removed in the background. NULL is accepted.
  * Since: 0.1
  */

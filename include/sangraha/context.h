@@ -104,6 +104,14 @@ size_t sangraha_log_json(const struct sangraha_log_event *event, char *line, siz
 int sangraha_context_metrics(struct sangraha_context *context, char **ret_text,
 			     struct sangraha_error *err);
 
+/*
+ * For how many milliseconds somebody has been waiting for memory, of the context's limit:
+ * who waits longest, and in *ret_size, which may be NULL, for how many bytes. 0: nobody
+ * does. A reason to end those who hold memory and do not move. From any thread. Since: 0.1
+ */
+int64_t sangraha_context_memory_waited_ms(struct sangraha_context *context,
+					  size_t *ret_size);
+
 /* Release memory that the library handed out; NULL is accepted. Since: 0.1 */
 void sangraha_free(void *memory);
 

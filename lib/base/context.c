@@ -77,6 +77,17 @@ int sangraha_context_metrics(struct sangraha_context *context, char **ret_text,
 	return 0;
 }
 
+int64_t sangraha_context_memory_waited_ms(struct sangraha_context *context,
+					  size_t *ret_size)
+{
+	size_t size = 0;
+	int64_t waited = context ? sgh_budget_waited_ms(context->budget, &size) : 0;
+
+	if (ret_size)
+		*ret_size = size;
+	return waited;
+}
+
 void sangraha_free(void *memory)
 {
 	free(memory);

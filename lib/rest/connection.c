@@ -12,6 +12,8 @@
 
 /* MHD closes without a word; the watch, which has one, is to come first. */
 #define MARGIN_S 2
+/* How often the watch looks while somebody waits for memory. */
+#define SHORT_MS 250
 
 static int64_t window_ms(const struct sangraha_rest *rest)
 {
@@ -90,6 +92,11 @@ bool sgh_connection_phase(struct sgh_connection *connection, enum sgh_phase phas
 		connection->watch.byte_ms = connection->watch.since_ms;
 		connection->watch.window_bytes = 0;
 		connection->watch.begun = false;
+		connection->watch.reading = false;
+		sgh_pace_begin(&connection->watch.pace, connection->watch.since_ms,
+			       connection->watch.bytes);
+		if (phase == SGH_PHASE_HEADER || phase == SGH_PHASE_ANSWER)
+			connection->watch.holds = 0;
 		/* Between two requests MHD's own time-out comes first. */
 		connection->watch.limit_ms =
 			phase == SGH_PHASE_LINGER
@@ -170,12 +177,22 @@ bool sgh_connection_refuses(const struct sgh_connection *connection, bool *probe
 	return false;
 }
 
+void sgh_connection_holds(struct sgh_connection *connection, size_t bytes)
+{
+	if (!connection)
+		return;
+	pthread_mutex_lock(&connection->watch.lock);
+	connection->watch.holds = bytes;
+	pthread_mutex_unlock(&connection->watch.lock);
+}
+
 void sgh_connection_bytes(struct sgh_connection *connection, size_t length)
 {
 	if (!connection)
 		return;
 	pthread_mutex_lock(&connection->watch.lock);
 	connection->watch.window_bytes += length;
+	connection->watch.bytes += length;
 	connection->watch.byte_ms = sgh_now_ms();
 	pthread_mutex_unlock(&connection->watch.lock);
 }
@@ -247,7 +264,53 @@ static void give_up_locked(struct sgh_connection *connection, unsigned http,
 	shutdown(connection->fd, SHUT_RD);
 }
 
-static void look_locked(struct sgh_connection *connection, int64_t now)
+/* Bytes that we have not read yet are not the client's fault. */
+static bool holds_up_by_body(struct sgh_connection *connection, int64_t now,
+			     const struct sgh_shortage *shortage)
+{
+	int there = 0;
+
+	if (ioctl(connection->fd, FIONREAD, &there) || there)
+		return false;
+	sgh_pace_count(&connection->watch.pace, now, connection->watch.bytes);
+	return sgh_pace_is_behind(&connection->watch.pace, shortage,
+				  connection->watch.holds);
+}
+
+/*
+ * The client does not read what was sent: at the pace of memory that others wait for, or
+ * at any pace to speak of. As long as we have nothing to send it is not measured.
+ */
+static bool reads_too_slowly(struct sgh_connection *connection, int64_t now,
+			     const struct sgh_shortage *shortage)
+{
+	int64_t limit = connection->rest->idle_timeout_ms;
+	uint64_t count = 0;
+	bool waits = false;
+
+	if (!sgh_pace_acknowledged(connection->fd, &count, &waits))
+		return false;
+	if (!waits || !connection->watch.reading) {
+		connection->watch.reading = waits;
+		connection->watch.window_ms = now;
+		connection->watch.window_bytes = count;
+		sgh_pace_begin(&connection->watch.pace, now, count);
+		return false;
+	}
+	sgh_pace_count(&connection->watch.pace, now, count);
+	if (now - connection->watch.window_ms >= limit) {
+		if (count - connection->watch.window_bytes <
+		    (uint64_t)(SGH_PACE_LEAST * limit / 1000))
+			return true;
+		connection->watch.window_ms = now;
+		connection->watch.window_bytes = count;
+	}
+	return sgh_pace_is_behind(&connection->watch.pace, shortage,
+				  connection->watch.holds);
+}
+
+static void look_locked(struct sgh_connection *connection, int64_t now,
+			const struct sgh_shortage *shortage)
 {
 	if ((connection->watch.phase == SGH_PHASE_HEADER ||
 	     connection->watch.phase == SGH_PHASE_LINGER) &&
@@ -257,6 +320,15 @@ static void look_locked(struct sgh_connection *connection, int64_t now)
 	} else if (connection->watch.phase == SGH_PHASE_BODY &&
 		   body_too_slow(connection, now)) {
 		give_up_locked(connection, 408, "The body arrived too slowly", "timeout");
+	} else if (connection->watch.phase == SGH_PHASE_BODY &&
+		   holds_up_by_body(connection, now, shortage)) {
+		give_up_locked(connection, 408,
+			       "The body arrived too slowly while others wait for memory",
+			       "timeout");
+	} else if (connection->watch.phase == SGH_PHASE_ANSWER &&
+		   reads_too_slowly(connection, now, shortage)) {
+		connection->watch.phase = SGH_PHASE_GIVEN_UP;
+		shutdown(connection->fd, SHUT_RDWR);
 	} else if (connection->watch.phase == SGH_PHASE_HEADER ||
 		   connection->watch.phase == SGH_PHASE_BODY ||
 		   connection->watch.phase == SGH_PHASE_LINGER) {
@@ -267,6 +339,9 @@ static void look_locked(struct sgh_connection *connection, int64_t now)
 void sgh_connection_watch(struct sangraha_rest *rest)
 {
 	int64_t now = sgh_now_ms();
+	size_t size = 0;
+	int64_t waited = sangraha_context_memory_waited_ms(rest->context, &size);
+	struct sgh_shortage shortage = sgh_pace_shortage(waited, size);
 
 	pthread_mutex_lock(&rest->state.lock);
 	sgh_list_for_each (link, &rest->state.connections) {
@@ -274,7 +349,7 @@ void sgh_connection_watch(struct sangraha_rest *rest)
 			sgh_list_entry(link, struct sgh_connection, link);
 
 		pthread_mutex_lock(&connection->watch.lock);
-		look_locked(connection, now);
+		look_locked(connection, now, &shortage);
 		pthread_mutex_unlock(&connection->watch.lock);
 	}
 	pthread_mutex_unlock(&rest->state.lock);
@@ -326,5 +401,9 @@ int sgh_connection_watch_interval(const struct sangraha_rest *rest)
 {
 	int64_t interval = window_ms(rest) / 10;
 
+	/* While memory is short it matters how soon somebody is found to hold it. */
+	if (interval > SHORT_MS &&
+	    sangraha_context_memory_waited_ms(rest->context, NULL) > 0)
+		interval = SHORT_MS;
 	return interval < 20 ? 20 : (int)interval;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rest/pace.h"
 #include "rest/server.h"
 
 /* What a connection is doing, as the watch over slow clients sees it. */
@@ -31,11 +32,15 @@ struct sgh_connection {
 		pthread_mutex_t lock;
 		enum sgh_phase phase;
 		bool begun;        /* of a header: its first line was read */
+		bool reading;      /* of an answer: the client has it to read */
 		int64_t since_ms;  /* of the phase */
 		int64_t limit_ms;  /* of the phase, from since_ms */
 		int64_t window_ms; /* the start of the window below */
 		uint64_t window_bytes;
 		int64_t byte_ms; /* when the last one arrived */
+		uint64_t bytes;  /* of bodies, in all */
+		size_t holds; /* bytes of memory that its client's pace decides about */
+		struct sgh_pace pace;
 		char correlation_id[129];
 	} watch;
 };
@@ -69,6 +74,11 @@ bool sgh_connection_lacks(const struct sgh_connection *connection, uint64_t miss
  * nothing to the latter and which the former's kernel refuses.
  */
 bool sgh_connection_refuses(const struct sgh_connection *connection, bool *probed);
+/*
+ * So much memory waits for the client: for more of a body, or until an answer was read. It
+ * ends with the phase.
+ */
+void sgh_connection_holds(struct sgh_connection *connection, size_t bytes);
 /* Bytes of a body arrived. */
 void sgh_connection_bytes(struct sgh_connection *connection, size_t length);
 

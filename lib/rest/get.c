@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "rest/answer.h"
 #include "rest/client.h"
 #include "rest/conditions.h"
@@ -15,6 +16,8 @@
 
 /* MHD's buffer for a body that comes in pieces, one for each answer. */
 #define BLOCK (32 << 10)
+/* What is read ahead of a large object, at most. */
+#define AHEAD (256 << 10)
 
 enum sgh_step sgh_get_start(struct sgh_web_request *request)
 {
@@ -84,8 +87,10 @@ static struct MHD_Response *from_result(struct sgh_web_request *request,
 	response = MHD_create_response_from_buffer_with_free_callback_cls(
 		(size_t)part->length, data ? data + part->first : NULL, free_result,
 		result);
-	if (response)
-		request->async.result = NULL;
+	if (!response)
+		return NULL;
+	request->async.result = NULL;
+	sgh_connection_holds(request->connection, length);
 	return response;
 }
 
@@ -145,6 +150,7 @@ static struct MHD_Response *from_store(struct sgh_web_request *request,
 	request->waits = status == 0;
 	if (status <= 0)
 		return NULL;
+	sgh_connection_holds(request->connection, sgh_min(part->length, AHEAD));
 	return MHD_create_response_from_callback(part->length, BLOCK, next_bytes, request,
 						 NULL);
 }

@@ -96,6 +96,7 @@ int sgh_put_write(struct sgh_web_request *request, const char *data, size_t leng
 	struct sgh_put *put = request->put;
 	int status = sangraha_upload_write(put->upload, data, length, ret_taken, &err);
 
+	sgh_connection_holds(request->connection, sangraha_upload_memory(put->upload));
 	if (status == 0)
 		return 0;
 	sgh_problem_set_verdict(&request->problem, sangraha_upload_verdict(put->upload));

@@ -367,6 +367,11 @@ int sangraha_upload_cancel(struct sangraha_upload *upload, sangraha_done_fn *don
 	return 0;
 }
 
+size_t sangraha_upload_memory(const struct sangraha_upload *upload)
+{
+	return upload && upload->body ? upload->body->capacity : 0;
+}
+
 int64_t sangraha_upload_idle_ms(const struct sangraha_upload *upload)
 {
 	const struct sangraha_client *client = upload ? upload->client : NULL;

@@ -804,6 +804,11 @@ int64_t sangraha_result_until_ms(const struct sangraha_result *result)
 	return result->answer.until_ms;
 }
 
+size_t sangraha_upload_memory(const struct sangraha_upload *upload)
+{
+	return upload->length;
+}
+
 const char *sangraha_upload_id(const struct sangraha_upload *upload)
 {
 	return FAKE_UPLOAD_ID;
