@@ -27,6 +27,8 @@ _sangraha_options() {
 	stat) echo "--jobs $server" ;;
 	ls) echo "--type --limit --quiet $server" ;;
 	rm) echo "--ignore-missing --jobs --verbose $server" ;;
+	dlq) echo "--help" ;;
+	dlq\ *) echo "$(sangraha dlq "${1#dlq }" --help 2>/dev/null | grep -oE -- '^ +(-[a-z], )?--[a-z][a-z-]*|, --[a-z-]+-file' | grep -oE -- '--[a-z-]+' | sort -u)" ;;
 	*) echo "$(sangraha "$1" --help 2>/dev/null | grep -oE -- '--[a-z][a-z-]*' | sort -u) --help" ;;
 	esac
 }
@@ -35,6 +37,10 @@ _sangraha_options() {
 _sangraha_value() {
 	case $2$1 in
 	*--type | put-t | ls-t) _sangraha_words 'json image pdf' "$3" ;;
+	dlq*--queue | dlq*-q) _sangraha_words 'write read' "$3" ;;
+	dlq*--body | dlq*-b) _sangraha_files "$3" ;;
+	dlq*--queue-type) _sangraha_words 'quorum classic' "$3" ;;
+	dlq*--within | dlq*-[ntw]) ;;
 	*--content-type | put-c)
 		_sangraha_words 'application/json application/pdf image/gif image/jpeg image/png image/webp' "$3"
 		;;
@@ -49,12 +55,19 @@ _sangraha_value() {
 
 _sangraha() {
 	local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-} at=$COMP_CWORD i
-	local commands='serve put get stat ls rm reconcile help'
+	local commands='serve put get stat ls rm dlq reconcile help' letters='ls show replay drop'
 
 	COMPREPLY=()
 	if ((COMP_CWORD <= 1)); then
 		_sangraha_words "$commands --help --version" "$current"
 		return 0
+	fi
+	if [[ $command == dlq ]]; then
+		if ((COMP_CWORD == 2)); then
+			_sangraha_words "$letters --help" "$current"
+			return 0
+		fi
+		command+=" ${COMP_WORDS[2]}"
 	fi
 	# bash makes three words of --type=json.
 	if [[ $current == '=' ]]; then

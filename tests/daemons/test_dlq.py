@@ -4,6 +4,7 @@
 import datetime
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -12,11 +13,13 @@ import uuid
 
 import pika
 import pytest
-from harness import PASSED_ON, Daemon, Rest, program, wait_for
+from harness import PASSED_ON, ROOT, Daemon, Rest, program, wait_for
 
 WRITES = "object_write_queue"
 DEAD = f"{WRITES}.dlq"
 DEAD_QUEUE, WAITING_QUEUES = 3, "1, 5, 6, 7, 8, 9"  # numbers in the local queue's database
+
+COMMANDS = ("ls", "show", "replay", "drop")
 
 pytestmark = pytest.mark.skipif(not program("serve").exists(), reason="not built: sangraha")
 
@@ -310,6 +313,61 @@ def test_usage(arguments):
     _, err = Dlq()(*arguments, status=2)
     assert "sangraha dlq" in err
     assert "usage" in Dlq()("--help")[0]
+
+
+# What people are told
+
+COMPLETION = ROOT / "deploy" / "completion"
+
+
+def options_of(command):
+    """What --help tells of, without the daemons' settings: long options, and letters."""
+    told = Dlq()(command, "--help")[0]
+    assert told.startswith(f"usage: sangraha dlq {command} [OPTION]...")
+    return (
+        set(re.findall(r"^  (?:-\w, |    )--([a-z-]+)", told, re.MULTILINE)),
+        set(re.findall(r"^  -(\w), ", told, re.MULTILINE)),
+    )
+
+
+def complete(*words):
+    """What bash offers for the last word."""
+    script = f"""
+        source {COMPLETION / "sangraha.bash"}
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _sangraha
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script, "bash", "sangraha", *words],
+        env={"PATH": f"{program('serve').parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_told_and_completed(command):
+    manual = (ROOT / "docs" / "man" / "sangraha.1").read_text()
+    told, letters = options_of(command)
+    for name in told - {"help"}:
+        assert f"Fl -{name}" in manual, name
+        for shell in ("_sangraha", "sangraha.fish"):
+            assert re.search(rf"--{name}\b|-l {name}\b", (COMPLETION / shell).read_text()), (shell, name)
+    for letter in letters - {"h"}:
+        assert f".It Fl {letter} ," in manual, letter
+    offered = complete("dlq", command, "--")
+    assert {f"--{name}" for name in told} <= set(offered)
+    assert {"--queue-url", "--queue-url-file", "--data-dir", "--config"} <= set(offered)
+
+
+def test_commands_are_completed():
+    assert complete("dlq", "") == [*COMMANDS, "--help"]
+    assert complete("dlq", "ls", "--queue", "") == ["write", "read"]
 
 
 # In a folder
