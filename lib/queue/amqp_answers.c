@@ -294,6 +294,7 @@ void sgh_amqp_publisher_blocked(struct sgh_amqp_conn *conn, const char *reason)
 	if (!set_blocked(sgh_amqp_publisher_of(conn), reason))
 		return;
 	sgh_amqp_expect_reading(conn, reason == NULL);
+	sgh_metric_set(conn->gauge, reason ? 2 : 0);
 	if (reason)
 		sgh_log(context, SANGRAHA_LOG_WARN, "queue", "blocked",
 			"the broker blocks publishers: %s", reason);
