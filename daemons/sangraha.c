@@ -33,10 +33,10 @@ static void usage(FILE *file)
 {
 	fprintf(file, "usage: sangraha COMMAND [OPTION]... [WHAT]...\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(file, "  %-9s %s\n", commands[i].name, commands[i].about);
+		fprintf(file, "  %-10s %s\n", commands[i].name, commands[i].about);
 	fprintf(file, "\n"
-		      "  help [COMMAND]     print this, or what the command takes\n"
-		      "  --version          print the version\n");
+		      "  help [COMMAND]      print this, or what the command takes\n"
+		      "  --version           print the version\n");
 }
 
 static const struct command *find(const char *name)

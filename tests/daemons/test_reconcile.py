@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`sangraha reconcile`: what does not belong together is told, and taken away on request; nothing that lives is."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -10,7 +11,9 @@ import threading
 import time
 import uuid
 
+import pika
 import pytest
+import requests
 from harness import PASSED_ON, Daemon, Rest, program, wait_for
 from large import Document, left_of
 from ledger import Client, Ledger
@@ -96,6 +99,19 @@ class Planted:
             assert self.rest.get(reference).status_code == 200
 
 
+def delete(planted, reference):
+    """A request that nobody answers."""
+    with contextlib.suppress(requests.RequestException):
+        planted.rest.delete(reference)
+
+
+def died(daemon, seconds=20):
+    try:
+        return daemon.process.wait(seconds) == -9
+    except subprocess.TimeoutExpired:
+        return False
+
+
 @pytest.fixture
 def planted(empty_stack):
     return Planted(empty_stack)
@@ -144,15 +160,30 @@ def test_what_is_young_is_let_be(planted):
     assert "nothing found" in planted.run()[0]
 
 
-def test_a_delete_that_died(planted):
-    """As one leaves it whose receiver died between tombstone and removal, and whose message was lost."""
-    key = f"deleted/{planted.small}"
-    later = int((time.time() + 86400) * 1000)
-    planted.record(key, operation_id=str(uuid.uuid4()), created_ms=1, expires_ms=later)
+def test_a_delete_that_died(planted, tmp_path):
+    """Its receiver dies between tombstone and removal, its requester too, and its message is lost."""
+    point = tmp_path / "delete.tombstone-written"
+    point.write_text("kill")
+    victim, _, orchestrator = planted.stack.daemons
+    victim.terminate()
+    victim = planted.stack.start("receiver", fail_points=tmp_path)
+    asked = threading.Thread(target=delete, args=(planted, planted.small))
+    asked.start()
+    try:
+        if not died(victim):
+            pytest.skip("built without fail-points")
+    finally:
+        orchestrator.kill()
+        asked.join()
+    with planted.stack.pika() as channel:
+        wait_for(lambda: channel.queue_purge("object_write_queue").method.message_count)
     assert planted.run.found("--repair")[0] == [("object-deleted", "did", planted.small)]
     assert planted.run.found("--repair")[0] == []
-    assert planted.rest.get(planted.small).status_code == 404
-    assert f"meta/{key}" in left_of(planted.stack)
+    planted.stack.start("receiver")
+    rest = Rest(planted.stack.start("orchestrator").url)
+    assert rest.get(planted.small).status_code == 404
+    assert rest.get(planted.large).status_code == 200
+    assert f"meta/deleted/{planted.small}" in left_of(planted.stack)
 
 
 def test_a_repair_that_is_killed_is_finished_by_the_receivers(planted, tmp_path):
@@ -244,7 +275,6 @@ def test_it_stops_and_goes_on(planted):
 
 def test_dead_letters(planted):
     reference, made = planted.small, str(uuid.uuid4())
-    import pika  # the requester's own client
 
     def bury(headers, body, **more):
         with planted.stack.pika() as channel:
