@@ -2,6 +2,8 @@
 #include "http/transfer.h"
 
 #include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -9,6 +11,10 @@
 #define HEADER_BYTES_MAX (64 << 10)
 /* Servers that know nothing of 100-continue are not waited for longer. */
 #define CONTINUE_MS 300L
+/* Bytes that are not acknowledged for so long end their connection. */
+#define UNHEARD_MS 20000
+/* What was idle for longer is not used again: nobody knows what became of it. */
+#define KEPT_SECONDS 30L
 
 /* End the transfer from inside a callback. */
 static size_t refuse(struct sgh_transfer *transfer, int status, const char *why)
@@ -220,12 +226,22 @@ static size_t on_pull(char *data, size_t size, size_t count, void *arg)
 	return (size_t)n;
 }
 
-/* As curl would make it, but not inherited by programs that are started meanwhile. */
+/*
+ * As curl would make it, but not inherited by programs that are started meanwhile; and a
+ * host that is gone, or has forgotten the connection and does not say so, is not waited for.
+ */
 static curl_socket_t on_socket(void *arg, curlsocktype purpose,
 			       struct curl_sockaddr *address)
 {
-	return socket(address->family, address->socktype | SOCK_CLOEXEC,
-		      address->protocol);
+	const unsigned unheard_ms = UNHEARD_MS;
+	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+			address->protocol);
+
+	/* Without it keep-alive and the idle time-out take longer. */
+	if (fd >= 0)
+		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unheard_ms,
+			   sizeof(unheard_ms));
+	return fd;
 }
 
 bool sgh_transfer_init(struct sgh_transfer *transfer, struct sgh_http *http,
@@ -252,6 +268,7 @@ bool sgh_transfer_init(struct sgh_transfer *transfer, struct sgh_http *http,
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 10L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
+	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEPT_SECONDS);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 64L << 10);
 	/* A resolver that hangs must not hold up the thread when its request times out. */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);

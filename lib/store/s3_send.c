@@ -94,6 +94,8 @@ int sgh_s3_send_to(struct sgh_s3_op *self, struct sgh_s3_endpoint *endpoint,
 		return rc;
 	sgh_s3_note_sent(self);
 	self->http.urgent = self->probe;
+	/* Kept connections may all be dead without knowing it. */
+	self->http.once |= self->probe;
 	if (!self->probe)
 		limit_try(self);
 	rc = submit_request(self, err);

@@ -173,6 +173,20 @@ static void let_resolver_go_on(void)
 	t_wait(resolving() == 0);
 }
 
+static void a_handshake_that_hangs_ends(void **state)
+{
+	PEER({ .deaf = true });
+	struct call call = make("GET", t_peer_url(f.peer));
+	int64_t start = sgh_now_ms();
+
+	snprintf(call.url, sizeof(call.url), "https%s/",
+		 t_peer_url(f.peer) + strlen("http"));
+	t_fails(SANGRAHA_E_UNAVAILABLE, run(&call));
+	assert_true(call.request.unsent);
+	assert_true(sgh_now_ms() - start < 10000);
+	fini(&call);
+}
+
 static void a_resolver_that_hangs_holds_up_nobody(void **state)
 {
 	int64_t start = sgh_now_ms();
@@ -754,6 +768,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(waiting_for_a_connection_ends_at_the_deadline),
 	CASE(what_is_urgent_waits_for_nobody),
 	CASE(requests_are_bounded),
+	CASE(a_handshake_that_hangs_ends),
 	CASE(a_resolver_that_hangs_holds_up_nobody),
 	CASE(the_end_waits_for_what_is_in_flight),
 	CASE(too_many_headers_are_refused),

@@ -281,15 +281,26 @@ static void refusals_open_nothing(void **state)
 	}
 }
 
+static bool was_asked_for_a_bucket(struct t_peer *peer)
+{
+	for (unsigned i = 0; i < t_peer_requests(peer) && i < 16; i++)
+		if (strstr(t_peer_request(peer, i), BUCKET))
+			return true;
+	return false;
+}
+
 static void one_object_that_cannot_be_read_stops_nothing(void **state)
 {
 	PEER({ .match = "GET", .bytes = BAD }, { .bytes = OK });
 	open_store();
+	/* The second one finds it doubted. */
+	t_fails(SANGRAHA_E_UNAVAILABLE, get(0));
+	t_fails(SANGRAHA_E_UNAVAILABLE, get(0));
+	t_wait(was_asked_for_a_bucket(f.peers[0]));
 	for (unsigned i = 0; i < 20; i++)
 		t_fails(SANGRAHA_E_UNAVAILABLE, get(0));
 	assert_int_equal(sgh_store_writes_down_ms(f.store), 0);
 	t_ok(put(0));
-	t_wait(strstr(t_peer_request(f.peers[0], 1), BUCKET));
 }
 
 /* ---- all of it is away ---- */
