@@ -2,10 +2,12 @@
 """Processes killed, servers away and back: what was asked for is still answered."""
 
 import signal
+import socket
 import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import requests
 from harness import Rest, refused, wait_for
@@ -82,6 +84,28 @@ def test_a_request_waits_for_a_receiver(own_stack):
         own_stack.start("receiver", **HEARTBEAT)
         answer = waiting.result(timeout=30)
     assert answer.status_code == 201, answer.text
+    assert rest.content(answer.json()["reference"]) == b'{"patient":true}'
+
+
+def test_a_stopped_receiver_holds_nobody_up(own_stack):
+    """What it has in hand is sent again to another one, and has one effect when it goes on."""
+    stopped = own_stack.start("receiver", prefetch=1, **HEARTBEAT)
+    own_stack.start("getter", **HEARTBEAT)
+    rest = Rest(own_stack.start("orchestrator", request_timeout=12, **HEARTBEAT).url)
+    stopped.process.send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(rest.post, b'{"patient":true}')
+        wait_for(lambda: taken_messages(own_stack) == 1)
+        own_stack.start("receiver", **HEARTBEAT)
+        answer = waiting.result(timeout=30)
+    assert answer.status_code == 201, answer.text
+    assert answer.elapsed.total_seconds() < 12
+    assert taken_messages(own_stack) == 1
+    stopped.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: messages(own_stack, "messages") == 0)
+    assert [each["reference"] for each in rest.list(type="json").json()["objects"]] == [
+        answer.json()["reference"]
+    ]
     assert rest.content(answer.json()["reference"]) == b'{"patient":true}'
 
 
@@ -207,6 +231,20 @@ def test_the_broker_comes_later(own_stack, own_broker):
     rest = Rest(daemons[-1].url)
     wait_for(lambda: rest.post(b"{}").status_code == 201)
     assert time.monotonic() - back < 2
+
+
+def test_a_silent_broker_in_the_list_costs_nothing(own_stack):
+    """It accepts connections and says nothing, and stands first."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        name = f"127.0.0.1:{silent.getsockname()[1]}"
+        rest = all_three(own_stack, queue_url=f"amqp://guest:secret@{name},{own_stack.broker_url}")
+        assert rest.content(rest.store(b"{}")["reference"]) == b"{}"
+        metrics = rest.call("GET", "/metrics").text
+    state = 'sangraha_breaker_state{dependency="broker"'
+    assert f'{state},endpoint="{name}"}} 2\n' in metrics
+    assert f'{state},endpoint="{urlsplit(own_stack.broker_url).netloc.split("@")[-1]}"}} 0\n' in metrics
+    assert f"{state}}} 0\n" in metrics
+    assert "secret" not in metrics
 
 
 def test_the_broker_restarts_under_load(own_stack, own_broker):
