@@ -11,8 +11,9 @@
 
 #define LIST_LIMIT 1000
 /* With places: of each kind but uploads, in one sweep. */
-#define PAGES 10
-#define READS 1000
+#define PAGES    10
+#define READS    1000
+#define AGAIN_MS 3600000
 /* Not longer than a service asks whether the store serves: an end waits for it. */
 #define STORE_MS 10000
 
@@ -264,8 +265,8 @@ static bool is_due(const struct sgh_sweep *sweep, const struct sgh_store_key *ke
 
 	if (!place || !key->modified_ms)
 		return true;
-	return key->modified_ms > place->seen_ms &&
-	       key->modified_ms <= sgh_time_ms() - place->kept_ms;
+	return key->modified_ms > (place->again ? place->seen_ms : place->read_ms) &&
+	       key->modified_ms <= sgh_time_ms() - sweep->grace_ms - place->kept_ms;
 }
 
 /* Have the next key of this kind in hand; false when no more were listed. */
@@ -281,16 +282,36 @@ static bool take_key(struct sgh_sweep *sweep)
 	return false;
 }
 
-/* A round is over: what it left is not looked at again, unless that may end. */
-static void end_round(struct sgh_sweep_place *place)
+/* What the round under way, if there is one, has to read. */
+static void begin_round(struct sgh_sweep_place *place)
 {
-	int64_t seen = place->begun_ms - place->kept_ms;
+	place->begun_ms = sgh_time_ms();
+	place->again = place->begun_ms >= place->again_ms;
+	place->left_ms = 0;
+	place->failed = false;
+}
 
+/*
+ * A round is over. What it left is read once more after a while if it may end, and not at
+ * all if it does not: claims of days must not be read every minute.
+ */
+static void end_round(const struct sgh_sweep *sweep, struct sgh_sweep_place *place)
+{
+	int64_t read = place->begun_ms - sweep->grace_ms - place->kept_ms;
+	int64_t seen = read;
+
+	place->after[0] = '\0';
+	if (place->failed)
+		return;
+	place->read_ms = read;
+	if (!place->again)
+		return;
 	if (place->left_ms && place->left_ms <= seen)
 		seen = place->left_ms - 1;
-	if (!place->failed && seen > place->seen_ms)
+	if (seen > place->seen_ms)
 		place->seen_ms = seen;
-	place->after[0] = '\0';
+	place->again_ms =
+		sgh_time_ms() + (int64_t)sgh_min(AGAIN_MS, (size_t)place->kept_ms / 24);
 }
 
 static void next_kind(struct sgh_sweep *sweep)
@@ -304,13 +325,12 @@ static void next_kind(struct sgh_sweep *sweep)
 	sweep->after[0] = '\0';
 	sweep->pages = 0;
 	sweep->reads = 0;
+	sweep->kind_cleared = sweep->cleared;
 	place = place_of(sweep);
 	if (place && place->after[0]) {
 		strcpy(sweep->after, place->after);
 	} else if (place) {
-		place->begun_ms = sgh_time_ms();
-		place->left_ms = 0;
-		place->failed = false;
+		begin_round(place);
 	}
 	list(sweep);
 }
@@ -327,11 +347,11 @@ static void end_page(struct sgh_sweep *sweep, size_t done)
 			 page->keys[done - 1].key);
 	if (all && (!page->more || !done)) {
 		if (place)
-			end_round(place);
+			end_round(sweep, place);
 		next_kind(sweep);
 	} else if (place && (!all || sweep->pages == PAGES)) {
 		strcpy(place->after, sweep->after);
-		sweep->more |= sweep->reads == READS;
+		sweep->more |= sweep->cleared - sweep->kind_cleared >= READS / 2;
 		next_kind(sweep);
 	} else {
 		list(sweep);

@@ -26,10 +26,13 @@ struct sgh_sweep_place {
 
 	char after[SGH_SWEEP_KEY_SIZE]; /* where to go on; "": a round begins */
 	int64_t begun_ms;               /* Unix: the round under way */
-	int64_t left_ms; /* of what it saw and must see again, the oldest; 0: none */
-	bool failed;     /* something could not be read */
-	/* What is older was seen in an earlier round, and does not end by itself. */
-	int64_t seen_ms;
+	bool again;                     /* it reads once more what earlier ones left, */
+	int64_t left_ms; /* and of that and the rest this is the oldest that it left; 0: none */
+	bool failed; /* something could not be read */
+	/* What is older was read in an earlier round: it ends later, or not by itself. */
+	int64_t read_ms;
+	int64_t seen_ms;  /* what is older than this does not end by itself */
+	int64_t again_ms; /* Unix: when what ends later is read once more */
 };
 
 /*
@@ -65,6 +68,7 @@ struct sgh_sweep {
 	size_t next;    /* of the keys that were listed */
 	unsigned pages; /* of this kind, in this sweep */
 	unsigned reads;
+	unsigned kind_cleared; /* how many had ended before this kind */
 	char after[SGH_SWEEP_KEY_SIZE];
 	const struct sgh_store_key *key; /* which is in hand, */
 	struct sgh_record_name name;     /* and what it tells */

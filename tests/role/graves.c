@@ -457,6 +457,29 @@ static void what_ends_later_is_read_again(void **state)
 	sangraha_types_unref(pace.types);
 }
 
+/* Of claims that stand for days there may be many. */
+static void what_ends_later_is_not_read_all_the_time(void **state)
+{
+	struct t_roles *f = *state;
+	struct paced pace;
+	char key[SGH_RECORD_KEY_SIZE];
+
+	paced(&pace, f);
+	pace.places[SGH_SWEEP_FAILURES].kept_ms = 24 * 60000;
+	fails(f, t_id(1), sgh_time_ms() + DAY);
+	sgh_record_key_operation(key, t_id(1));
+	memory_store_age(f->store, "meta", key, 48 * 60000);
+	paced_sweep(&pace);
+	assert_int_equal(script_count(f->script, "get meta/operation"), 1);
+	paced_sweep(&pace);
+	assert_int_equal(script_count(f->script, "get meta/operation"), 0);
+	/* Its minute is over. */
+	pace.places[SGH_SWEEP_FAILURES].again_ms -= 60000;
+	paced_sweep(&pace);
+	assert_int_equal(script_count(f->script, "get meta/operation"), 1);
+	sangraha_types_unref(pace.types);
+}
+
 static void a_receiver_does_it_by_itself(void **state)
 {
 	struct sangraha_receiver_options options = {
@@ -494,6 +517,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(what_is_young_is_not_read),
 	CASE(what_stays_is_read_once),
 	CASE(what_ends_later_is_read_again),
+	CASE(what_ends_later_is_not_read_all_the_time),
 	CASE(a_receiver_does_it_by_itself),
 };
 
