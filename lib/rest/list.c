@@ -98,6 +98,7 @@ void sgh_list_finish(struct sgh_web_request *request, struct sangraha_result *re
 		sgh_buf_json(&buf, next);
 	}
 	sgh_buf_putc(&buf, '}');
+	sgh_connection_holds(request->connection, buf.length);
 	sgh_answer_buf(request, 200, &buf);
 	sgh_answer_header(request, "Cache-Control", "no-store");
 }

@@ -18,6 +18,15 @@
 #define RESEND_MIN_MS 3000
 /* A request waits so long for a response queue that was never there yet. */
 #define HOLD_MS 1000
+/* One that was just being sent when there was room for its answer. */
+#define ROOM_AGAIN_MS 50
+
+/* The memory for an answer that there was none for when it came; under the lock. */
+enum room {
+	ROOM_NONE,
+	ROOM_WAITED_FOR,
+	ROOM_RESERVED,
+};
 
 struct call {
 	int refs; /* atomic: one while open, while published, while its timer is armed */
@@ -32,9 +41,11 @@ struct call {
 	bool direct;
 	int64_t started_us;
 	int64_t deadline_ms;
+	struct sgh_budget_waiter waiter;
 	struct {
 		/* guarded by client->state.lock */
 		bool settled;
+		enum room room;
 		bool held; /* not sent yet: an answer would find no queue */
 		bool publishing;
 		int64_t published_ms;
@@ -69,6 +80,32 @@ static struct sgh_list *chain(struct sangraha_client *client, const char *correl
 	for (const char *at = correlation_id; *at; at++)
 		hash = (hash ^ (unsigned char)*at) * 16777619u;
 	return &client->state.calls[hash & (SGH_CALL_CHAINS - 1)];
+}
+
+/* ---- memory for an answer ---- */
+
+static void give_room_back(struct call *call)
+{
+	struct sgh_budget *budget = call->client->context->budget;
+
+	sgh_budget_arrived(budget, call->waiter.size);
+	sgh_budget_release(budget, call->waiter.size);
+}
+
+/* The call has ended: nothing is kept for its answer, and nothing waited for. */
+static void drop_room(struct call *call)
+{
+	enum room room;
+
+	pthread_mutex_lock(&call->client->state.lock);
+	room = call->state.room;
+	call->state.room = ROOM_NONE;
+	pthread_mutex_unlock(&call->client->state.lock);
+	if (room == ROOM_RESERVED)
+		give_room_back(call);
+	else if (room == ROOM_WAITED_FOR &&
+		 sgh_budget_cancel(call->client->context->budget, &call->waiter))
+		call_unref(call);
 }
 
 /* ---- the end ---- */
@@ -113,6 +150,7 @@ static void complete(struct call *call, int status, const struct sangraha_error 
 	sgh_tally_end(&client->tally, call->request->verb, status,
 		      sgh_now_us() - call->started_us);
 	disarmed = sgh_timer_cancel(client->timers, &call->timer);
+	drop_room(call);
 	sgh_client_complete(client, result, call->direct);
 	SGH_FAIL_POINT("call.completed");
 	completed(client);
@@ -130,6 +168,25 @@ static void end(struct call *call, int status, const struct sangraha_error *err)
 	pthread_mutex_unlock(&call->client->state.lock);
 	if (ours)
 		complete(call, status, err);
+}
+
+static bool waits_for_room(struct call *call)
+{
+	bool waits;
+
+	pthread_mutex_lock(&call->client->state.lock);
+	waits = call->state.room == ROOM_WAITED_FOR;
+	pthread_mutex_unlock(&call->client->state.lock);
+	return waits;
+}
+
+static void end_without_room(struct call *call)
+{
+	struct sangraha_error err;
+
+	sgh_fail(&err, SANGRAHA_E_OVERLOADED, 0,
+		 "there was no memory for the answer within the time limit");
+	end(call, SANGRAHA_E_OVERLOADED, &err);
 }
 
 static void end_late(struct call *call)
@@ -281,7 +338,9 @@ static void fire(struct sgh_timer *timer)
 		status = publish(call, &err);
 		SGH_FAIL_POINT("call.sent-again");
 	}
-	if (late) {
+	if (late && waits_for_room(call)) {
+		end_without_room(call);
+	} else if (late) {
 		end_late(call);
 	} else if (status && first) {
 		end(call, status, &err);
@@ -305,7 +364,7 @@ void sgh_calls_resend(struct sangraha_client *client)
 		sgh_list_for_each (link, &client->state.calls[i]) {
 			struct call *call = sgh_list_entry(link, struct call, link);
 
-			if (call->state.publishing)
+			if (call->state.publishing || call->state.room == ROOM_WAITED_FOR)
 				continue;
 			if (call->state.held)
 				call->state.resend_ms = now;
@@ -447,24 +506,30 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 	return ours ? status : 0;
 }
 
-/* The open call of a correlation id, settled by this thread; NULL when there is none. */
-static struct call *settle_by_id(struct sangraha_client *client,
-				 const char *correlation_id)
+/* The open call of a correlation id; NULL when there is none. */
+static struct call *find_locked(struct sangraha_client *client,
+				const char *correlation_id)
 {
-	struct call *found = NULL;
-
 	/* Late answers and duplicates are normal. */
 	if (!correlation_id)
 		return NULL;
-	pthread_mutex_lock(&client->state.lock);
 	sgh_list_for_each (link, chain(client, correlation_id)) {
 		struct call *call = sgh_list_entry(link, struct call, link);
 
-		if (strcmp(call->correlation_id, correlation_id) == 0) {
-			found = call;
-			break;
-		}
+		if (strcmp(call->correlation_id, correlation_id) == 0)
+			return call;
 	}
+	return NULL;
+}
+
+/* The same, settled by this thread. */
+static struct call *settle_by_id(struct sangraha_client *client,
+				 const char *correlation_id)
+{
+	struct call *found;
+
+	pthread_mutex_lock(&client->state.lock);
+	found = find_locked(client, correlation_id);
 	if (found)
 		settle_locked(found);
 	pthread_mutex_unlock(&client->state.lock);
@@ -494,11 +559,96 @@ static bool answers(const struct sgh_request *request, const struct sgh_reply *r
 	}
 }
 
+/* ---- an answer that there is no memory for ---- */
+
+/* There is room now: the answer that was let go is asked for again. */
+static void room_granted(struct sgh_budget_waiter *waiter)
+{
+	struct call *call = sgh_container_of(waiter, struct call, waiter);
+	struct sangraha_client *client = call->client;
+	int64_t now = sgh_now_ms();
+	bool wanted;
+
+	pthread_mutex_lock(&client->state.lock);
+	wanted = call->state.room == ROOM_WAITED_FOR && !call->state.settled;
+	if (wanted) {
+		call->state.room = ROOM_RESERVED;
+		call->state.resend_ms =
+			call->state.publishing ? now + ROOM_AGAIN_MS : now;
+		arm_locked(call);
+	}
+	pthread_mutex_unlock(&client->state.lock);
+	if (!wanted)
+		give_room_back(call);
+	call_unref(call);
+}
+
+/* Whether it would keep what the rest needs; of small ones more may be there at once. */
+static bool lacks_room(struct sangraha_client *client, size_t size)
+{
+	struct sgh_budget *budget = client->context->budget;
+	size_t limit = sgh_budget_limit(budget);
+	size_t most = size > limit / 256 ? limit - limit / 4 : limit;
+
+	return size > sgh_budget_sip(budget) && size < limit / 2 &&
+	       sgh_budget_used(budget) > most;
+}
+
+static size_t size_of(const struct sgh_reply *reply)
+{
+	return reply->counted + (reply->body ? reply->body->length : 0);
+}
+
+/* The call whose answer is to be asked for again; NULL when it is taken, or not wanted. */
+static struct call *begin_wait(struct sangraha_client *client,
+			       const struct sgh_reply *reply)
+{
+	struct call *call;
+
+	pthread_mutex_lock(&client->state.lock);
+	call = find_locked(client, reply->correlation_id);
+	if (call && call->state.room != ROOM_NONE)
+		call = NULL;
+	if (call) {
+		call_ref(call);
+		call->state.room = ROOM_WAITED_FOR;
+		call->state.resend_ms = SGH_NEVER;
+		call->waiter = (struct sgh_budget_waiter){
+			.size = size_of(reply),
+			.arriving = true,
+			.granted = room_granted,
+		};
+	}
+	pthread_mutex_unlock(&client->state.lock);
+	return call;
+}
+
+/*
+ * Results are held by those that asked, as long as they like. Past three quarters of the
+ * memory the bytes of an answer are let go, and asked for again when there is room for
+ * them. True: it is so, and the reply was freed.
+ */
+static bool put_off(struct sangraha_client *client, struct sgh_reply *reply)
+{
+	size_t size = size_of(reply);
+	struct call *call = lacks_room(client, size) ? begin_wait(client, reply) : NULL;
+
+	if (!call)
+		return false;
+	sgh_reply_free(reply);
+	if (sgh_budget_wait(client->context->budget, &call->waiter))
+		room_granted(&call->waiter);
+	return true;
+}
+
 void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
 {
-	struct call *call = settle_by_id(client, reply->correlation_id);
 	struct sangraha_error err = { .status = reply->status };
+	struct call *call;
 
+	if (put_off(client, reply))
+		return;
+	call = settle_by_id(client, reply->correlation_id);
 	if (!call) {
 		sgh_reply_free(reply);
 		return;

@@ -20,8 +20,10 @@
 #define DISPATCH_MAX       256
 #define SPOOL_DEFAULT      (4 << 20)
 #define REPLY_PREFETCH     256
-#define TICK_MS            400
-#define PROBE_MS           500
+/* A list takes so many times its text: the descriptions, and what they are made into. */
+#define LIST_WEIGHT 6
+#define TICK_MS     400
+#define PROBE_MS    500
 /*
  * Transfers at once. Each has up to some 150 KiB of buffers that no budget counts, so there
  * are few; a download whose reader takes his time does not keep its place.
@@ -127,6 +129,9 @@ static void deliver(void *arg, struct sgh_delivery *delivery)
 		err.status = status == SANGRAHA_E_INVALID ? SANGRAHA_E_INTERNAL : status;
 		sgh_call_fail(client, message->correlation_id, &err);
 	}
+	if (!status && reply->list && message->body)
+		sgh_reply_count(reply, client->context->budget,
+				LIST_WEIGHT * message->body->length);
 	sgh_delivery_ack(delivery);
 	if (!status)
 		sgh_call_answer(client, reply);

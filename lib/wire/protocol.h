@@ -155,11 +155,15 @@ struct sgh_reply {
 	/* of put-begin, put-extend, and of a get of a large object: in the arena */
 	struct sgh_ticket *ticket;
 	bool persistent;
-	struct sgh_bytes *body; /* of get; a reference */
+	struct sgh_bytes *body;    /* of get; a reference */
+	struct sgh_budget *budget; /* a reference, with `counted`; NULL */
+	size_t counted;            /* bytes besides the body; see sgh_reply_count() */
 };
 
 struct sgh_reply *sgh_reply_new(void); /* zero, offset -1; NULL without memory */
 void sgh_reply_free(struct sgh_reply *reply);
+/* Count so many bytes in the budget, for what the reply is made into, until it is freed. */
+void sgh_reply_count(struct sgh_reply *reply, struct sgh_budget *budget, size_t size);
 /* SANGRAHA_E_INVALID for what is no reply. Without object-type, sha256 and size, which a
  * receiver of another make may leave out, a success has no object. */
 int sgh_reply_parse(const struct sgh_message *message, struct sgh_budget *budget,

@@ -28,8 +28,18 @@ void sgh_reply_free(struct sgh_reply *reply)
 	free(reply->objects);
 	sangraha_object_unref(reply->object);
 	sgh_bytes_unref(reply->body);
+	if (reply->budget)
+		sgh_budget_release(reply->budget, reply->counted);
+	sgh_budget_unref(reply->budget);
 	sgh_arena_fini(&reply->arena);
 	free(reply);
+}
+
+void sgh_reply_count(struct sgh_reply *reply, struct sgh_budget *budget, size_t size)
+{
+	sgh_budget_force(budget, size);
+	reply->budget = sgh_budget_ref(budget);
+	reply->counted = size;
 }
 
 static void put_object(struct sgh_fields_writer *writer,

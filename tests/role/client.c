@@ -106,6 +106,29 @@ static void answer(struct t_roles *f, const struct sgh_request *request, int sta
 	send_reply(f, request->reply_to, reply);
 }
 
+/* Answer a get with so many bytes. */
+static void answer_bytes(struct t_roles *f, const struct sgh_request *request,
+			 size_t size)
+{
+	struct sgh_object_parts parts = {
+		.id = request->object_id,
+		.type = "json",
+		.content_type = "application/json",
+		.sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a"
+			  "08",
+		.created_ms = 1,
+		.size = size,
+	};
+	struct sgh_reply *reply = sgh_reply_new();
+
+	reply->correlation_id = request->correlation_id;
+	reply->body = sgh_bytes_new(NULL, size);
+	memset(reply->body->data, 'x', size);
+	reply->body->length = size;
+	t_ok(sgh_object_new(&parts, &reply->object, &t_err));
+	send_reply(f, request->reply_to, reply);
+}
+
 static bool is_readable(struct t_roles *f)
 {
 	struct pollfd fd = { .fd = sangraha_client_fd(f->client), .events = POLLIN };
@@ -473,6 +496,66 @@ static void asynchronous_is_done_when_confirmed(void **state)
 	empty(&box);
 }
 
+/* ---- answers that there is no memory for ---- */
+
+#define BYTES ((size_t)1 << 20)
+
+/* Ask for an object when all memory is somebody else's, and be answered. */
+static void get_without_memory(struct t_roles *f, unsigned timeout_ms, struct box *box)
+{
+	struct sangraha_request_options options = { .size = sizeof(options),
+						    .timeout_ms = timeout_ms };
+	struct sgh_budget *budget = f->context->budget;
+	struct sgh_request *request;
+
+	sgh_budget_force(budget, sgh_budget_limit(budget));
+	t_ok(sangraha_client_submit_get(f->client, "json", t_id(1), &options, put_into,
+					box, &t_err));
+	request = taken(f, T_READ);
+	answer_bytes(f, request, BYTES);
+	t_wait(script_count(f->script, "ack " OWN ": ok") == 1);
+	sgh_request_free(request);
+}
+
+static void without_memory_an_answer_is_asked_for_again(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_budget *budget = f->context->budget;
+	struct sgh_request *request;
+	struct box box = { 0 };
+	size_t length;
+
+	get_without_memory(f, 0, &box);
+	t_wait(sgh_budget_used(budget) == sgh_budget_limit(budget));
+	assert_int_equal(calls(&box), 0);
+	sgh_budget_release(budget, sgh_budget_limit(budget));
+	request = taken(f, T_READ);
+	assert_int_equal(request->resend, 1);
+	answer_bytes(f, request, BYTES);
+	t_ok(ended(f, &box));
+	sangraha_result_data(box.result, &length);
+	assert_int_equal(length, BYTES);
+	assert_int_equal(sgh_budget_used(budget), BYTES);
+	sgh_request_free(request);
+	empty(&box);
+	assert_int_equal(sgh_budget_used(budget), 0);
+}
+
+static void without_memory_for_an_answer_it_is_overloaded(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_budget *budget = f->context->budget;
+	struct box box = { 0 };
+
+	get_without_memory(f, 200, &box);
+	t_fails(SANGRAHA_E_OVERLOADED, ended(f, &box));
+	t_says("no memory for the answer");
+	empty(&box);
+	t_wait(sgh_budget_used(budget) == sgh_budget_limit(budget));
+	sgh_budget_release(budget, sgh_budget_limit(budget));
+	assert_int_equal(sgh_budget_used(budget), 0);
+}
+
 /* ---- what cannot be sent ---- */
 
 static void no_queue_is_unavailable(void **state)
@@ -814,6 +897,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_timeout_says_that_nobody_is_there),
 	CASE(asynchronous_is_done_when_confirmed),
 	CASE(an_asynchronous_one_has_the_time_of_the_options),
+	CASE(without_memory_an_answer_is_asked_for_again),
+	CASE(without_memory_for_an_answer_it_is_overloaded),
 	CASE(no_queue_is_unavailable),
 	CASE(a_full_queue_is_overloaded),
 	CASE(without_a_connection_it_fails_at_once),
