@@ -2,6 +2,7 @@
 """What is tested: two of each program on servers of their own, or the embedded default."""
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -341,6 +342,13 @@ class SmallDisk:
         if self.there:
             subprocess.run(["umount", "-l", self.folder], capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@functools.cache
+def disks_can_be_filled():
+    disk = SmallDisk("probe", 1)
+    disk.close()
+    return disk.there
 
 
 class SmallMinIO(servers.MinIO):

@@ -17,6 +17,10 @@ LINK_KINDS = {
 }
 
 
+# How long who came by a fail-point is away.
+HOLD_SECONDS = {"kill": 0.3, "stop": 2.5}
+
+
 class Fault:
     """`seconds` is how long it lasts. `front` says that clients may not reach the service meanwhile."""
 
@@ -100,11 +104,11 @@ class FailPoint(Fault):
     """Whoever comes by a label next dies or stops there."""
 
     seconds = 10  # at most, until somebody comes by
-    hold_seconds = {"kill": 0.3, "stop": 2.5}
 
-    def __init__(self, label, how, must=True):
+    def __init__(self, label, how, must=True, hold=None):
         super().__init__(f"{label}: {how}")
         self.label, self.how, self.must = label, how, must
+        self.hold = hold or HOLD_SECONDS[how]
         self.hit_at = self.deployment = None
         self.is_hit = False
 
@@ -126,7 +130,7 @@ class FailPoint(Fault):
             for each in self.deployment.members:
                 if each.is_alive() and each.is_paused() and each.stopped_at is None:
                     each.stopped_at = self.hit_at - age
-        return self.is_hit and time.monotonic() - self.hit_at >= self.hold_seconds[self.how]
+        return self.is_hit and time.monotonic() - self.hit_at >= self.hold
 
     def end(self, deployment):
         self.path.unlink(missing_ok=True)
