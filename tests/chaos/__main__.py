@@ -95,6 +95,7 @@ class Lanes:
             for group in groups:
                 work.put(group)
             for _ in range(min(self.lanes_of(kind, kinds), len(groups))):
+                work.put(None)
                 number = len(self.running) + 1
                 self.running.append(
                     context.Process(target=lane, args=(kind, number, options, work, self.results))
@@ -130,7 +131,7 @@ class Lanes:
                     each.terminate()
             for each in self.running:
                 each.join(60)
-        rows += [broken(each) for each in self.running if each.exitcode]
+        rows += [broken(each.name, f"ended with {each.exitcode}") for each in self.running if each.exitcode]
         return rows
 
     def tell(self, number, row):
@@ -146,9 +147,9 @@ class Lanes:
             print(f"    details: {path}", flush=True)
 
 
-def broken(process):
-    row = Row(f"lane {process.name}", "harness")
-    row.violations.append(Violation("harness", f"it ended with {process.exitcode}"))
+def broken(name, problem):
+    row = Row(name, "harness")
+    row.violations.append(Violation("harness", problem))
     return row
 
 
@@ -167,25 +168,29 @@ def lane(kind, number, options, work, results):
     servers.exit_on_signals()
     os.setpgid(0, 0)  # the first process tells it to end
     parent, made = os.getppid(), None
+
+    def run(act, *arguments):
+        """The row of a schedule or, when the harness fails, of that, and then a new deployment."""
+        nonlocal made
+        try:
+            made = made or Lane(kind, options.folder / f"lane-{number}", f"{options.seed} {number}")
+            results.put(act(made, *arguments))
+        except Exception:
+            results.put(broken(f"lane {number}", traceback.format_exc()))
+            if made:
+                made.close()
+            made = None
+
     try:
-        made = Lane(kind, options.folder / f"lane-{number}", f"{options.seed} {number}")
-        while True:
-            try:
-                group = work.get(timeout=0.5)
-            except queue.Empty:
-                break
+        while (group := work.get()) and os.getppid() == parent:
             for schedule in group:
-                if os.getppid() != parent:
-                    return
                 if options.until and time.monotonic() > options.until:
-                    break
-                results.put(made.run(schedule))
-            results.put(made.finish(f"everything after {group[0].name} and {len(group) - 1} more"))
-    except Exception:
-        traceback.print_exc()
-        row = Row(f"lane {number}", "harness")
-        row.violations.append(Violation("harness", traceback.format_exc()))
-        results.put(row)
+                    results.put(Row(schedule.name, schedule.group, skipped="there was no time left"))
+                    continue
+                run(Lane.run, schedule)
+                if made and made.deployment.small.is_crowded():
+                    run(Lane.finish, f"everything after {schedule.name}")
+            run(Lane.finish, f"everything after {group[-1].name}")
     finally:
         with servers.deaf():
             if made:

@@ -72,8 +72,13 @@ def streamed(rng, how, **more):
     return write(how, large(size), chunked=rng.random() < 0.6, **more)
 
 
-def streamed_in_parts(rng, how, **more):
-    return write(how, large((6 << 20) + rng.randrange(1000)), chunked=True, **more)
+def streamed_for_long(rng, how, **more):
+    return write(how, large((9 << 20) + rng.randrange(1000)), chunked=True, **more)
+
+
+def sized(rng, how, **more):
+    """Of a length that is known, and over what can be held."""
+    return write(how, large((2 << 20) + rng.randrange(1000)), **more)
 
 
 def refused(rng, how, **more):

@@ -32,6 +32,8 @@ SETTINGS = {
     "SANGRAHA_INLINE_LIMIT": f"{INLINE}",
     "SANGRAHA_SPOOL_LIMIT": f"{SPOOL}",
 }
+DISK_MIB = 2048
+CROWDED = 0.3  # of the disk, after which what was checked is removed
 WAKE_SECONDS = 2  # after which who stopped on its way up goes on
 TYPES = ("json", "image", "pdf")
 
@@ -210,7 +212,7 @@ class Distributed(Deployment, Stack):
 
     def __init__(self, folder):
         Deployment.__init__(self, folder)
-        self.small = SmallDisk("store", 1024)
+        self.small = SmallDisk("store")
         with contextlib.ExitStack() as undo:
             undo.callback(self.links.close)
             undo.callback(self.small.close)
@@ -293,7 +295,7 @@ class Embedded(Deployment):
 
     def __init__(self, folder):
         super().__init__(folder)
-        self.small = SmallDisk("serve", 1024)
+        self.small = SmallDisk("serve")
         self.data = (self.small.folder if self.small.there else folder) / "data"
         self.member("serve", "serve", {"SANGRAHA_DATA_DIR": str(self.data)}).start()
         self.open_front()
@@ -307,7 +309,6 @@ class Embedded(Deployment):
         self.members[0].kill()
         shutil.rmtree(self.data)
         self.heal()
-        self.ready()
 
     def close(self):
         super().close()
@@ -315,9 +316,9 @@ class Embedded(Deployment):
 
 
 class SmallDisk:
-    """A file system of `size` MiB in memory, where we may mount one: it can be filled."""
+    """A file system in memory, where we may mount one: it can be filled."""
 
-    def __init__(self, name, size):
+    def __init__(self, name, size=DISK_MIB):
         self.folder = Path(tempfile.mkdtemp(prefix=f"sangraha-chaos-{name}-"))
         mount = ["mount", "-t", "tmpfs", "-o", f"size={size}m,mode=0755", "sangraha-chaos", self.folder]
         done = subprocess.run(mount, capture_output=True, text=True) if os.geteuid() == 0 else None
@@ -335,6 +336,10 @@ class SmallDisk:
                 except OSError:
                     piece //= 2
 
+    def is_crowded(self):
+        state = os.statvfs(self.folder)
+        return self.there and state.f_bavail < (1 - CROWDED) * state.f_blocks
+
     def free(self):
         self.filling.unlink(missing_ok=True)
 
@@ -346,7 +351,7 @@ class SmallDisk:
 
 @functools.cache
 def disks_can_be_filled():
-    disk = SmallDisk("probe", 1)
+    disk = SmallDisk("probe")
     disk.close()
     return disk.there
 

@@ -38,6 +38,7 @@ class Schedule:
     strict: bool = False  # no request may fail
     seconds: float = 0  # of load at least
     settings: dict = dataclasses.field(default_factory=dict)  # other than the usual ones
+    alone: bool = False  # nobody else is on the queues
     fresh: bool = False  # the first fault is there when the first folder is made
 
 
@@ -53,6 +54,7 @@ class Row:
     violations: list = dataclasses.field(default_factory=list)
     tails: dict = dataclasses.field(default_factory=dict)
     seconds: float = 0
+    skipped: str = None
 
     def count(self, *kinds):
         return sum(each.kind in kinds for each in self.violations)
@@ -113,7 +115,7 @@ class Lane:
         load = [
             Load(self.deployment.url, self.ledger, self.rng, steps=schedule.steps, fresh=schedule.strict)
         ]
-        if self.deployment.kind == "distributed":
+        if self.deployment.kind == "distributed" and not schedule.alone:
             load.append(Requesters(self.deployment.requester_url, self.ledger, self.rng))
         return [each.start() for each in load]
 
@@ -205,6 +207,7 @@ class Lane:
             checks.queues_empty(self)
             checks.look_into_store(self)
             self.deployment.wipe()
+            self.deployment.ready()
         except Exception:
             self.ledger.wrong("harness", traceback.format_exc())
         row = self.close_row(row, begun)

@@ -15,7 +15,7 @@ from .ledger import id_of_key
 WORKERS = 8
 PAUSE_SECONDS = 0.06  # on average, between two requests of one worker
 REPEATS = 2
-SLOW_SECONDS = 0.3  # after each piece of a slow body
+SLOW_SECONDS = 0.2  # after each piece of a slow body
 
 
 class Load:
@@ -97,6 +97,12 @@ class Worker:
     def put_streamed(self):
         self.keyed_write(bodies.streamed)
 
+    def put_sized(self):
+        self.keyed_write(bodies.sized)
+
+    def put_sized_twice(self):
+        self.put_twice(bodies.sized)
+
     def put_refused(self):
         self.keyed_write(bodies.refused)
 
@@ -149,7 +155,7 @@ class Worker:
     def put_slow(self):
         """A large one whose client takes its time."""
         key = f"key {uuid.uuid4()}"
-        write = self.ledger.plan(bodies.streamed_in_parts(self.rng, "keyed", key=key, id=id_of_key(key)))
+        write = self.ledger.plan(bodies.streamed_for_long(self.rng, "keyed", key=key, id=id_of_key(key)))
         self.client.send(write, lambda: self.load.stopping.wait(SLOW_SECONDS))
 
     def put_crossed(self):

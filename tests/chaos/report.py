@@ -92,6 +92,8 @@ def keep(row, folder):
 
 def summary(row):
     """One line of progress."""
+    if row.skipped:
+        return f"left out: {row.name}, {row.skipped}"
     state = f"{len(row.violations)} wrong" if row.violations else "ok"
     recovery = f", recovery {row.recovery:.2f} s" if row.recovery is not None else ""
     return f"{state}: {row.name}: {row.requests} requests, {row.acknowledged} acknowledged{recovery} ({row.seconds:.1f} s)"
@@ -99,6 +101,8 @@ def summary(row):
 
 def tap(number, row):
     """The row as one case of a TAP stream."""
+    if row.skipped:
+        return f"ok {number} - {row.name} # SKIP {row.skipped}"
     lines = [f"{'not ' * bool(row.violations)}ok {number} - {row.name}"]
     for each in row.violations:
         lines += ["# " + part for part in str(each).splitlines()]

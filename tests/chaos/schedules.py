@@ -114,7 +114,9 @@ ELSEWHERE = {
 
 # Uploads and tombstones end soon. Nothing may be repeated that late.
 QUICK = {"SANGRAHA_TICKET_TIMEOUT": "4", "SANGRAHA_ASYNC_TIMEOUT": "4"}
-QUICK_STEPS = {"put": 4, "put_keyed": 4, "put_spooled": 3, "put_streamed": 3, "put_slow": 3, "delete": 8, "read": 4}
+QUICK_STEPS = {"put": 4, "put_keyed": 4, "put_spooled": 3, "put_streamed": 3, "put_slow": 6, "delete": 8, "read": 4}
+SIZED_STEPS = {"put_sized": 8, "read": 2}
+SMALL = {"SANGRAHA_MEMORY_LIMIT": "4M"}
 VERIFIED = {"SANGRAHA_VERIFY_LARGE": "on"}
 LARGE_STEPS = {
     "put": 2,
@@ -149,34 +151,42 @@ def point(kind, label, how):
     made = one(kind, fault, at=0.1)
     made.group = label
     prefix = label.split(".")[0]
+    if prefix in ("put-begin", "put-commit", "file", "put-abort", "upload", "remains", "verify", "erase"):
+        made.steps = LARGE_STEPS
     if prefix in ("grave", "sweep", "put-extend") or label == "upload.extended":
         made.settings, made.steps = QUICK, QUICK_STEPS
         fault.seconds = 20
     if prefix == "sweep" or prefix == "grave" and label.endswith("upload-seen"):
-        made.faults.append((1.5, faults.Kill("the fronts", "orchestrator", "serve")))
+        # Uploads are open by then, and nobody ends them but the sweep.
+        made.faults.append((6, faults.Kill("the fronts", "orchestrator", "serve")))
     if label == "remains.object-removed":
         # An object that is to be read back, by who stops before that and is overtaken by the sweep.
-        made.settings, made.steps = QUICK | VERIFIED, {"put_streamed": 8, "read": 2}
+        made.settings, made.steps, made.alone = QUICK | VERIFIED, SIZED_STEPS, True
         made.faults.append((0.1, faults.FailPoint("put-commit.completed", "stop", must=False, hold=12)))
         fault.seconds = 20
-    if prefix in ("put-begin", "put-commit", "file", "put-abort", "upload", "remains", "verify", "erase"):
-        made.steps = made.steps or LARGE_STEPS
     if prefix == "verify" or label.endswith("-after-reading"):
         made.settings = VERIFIED
     if label.startswith("settle.retry") or label == "local.moved":
         made.faults.append((0.5, brief_trouble(kind)))
     if label in ("erase.records-listed", "erase.one-of-records-removed"):
         # Who deletes again no longer sees what it was.
+        made.steps, made.alone = {"put_sized": 6, "delete": 6}, True
         made.faults.append((0.1, faults.FailPoint("erase.object-removed", "kill", must=False)))
+    if label == "file.piece-written":
+        # Where no memory is for whole parts they go to the disk as they come.
+        made.settings, made.steps = SMALL, {"put_sized": 6, "put": 2, "read": 2}
     if label == "put-commit.end-seen":
         # All events are of uploads in parts, and who publishes one has removed the upload's record.
-        made.steps = {"put_streamed": 8, "read": 2}
+        made.steps, made.alone = SIZED_STEPS, True
         made.faults.append((0.1, faults.FailPoint("settle.event-confirmed", "kill", must=False)))
     if label == "call.sent-again":
         made.faults.append((0.2, lasting(faults.Stop("both receivers", "receiver"), 4)))
-    if label.endswith("other-aborted"):
+    if label == "put-begin.other-aborted":
+        # Two begin one upload, and one of them comes second.
+        made.steps, made.alone = {"put_sized_twice": 8, "read": 1}, True
+    if label == "remains.other-aborted":
         # Whoever began an upload forgets it, and another one is begun.
-        made.steps = {"put_streamed": 8, "read": 2}
+        made.steps, made.alone = SIZED_STEPS, True
         made.faults.append((0.1, faults.FailPoint("put-begin.upload-begun", "kill", must=False)))
     if label in ("local.recovered", "file.swept"):
         made.faults.append((0.5, faults.Kill("serve", "serve")))
