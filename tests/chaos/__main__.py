@@ -22,7 +22,7 @@ from .ledger import Violation
 FOLDER = ROOT / "build" / "chaos" / "found"
 GROUP = 20  # schedules after which everything is checked
 SCHEDULES = 500
-SHORT_SCHEDULES = 6
+SHORT_SCHEDULES = 4
 
 
 def main():

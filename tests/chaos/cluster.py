@@ -139,6 +139,10 @@ class Deployment:
         """The members that clients speak to."""
         return self.of("orchestrator")
 
+    def on_the_way(self):
+        """Processes that each answer passes."""
+        return [self.links.process.pid, *(each.process.pid for each in self.fronts() if each.process)]
+
     def open_front(self):
         """A link to all fronts, and to each one by itself for those who want to ask that one."""
         addresses = [each.address for each in self.fronts()]

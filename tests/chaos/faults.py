@@ -109,6 +109,7 @@ class FailPoint(Fault):
         super().__init__(f"{label}: {how}")
         self.label, self.how, self.must = label, how, must
         self.hold = hold or HOLD_SECONDS[how]
+        self.seconds = FailPoint.seconds + self.hold
         self.hit_at = self.deployment = None
         self.is_hit = False
 

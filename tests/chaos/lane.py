@@ -62,9 +62,9 @@ class Row:
 
 class Lane:
     def __init__(self, kind, folder, seed):
-        self.canary = Canary()
         self.rng = random.Random(seed)
         self.deployment = KINDS[kind](folder)
+        self.canary = Canary(self.deployment.on_the_way)
         self.ledger = Ledger()
         self.mark = 0
 

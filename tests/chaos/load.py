@@ -194,9 +194,15 @@ class Worker:
             self.client.delete(write)
 
     def delete_large_twice(self):
-        write = self.ledger.pick(self.rng, lambda w: w.is_there and w.size > SPOOL)
-        if write and write.how == "keyed":
+        if write := self.pick_large():
             self.together([(self.delete_soon, write), (self.delete_soon, write)])
+
+    def delete_large(self):
+        if write := self.pick_large():
+            self.client.delete(write)
+
+    def pick_large(self):
+        return self.ledger.pick(self.rng, lambda w: w.is_there and w.size > SPOOL and w.how == "keyed")
 
     # Reads
 
