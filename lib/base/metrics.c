@@ -8,6 +8,7 @@
 #include "base/util.h"
 
 #define METRICS_MAX 2000
+#define UNKNOWN     INT64_MIN
 
 enum kind {
 	COUNTER,
@@ -165,6 +166,11 @@ void sgh_metric_set(struct sgh_metric *metric, int64_t value)
 		__atomic_store_n(&metric->value, value, __ATOMIC_RELAXED);
 }
 
+void sgh_metric_forget(struct sgh_metric *metric)
+{
+	sgh_metric_set(metric, UNKNOWN);
+}
+
 int64_t sgh_metric_get(const struct sgh_metric *metric)
 {
 	return metric ? __atomic_load_n(&metric->value, __ATOMIC_RELAXED) : 0;
@@ -251,12 +257,15 @@ static void render_histogram(const struct sgh_metric *metric, struct sgh_buf *bu
 
 static void render_value(const struct sgh_metric *metric, struct sgh_buf *buf)
 {
+	int64_t value = sgh_metric_get(metric);
+
+	if (value == UNKNOWN)
+		return;
 	if (*metric->labels)
 		sgh_buf_printf(buf, "%s{%s} %lld\n", metric->name, metric->labels,
-			       (long long)sgh_metric_get(metric));
+			       (long long)value);
 	else
-		sgh_buf_printf(buf, "%s %lld\n", metric->name,
-			       (long long)sgh_metric_get(metric));
+		sgh_buf_printf(buf, "%s %lld\n", metric->name, (long long)value);
 }
 
 void sgh_metrics_render(struct sgh_metrics *metrics, struct sgh_buf *buf)

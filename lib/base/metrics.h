@@ -31,6 +31,8 @@ struct sgh_metric *sgh_metrics_histogram(struct sgh_metrics *metrics, const char
 
 void sgh_metric_add(struct sgh_metric *metric, int64_t n);
 void sgh_metric_set(struct sgh_metric *metric, int64_t value);
+/* Of a gauge: its value is not known, and not rendered, until it is set again. */
+void sgh_metric_forget(struct sgh_metric *metric);
 int64_t sgh_metric_get(const struct sgh_metric *metric);
 void sgh_metric_observe_us(struct sgh_metric *metric, int64_t us);
 

@@ -32,6 +32,8 @@
 #define DOWNLOADING_MAX 64
 /* How old the broker's word may be: a tick, and the time to answer. */
 #define PROBE_VALID_MS (TICK_MS + PROBE_MS)
+/* What is told to people need not flicker. */
+#define GAUGE_VALID_MS 2000
 
 static const char *const probe_queues[SGH_PROBES] = {
 	[SGH_PROBE_WRITES] = SANGRAHA_WRITE_QUEUE,
@@ -208,6 +210,8 @@ static void probed(struct sgh_queue_probe *queue_probe, int status,
 	if (!status) {
 		probe->seen_ms = sgh_now_ms();
 		sgh_metric_set(probe->gauge, (int64_t)queue_probe->messages);
+	} else if (sgh_now_ms() - probe->seen_ms > GAUGE_VALID_MS) {
+		sgh_metric_forget(probe->gauge);
 	}
 	probe->pending = false;
 	client->state.probes_pending--;
@@ -352,6 +356,7 @@ static void init_probes(struct sangraha_client *client)
 		if (i >= SGH_PROBE_DEAD_WRITES)
 			probe->gauge = sgh_metrics_gauge(client->context->metrics,
 							 "sangraha_dlq_messages", labels);
+		sgh_metric_forget(probe->gauge);
 	}
 }
 
@@ -458,6 +463,9 @@ void sangraha_client_free(struct sangraha_client *client)
 	wait_for_callbacks(client);
 	while (sangraha_client_dispatch(client))
 		;
+	/* Nobody asks any more; another client of the context does so soon. */
+	for (int i = 0; i < SGH_PROBES; i++)
+		sgh_metric_forget(client->state.probes[i].gauge);
 	sangraha_queue_unref(client->queue);
 	sgh_client_unref(client);
 }

@@ -28,6 +28,22 @@ static void renders_the_text_format(void **state)
 	sgh_metrics_free(metrics);
 }
 
+static void what_is_not_known_is_not_told(void **state)
+{
+	struct sgh_metrics *metrics = sgh_metrics_new();
+	struct sgh_metric *gauge = sgh_metrics_gauge(metrics, "g", "");
+	sgh_autobuf struct sgh_buf before = SGH_BUF_INIT(0), after = SGH_BUF_INIT(0);
+
+	sgh_metric_set(gauge, 7);
+	sgh_metric_forget(gauge);
+	sgh_metrics_render(metrics, &before);
+	assert_string_equal(before.data, "# TYPE g gauge\n");
+	sgh_metric_set(gauge, 0);
+	sgh_metrics_render(metrics, &after);
+	assert_string_equal(after.data, "# TYPE g gauge\ng 0\n");
+	sgh_metrics_free(metrics);
+}
+
 static void histograms_accumulate(void **state)
 {
 	struct sgh_metrics *metrics = sgh_metrics_new();
@@ -66,6 +82,7 @@ static void the_number_of_metrics_is_bounded(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(renders_the_text_format),
+	cmocka_unit_test(what_is_not_known_is_not_told),
 	cmocka_unit_test(histograms_accumulate),
 	cmocka_unit_test(the_number_of_metrics_is_bounded),
 };

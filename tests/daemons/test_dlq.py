@@ -13,6 +13,7 @@ import uuid
 
 import pika
 import pytest
+import requests
 from harness import PASSED_ON, ROOT, Daemon, Rest, program, wait_for
 
 WRITES = "object_write_queue"
@@ -147,6 +148,25 @@ def test_what_is_out_of_retries(own_stack, own_store):
 def finished(rest, made):
     answer = rest.operation(f"/v1/operations/{made}")
     return answer.json() if answer.status_code == 200 and answer.json()["state"] == "done" else None
+
+
+def gauge(daemon):
+    """What it tells of the dead writes; None: nothing."""
+    told = requests.get(f"{daemon.url}/metrics", timeout=10).text
+    found = re.search(r'^sangraha_dlq_messages\{queue="object_write_queue.dlq"\} (\d+)$', told, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def test_they_are_counted(own_stack, own_broker):
+    """As long as the broker says how many there are."""
+    orchestrator = own_stack.daemon("orchestrator").start()
+    wait_for(lambda: gauge(orchestrator) == 0, 30)
+    bury(own_stack)
+    wait_for(lambda: gauge(orchestrator) == 1)
+    own_broker.stop()
+    wait_for(lambda: gauge(orchestrator) is None)
+    own_broker.start()
+    wait_for(lambda: gauge(orchestrator) == 1, 30)
 
 
 def test_what_was_rejected(empty_stack, dlq):
@@ -396,6 +416,9 @@ def accepted(rest):
 def test_a_folder(folder):
     data, location = folder
     dlq = Dlq(data_dir=data)
+    daemon = Daemon("serve", {"SANGRAHA_DATA_DIR": str(data)}).start()
+    wait_for(lambda: gauge(daemon) == 1)
+    daemon.kill()
     for _ in range(13):
         (letter,) = dlq.list()
     assert letter["object_id"] in location and letter["operation"] == "put"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <poll.h>
 
+#include "base/context.h"
 #include "base/id.h"
+#include "base/metrics.h"
 #include "support/roles.h"
 
 /* The requester. The tests are the receiver: they take requests and answer them. */
@@ -755,6 +757,31 @@ static void consumers_make_health(void **state)
 	assert_int_equal(HEALTH(f, writes), SANGRAHA_HEALTH_DOWN);
 }
 
+static bool tells(struct t_roles *f, const char *line)
+{
+	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(0);
+
+	sgh_metrics_render(f->context->metrics, &buf);
+	return strstr(buf.data, line) != NULL;
+}
+
+#define LETTERS "sangraha_dlq_messages{queue=\"object_write_queue.dlq\"}"
+
+static void dead_letters_are_counted_while_that_is_known(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_wait(tells(f, LETTERS " 0\n"));
+	memory_broker_put(f->broker, T_DEAD, sgh_message_new());
+	t_wait(tells(f, LETTERS " 1\n"));
+	memory_queue_disconnect(f->client_queue);
+	t_wait(!tells(f, LETTERS));
+	memory_queue_connect(f->client_queue);
+	t_wait(tells(f, LETTERS " 1\n"));
+	sangraha_client_free(sgh_take(f->client));
+	assert_false(tells(f, LETTERS));
+}
+
 /* A queue without room on its disk takes what is in memory only. */
 static void a_full_queue_reads(void **state)
 {
@@ -910,6 +937,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(the_end_does_not_wait_for_the_broker),
 	CASE(ends_and_answers_at_once),
 	CASE(consumers_make_health),
+	CASE(dead_letters_are_counted_while_that_is_known),
 	CASE(a_full_queue_reads),
 	CASE(a_full_queue_takes_no_persistent_reads),
 	WHOLE(the_whole_way),
