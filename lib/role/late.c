@@ -19,6 +19,8 @@
  *   else    "timeout"; nothing is created any more
  */
 
+#define LOOKS_AGAIN 2
+
 enum look {
 	TOMBSTONE,
 	OBJECT,
@@ -57,6 +59,24 @@ static bool is_there(const struct late *late, size_t type, enum look look)
 /* ---- dead ---- */
 
 static void take_next(struct sgh_task *task);
+
+/*
+ * An earlier run's request may be on its way to the store still: a copy looks in 1 s, and
+ * in 5 s once more.
+ */
+static void end_dead(struct sgh_task *task)
+{
+	struct sangraha_error err;
+
+	sgh_fail(&err, SANGRAHA_E_GONE, 0,
+		 "the id was deleted and cannot be written again");
+	if (task->delivery->redelivered)
+		sgh_task_give_up(task, &err);
+	else if (task->request->attempt < LOOKS_AGAIN)
+		sgh_task_retry(task, &err);
+	else
+		sgh_task_fail_with(task, &err);
+}
 
 static void erased(struct sgh_erase *erase)
 {
@@ -98,8 +118,7 @@ static void take_next(struct sgh_task *task)
 			return;
 		}
 	}
-	sgh_task_fail(task, SANGRAHA_E_GONE,
-		      "the id was deleted and cannot be written again");
+	end_dead(task);
 }
 
 /* ---- stored ---- */

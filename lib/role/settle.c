@@ -342,11 +342,7 @@ static void left_over(struct sgh_task *task)
 	sgh_task_finish(task);
 }
 
-/*
- * Answer that it failed; what the store may have of it is finished by a copy, which has
- * all its retries before it.
- */
-static void give_up(struct sgh_task *task, const struct sangraha_error *answer)
+void sgh_task_give_up(struct sgh_task *task, const struct sangraha_error *answer)
 {
 	struct sgh_message *copy = NULL;
 	struct sangraha_error err;
@@ -402,7 +398,7 @@ void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)
 		answer.status = SANGRAHA_E_UNAVAILABLE;
 	/* Who waits decides what happens next; nobody else would look at a dead letter. */
 	if (waiting && (out || breaker_open || left <= delays[0].ms)) {
-		give_up(task, &answer);
+		sgh_task_give_up(task, &answer);
 		return;
 	}
 	if (out || (!waiting && !task->late && left <= delays[request->attempt].ms)) {

@@ -120,6 +120,12 @@ bool sgh_task_was_tried(const struct sgh_task *task);
 void sgh_task_expire(struct sgh_task *task);
 
 /*
+ * The same of one that may have done more than it knows of: what the store has of it, or
+ * is about to have, is finished by a copy, which has all its retries before it.
+ */
+void sgh_task_give_up(struct sgh_task *task, const struct sangraha_error *err);
+
+/*
  * It failed for a passing reason: to a delay queue if there is time, else an answer, or
  * the dead-letter queue when it is out of retries. Before the answer of one that owes
  * something goes a copy that will finish that, whatever the clock says.

@@ -9,10 +9,20 @@
  * type has it. Nothing may stand under a deleted id, whoever wrote it.
  */
 
+/*
+ * Who died with a request on its way to the store may have it done after we have looked: a
+ * copy looks once more.
+ */
 void sgh_write_gone(struct sgh_task *task)
 {
-	sgh_write_fail(task, SANGRAHA_E_GONE,
-		       "the id was deleted and cannot be written again");
+	struct sangraha_error err;
+
+	sgh_fail(&err, SANGRAHA_E_GONE, 0,
+		 "the id was deleted and cannot be written again");
+	if (task->request->reply_to)
+		sgh_task_give_up(task, &err);
+	else
+		sgh_write_fail_with(task, &err);
 }
 
 static void removed(struct sgh_task *task)
@@ -20,7 +30,8 @@ static void removed(struct sgh_task *task)
 	struct sgh_write *write = task->state;
 
 	SGH_FAIL_POINT("write.taken-back");
-	if (task->op.status)
+	task->owes = task->op.status != 0;
+	if (task->owes)
 		sgh_task_retry(task, &task->op.err);
 	else if (write->taken_back)
 		write->taken_back(task);

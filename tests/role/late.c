@@ -137,6 +137,35 @@ static void its_record_goes_too(void **state)
 	assert_false(t_has_record(f, t_id(1)));
 }
 
+/*
+ * Its first run died with the PUT on its way to the store, where it is done after this one
+ * has looked.
+ */
+static void lands_later(struct t_roles *f, struct sgh_request *request)
+{
+	bury(f, "json", t_id(1));
+	script_hold(f->script, DELAY, 1);
+	t_send_again(f, request, 1);
+	t_wait(script_holding(f->script) == 1);
+	memory_store_set(f->store, "json", t_id(1), BODY);
+	script_release(f->script);
+	t_answers(f, SANGRAHA_E_GONE);
+	t_wait(!lies_there(f, t_id(1)));
+	t_wait(script_count(f->script, "ack ") == 3);
+	assert_int_equal(script_count(f->script, DELAY "1s: ok"), 1);
+	assert_int_equal(script_count(f->script, DELAY "5s: ok"), 1);
+}
+
+static void what_lands_after_a_look_is_taken_away(void **state)
+{
+	lands_later(*state, t_put(t_id(1), BODY));
+}
+
+static void what_lands_after_a_late_look_is_too(void **state)
+{
+	lands_later(*state, late(t_put(t_id(1), BODY)));
+}
+
 /* What another type has under the id was not deleted. */
 static void a_tombstone_is_of_its_type(void **state)
 {
@@ -385,6 +414,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(other_bytes_are_not_its_own),
 	CASE(what_lies_under_a_tombstone_is_taken_away),
 	CASE(its_record_goes_too),
+	CASE(what_lands_after_a_look_is_taken_away),
+	CASE(what_lands_after_a_late_look_is_too),
 	CASE(a_tombstone_is_of_its_type),
 	CASE(a_look_that_fails_is_repeated),
 	CASE(a_delete_is_completed),
