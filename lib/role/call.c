@@ -9,9 +9,10 @@
 
 /*
  * One request of a client, from its submission to its result: published, found again by
- * its correlation id when the reply comes, sent again when none comes - at half its time
- * and after a reconnect, not sooner than 3 s after it was published and at most 3 times -
- * and ended by its deadline. Whoever takes it out of the table decides its result.
+ * its correlation id when the reply comes, sent again when none comes - at half its time, at
+ * half of what is left then, and after a reconnect, not sooner than 3 s after it was
+ * published and at most 3 times - and ended by its deadline. Whoever takes it out of the
+ * table decides its result.
  */
 
 #define RESENDS_MAX   3
@@ -49,7 +50,6 @@ struct call {
 		bool held; /* not sent yet: an answer would find no queue */
 		bool publishing;
 		int64_t published_ms;
-		int64_t half_ms;   /* half of its time */
 		int64_t resend_ms; /* when to send again; SGH_NEVER: not planned */
 	} state;
 };
@@ -299,7 +299,10 @@ static int publish(struct call *call, struct sangraha_error *err)
 	return status;
 }
 
-/* It is sent now; the next time is at half of its time, if that is still to come. */
+/*
+ * It is sent now; the next time is at half of what is left. One re-send would not do: who
+ * holds the first message and does nothing, a stopped process, may be given the second.
+ */
 static void begin_locked(struct call *call, int64_t now)
 {
 	call->state.publishing = true;
@@ -308,8 +311,7 @@ static void begin_locked(struct call *call, int64_t now)
 		call->request->resend++;
 	call->state.held = false;
 	call->state.resend_ms = SGH_NEVER;
-	if (now < call->state.half_ms)
-		plan_locked(call, call->state.half_ms);
+	plan_locked(call, now + (call->deadline_ms - now) / 2);
 }
 
 static void fire(struct sgh_timer *timer)
@@ -451,7 +453,6 @@ static int enter(struct call *call, bool *ret_publish, struct sangraha_error *er
 		sgh_list_append(chain(client, call->correlation_id), &call->link);
 		client->state.call_count++;
 		*ret_publish = !call->request->reply_to || client->state.was_attached;
-		call->state.half_ms = now + (call->deadline_ms - now) / 2;
 		call->state.resend_ms = now + HOLD_MS;
 		call->state.held = true;
 		if (*ret_publish)

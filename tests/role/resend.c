@@ -98,6 +98,25 @@ static void at_half_the_time_but_not_too_soon(void **state)
 	sangraha_client_free(sgh_take(f->client));
 }
 
+/* Who has the first message may get the second, and answer neither. */
+static void once_more_at_half_of_what_is_left(void **state)
+{
+	struct t_roles *f = *state;
+	struct end end = { 0 };
+	struct seen seen;
+	int64_t last = 0;
+
+	submit(f, t_id(1), 9000, false, &end);
+	for (unsigned i = 0; i < 3; i++) {
+		t_wait(see(f, &seen));
+		assert_int_equal(seen.request->resend, i);
+		assert_true(LATER(seen, last));
+		last = seen.at_ms;
+		sgh_request_free(seen.request);
+	}
+	sangraha_client_free(sgh_take(f->client));
+}
+
 static void reconnect(struct t_roles *f)
 {
 	memory_queue_disconnect(f->client_queue);
@@ -154,6 +173,7 @@ static void a_lost_confirm_is_made_good(void **state)
 #define CASE(function) cmocka_unit_test_setup_teardown(function, begin, t_roles_end)
 
 static const struct CMUnitTest tests[] = {
+	CASE(once_more_at_half_of_what_is_left),
 	CASE(at_half_the_time_but_not_too_soon),
 	CASE(after_a_reconnect_at_most_three_times),
 	CASE(a_lost_confirm_is_made_good),
