@@ -202,7 +202,10 @@ class Worker:
             self.client.delete(write)
 
     def pick_large(self):
-        return self.ledger.pick(self.rng, lambda w: w.is_there and w.size > SPOOL and w.how == "keyed")
+        """One that was stored in parts, which in chunks only longer ones are."""
+        return self.ledger.pick(
+            self.rng, lambda w: w.is_there and w.how == "keyed" and w.size > SPOOL and not w.chunked
+        )
 
     # Reads
 
