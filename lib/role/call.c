@@ -584,20 +584,23 @@ static void room_granted(struct sgh_budget_waiter *waiter)
 	call_unref(call);
 }
 
-/* Whether it would keep what the rest needs; of small ones more may be there at once. */
-static bool lacks_room(struct sangraha_client *client, size_t size)
-{
-	struct sgh_budget *budget = client->context->budget;
-	size_t limit = sgh_budget_limit(budget);
-	size_t most = size > limit / 256 ? limit - limit / 4 : limit;
-
-	return size > sgh_budget_sip(budget) && size < limit / 2 &&
-	       sgh_budget_used(budget) > most;
-}
-
 static size_t size_of(const struct sgh_reply *reply)
 {
 	return reply->counted + (reply->body ? reply->body->length : 0);
+}
+
+/* Whether it would keep what the rest needs; of small ones more may be there at once. */
+static bool lacks_room(struct sangraha_client *client, const struct sgh_reply *reply)
+{
+	struct sgh_budget *budget = client->context->budget;
+	size_t limit = sgh_budget_limit(budget);
+	size_t size = size_of(reply);
+	/* A list is dear to make, and read at once. */
+	bool dear = size <= limit / 256 || reply->list;
+	size_t most = dear ? limit : limit - limit / 4;
+
+	return size > sgh_budget_sip(budget) && size < limit / 2 &&
+	       sgh_budget_used(budget) > most;
 }
 
 /* The call whose answer is to be asked for again; NULL when it is taken, or not wanted. */
@@ -631,8 +634,7 @@ static struct call *begin_wait(struct sangraha_client *client,
  */
 static bool put_off(struct sangraha_client *client, struct sgh_reply *reply)
 {
-	size_t size = size_of(reply);
-	struct call *call = lacks_room(client, size) ? begin_wait(client, reply) : NULL;
+	struct call *call = lacks_room(client, reply) ? begin_wait(client, reply) : NULL;
 
 	if (!call)
 		return false;

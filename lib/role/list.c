@@ -24,13 +24,21 @@
 #define FRUITLESS_MAX 20
 #define DEADLINE_MS   30000 /* of a request that has none */
 #define AFTER_IDS     "g"
+/*
+ * Bytes that a description takes until it is sent: as what it was made of, as itself, as
+ * the text of the answer. Lists are worked on as far as there is memory for them.
+ */
+#define DESCRIPTION_WEIGHT 3072
+#define ROOM_AGAIN_MS      20
 
 struct page {
-	size_t type;      /* index of the type being listed */
-	bool only;        /* no other type is wanted */
-	size_t limit;     /* descriptions at most */
-	size_t key_count; /* ids taken so far; some may turn out to be gone */
-	bool follows;     /* one more was seen */
+	struct sgh_budget *budget; /* with `reserved` */
+	size_t reserved;           /* bytes */
+	size_t type;               /* index of the type being listed */
+	bool only;                 /* no other type is wanted */
+	size_t limit;              /* descriptions at most */
+	size_t key_count;          /* ids taken so far; some may turn out to be gone */
+	bool follows;              /* one more was seen */
 	unsigned fruitless;
 	char after[KEY_SIZE];                 /* where to go on */
 	char cursor[SANGRAHA_REFERENCE_SIZE]; /* the last id that was taken */
@@ -57,8 +65,12 @@ static void heads_free(struct page *page)
 
 static void page_free(void *state)
 {
-	heads_free(state);
-	free(state);
+	struct page *page = state;
+
+	heads_free(page);
+	if (page->reserved)
+		sgh_budget_release(page->budget, page->reserved);
+	free(page);
 }
 
 static void finish(struct sgh_task *task, bool more)
@@ -281,6 +293,39 @@ static int begin(struct sgh_task *task, struct sangraha_error *err)
 	return 0;
 }
 
+static void reserve(struct sgh_task *task);
+
+static void reserve_again(struct sgh_timer *timer)
+{
+	reserve(sgh_container_of(timer, struct sgh_task, again));
+}
+
+/*
+ * With half of the memory, so that there is room for the answers where they are read. What
+ * others hold comes back when they are done.
+ */
+static void reserve(struct sgh_task *task)
+{
+	struct page *page = task->state;
+	size_t size = page->limit * DESCRIPTION_WEIGHT;
+	size_t used;
+
+	page->budget = task->service->context->budget;
+	used = sgh_budget_used(page->budget);
+	if (!used || used + size <= sgh_budget_limit(page->budget) / 2) {
+		sgh_budget_force(page->budget, size);
+		page->reserved = size;
+		list_type(task);
+	} else if (sgh_now_ms() >= task->deadline_ms) {
+		sgh_task_fail(task, SANGRAHA_E_OVERLOADED,
+			      "there was no memory for the list within the time limit");
+	} else {
+		task->again.fire = reserve_again;
+		if (!sgh_service_wait(task->service, task, ROOM_AGAIN_MS))
+			sgh_task_abandon(task);
+	}
+}
+
 void sgh_list_begin(struct sgh_task *task)
 {
 	struct page *page = calloc(1, sizeof(*page));
@@ -301,7 +346,7 @@ void sgh_list_begin(struct sgh_task *task)
 		task->deadline_ms = sgh_now_ms() + DEADLINE_MS;
 	reply->objects = calloc(page->limit, sizeof(struct sangraha_object *));
 	if (reply->objects)
-		list_type(task);
+		reserve(task);
 	else
 		sgh_task_abandon(task);
 }
