@@ -407,8 +407,10 @@ static int settle(struct visit *visit, int status, struct sangraha_error *err)
 
 		status = take_rest(visit, pause, status, err);
 		give_back(visit);
-		if (status || count(visit, &left, NULL) ||
-		    (left + gone >= visit->there && left >= visit->returned))
+		/* Without its word it may not have heard what is done. */
+		if (!status)
+			status = count(visit, &left, err);
+		if (status || (left + gone >= visit->there && left >= visit->returned))
 			break;
 		pthread_mutex_lock(&visit->s.lock);
 		while (sgh_list_empty(&visit->s.arrived) &&

@@ -530,6 +530,89 @@ static void a_visit_does_not_turn_in_a_circle(void **state)
 
 /* ---- what may go wrong ---- */
 
+/* What is confirmed is gone, what was not is there. */
+static void a_replay_that_fails_keeps_the_letter(void **state)
+{
+	struct fixture *f = begin(state);
+	int fate = SANGRAHA_DEAD_LETTER_REPLAY;
+
+	bury_puts(f, 3);
+	script_fail(f->script, "publish " T_WRITE, 2, SANGRAHA_E_OVERLOADED);
+	t_fails(SANGRAHA_E_OVERLOADED, visit_with(f, 0, see_any, &fate));
+	assert_int_equal(f->counts.replayed, 1);
+	assert_int_equal(f->counts.kept, 1);
+	assert_int_equal(f->counts.left, 1);
+	t_wait(letters(f) == 2);
+	assert_int_equal(t_messages(f->queue, T_WRITE), 1);
+}
+
+/* The confirm was lost: the letter and its copy are both there. */
+static void a_replay_in_doubt_keeps_the_letter(void **state)
+{
+	struct fixture *f = begin(state);
+	int fate = SANGRAHA_DEAD_LETTER_REPLAY;
+
+	bury_puts(f, 1);
+	script_lose(f->script, "publish " T_WRITE, 1, SANGRAHA_E_UNAVAILABLE);
+	t_fails(SANGRAHA_E_UNAVAILABLE, visit_with(f, 0, see_any, &fate));
+	t_wait(letters(f) == 1);
+	assert_int_equal(t_messages(f->queue, T_WRITE), 1);
+}
+
+static int see_and_cut(void *arg, const struct sangraha_dead_letter *letter)
+{
+	struct fixture *f = arg;
+
+	memory_queue_disconnect(f->queue);
+	return SANGRAHA_DEAD_LETTER_KEEP;
+}
+
+static void a_lost_connection_ends_the_visit(void **state)
+{
+	struct fixture *f = begin(state);
+
+	bury_puts(f, 3);
+	t_fails(SANGRAHA_E_UNAVAILABLE, visit_with(f, 0, see_and_cut, f));
+	memory_queue_connect(f->queue);
+	t_ok(sangraha_queue_wait_ready(f->queue, 10000, &t_err));
+	t_wait(letters(f) == 3);
+}
+
+static int see_large(void *arg, const struct sangraha_dead_letter *letter)
+{
+	assert_null(letter->data);
+	assert_int_equal(letter->length, 17 << 20);
+	assert_non_null(letter->obstacle);
+	return SANGRAHA_DEAD_LETTER_REPLAY;
+}
+
+static void what_is_too_large_is_named_and_kept(void **state)
+{
+	struct fixture *f = begin_within(state, 1 << 20);
+	int fate = SANGRAHA_DEAD_LETTER_DROP;
+
+	publish(f, T_DEAD, t_message_of(17 << 20));
+	t_ok(visit_with(f, 0, see_large, NULL));
+	assert_int_equal(f->counts.refused, 1);
+	assert_int_equal(letters(f), 1);
+	t_ok(visit_with(f, 0, see_any, &fate));
+	assert_int_equal(letters(f), 0);
+}
+
+/* A replay of what had lost headers on its way would be another request. */
+static void what_was_cut_stays_cut(void **state)
+{
+	struct fixture *f = begin(state);
+	struct sgh_message *message = letter_of(put_of(1));
+
+	message->cut = true;
+	memory_broker_put(f->broker, T_DEAD, message);
+	for (int i = 0; i <= LOOKS; i++) {
+		t_ok(visit_with(f, 0, see_obstacle, NULL));
+		assert_int_equal(f->counts.refused, 1);
+	}
+}
+
 static void only_request_queues_have_letters(void **state)
 {
 	struct fixture *f = begin(state);
@@ -556,10 +639,15 @@ static void only_request_queues_have_letters(void **state)
 static const struct {
 	const char *name;
 	CMUnitTestFunction run;
+	bool memory; /* needs a broker that does as it is told */
 } cases[] = {
-#define CASE(function)              \
-	{                           \
-#function, function \
+#define CASE(function)                     \
+	{                                  \
+#function, function, false \
+	}
+#define MEMORY(function)                  \
+	{                                 \
+#function, function, true \
 	}
 	CASE(a_letter_is_shown_whole),
 	CASE(nothing_to_see_is_no_failure),
@@ -574,6 +662,11 @@ static const struct {
 	CASE(what_cannot_be_read_is_shown_and_dropped),
 	CASE(one_of_many_is_dropped),
 	CASE(a_visit_does_not_turn_in_a_circle),
+	MEMORY(a_replay_that_fails_keeps_the_letter),
+	MEMORY(a_replay_in_doubt_keeps_the_letter),
+	MEMORY(a_lost_connection_ends_the_visit),
+	MEMORY(what_was_cut_stays_cut),
+	CASE(what_is_too_large_is_named_and_kept),
 	CASE(only_request_queues_have_letters),
 };
 
@@ -582,16 +675,20 @@ int main(void)
 	const char *only = getenv("ONLY");
 	struct CMUnitTest tests[SGH_COUNT(cases) * SGH_COUNT(backends)];
 	char names[SGH_COUNT(tests)][80];
+	size_t count = 0;
 
 	for (size_t i = 0; i < SGH_COUNT(tests); i++) {
 		size_t b = i / SGH_COUNT(cases), c = i % SGH_COUNT(cases);
 
-		snprintf(names[i], sizeof(names[i]), "%s: %s", backends[b].name,
+		if (cases[c].memory && !backends[b].memory)
+			continue;
+		snprintf(names[count], sizeof(names[count]), "%s: %s", backends[b].name,
 			 cases[c].name);
-		tests[i] = (struct CMUnitTest){ names[i], cases[c].run, NULL, end,
-						(void *)&backends[b] };
+		tests[count] = (struct CMUnitTest){ names[count], cases[c].run, NULL, end,
+						    (void *)&backends[b] };
+		count++;
 	}
 	if (only)
 		cmocka_set_test_filter(only);
-	return _cmocka_run_group_tests(__FILE__, tests, SGH_COUNT(tests), NULL, NULL);
+	return _cmocka_run_group_tests(__FILE__, tests, count, NULL, NULL);
 }

@@ -65,6 +65,7 @@ struct sgh_message *memory_message_copy(const struct sgh_message *message,
 	copy->app_id = copy_text(copy, message->app_id);
 	copy->timestamp = message->timestamp;
 	copy->persistent = message->persistent;
+	copy->cut = message->cut;
 	copy->header_count = message->header_count;
 	for (size_t i = 0; i < message->header_count; i++) {
 		copy->headers[i] = message->headers[i];
