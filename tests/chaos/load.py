@@ -153,9 +153,8 @@ class Worker:
         self.put_twice(self.rng.choice([bodies.spooled, bodies.streamed]))
 
     def put_slow(self):
-        """A large one whose client takes its time."""
-        key = f"key {uuid.uuid4()}"
-        write = self.ledger.plan(bodies.streamed_for_long(self.rng, "keyed", key=key, id=id_of_key(key)))
+        """A large one whose client takes its time and, having no key, does not come back."""
+        write = self.ledger.plan(bodies.streamed_for_long(self.rng, "post"))
         self.client.send(write, lambda: self.load.stopping.wait(SLOW_SECONDS))
 
     def put_crossed(self):

@@ -178,7 +178,7 @@ def point(kind, label, how):
         fault.seconds = 25
     if label == "call.sent-again":
         made.faults.append((0.2, lasting(faults.Stop("both receivers", "receiver"), 4)))
-    if label == "put-begin.other-aborted":
+    if label in ("put-begin.other-aborted", "put-begin.place-read"):
         # Two begin one upload, and one of them comes second.
         made.steps, made.alone = {"put_sized_twice": 8, "read": 1}, True
     if label == "remains.other-aborted":
