@@ -95,6 +95,7 @@ static void take(struct sgh_task *task, const struct sgh_type_info *type)
 	struct sgh_erase *erase = &late->erase;
 
 	erase->store = task->service->store;
+	erase->owner = task->service;
 	erase->type = type->name;
 	erase->bucket = type->bucket;
 	erase->id = task->request->object_id;

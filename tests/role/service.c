@@ -3,6 +3,7 @@
 
 #include "support/roles.h"
 #include "validate/types.h"
+#include "wire/record.h"
 
 /* The life of a role: start, drain, end; the store goes and comes. */
 
@@ -394,6 +395,25 @@ static void a_delete_that_is_held_up_goes_back(void **state)
 	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 1);
 }
 
+/* What an earlier run left is taken away, by who comes late. */
+static void a_late_removal_that_is_held_up_goes_back(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_put(t_id(1), BODY);
+	char key[SGH_RECORD_KEY_SIZE];
+
+	sgh_record_key_deleted(key, "json", t_id(1));
+	memory_store_set(f->store, "meta", key, "{}");
+	memory_store_set(f->store, "json", t_id(1), BODY);
+	script_hold(f->script, "delete json", 1);
+	request->deadline = sgh_time_ms() - 1;
+	t_send_again(f, request, 1);
+	t_wait(script_holding(f->script) == 1);
+	ends_soon(f);
+	assert_int_equal(script_count(f->script, "ack"), 0);
+	assert_int_equal(memory_broker_count(f->broker, T_WRITE), 1);
+}
+
 static void a_read_that_the_store_holds_up_goes_back(void **state)
 {
 	struct t_roles *f = *state;
@@ -531,6 +551,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_write_that_the_store_holds_up_goes_back),
 	CASE(a_sure_write_that_is_held_up_goes_back),
 	CASE(a_delete_that_is_held_up_goes_back),
+	CASE(a_late_removal_that_is_held_up_goes_back),
 	CASE(a_read_that_the_store_holds_up_goes_back),
 	CASE(checks_and_sweeps_do_not_hold_up_the_end),
 	CASE(without_a_store_nothing_is_taken),
