@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "role/task.h"
+#include "wire/fields.h"
 
 /*
  * How a task ends: event, reply, acknowledgement - each confirmed before the next - or a
@@ -20,6 +21,7 @@
 #define AGAIN_MOST  5000
 #define PATIENCE_MS 60000 /* with the reply of a request that has no deadline */
 #define FULL_TRIES  3     /* of a reply or a dead letter whose queue is full */
+#define LONG_OVER   1     /* Unix ms: a deadline that is over by every clock */
 
 /* One event of the log, one count of the metrics; then the task is gone. */
 static void leave(struct sgh_task *task, const char *outcome, int status)
@@ -320,20 +322,24 @@ static void postpone(struct sgh_task *task, const char *queue)
 		publish(task, copy, "", queue, true, true, postponed);
 }
 
-/* It begins nothing any more, and who asked has been told. */
+/*
+ * It begins nothing any more, and who asked has been told: of a document that names the
+ * queue for its answer, too, the property is what counts.
+ */
 static bool expire(struct sgh_message *copy)
 {
-	copy->reply_to = NULL;
+	copy->reply_to =
+		sgh_fields_json_mode(copy->content_type) ? SANGRAHA_RESPONSE_QUEUE : NULL;
 	for (size_t i = 0; i < copy->header_count; i++) {
 		struct sgh_header *header = &copy->headers[i];
 
 		if (strcmp(header->name, "deadline") == 0) {
 			header->kind = SGH_HEADER_NUMBER;
-			header->number = sgh_time_ms();
+			header->number = LONG_OVER;
 			return true;
 		}
 	}
-	return sgh_message_add_number(copy, "deadline", sgh_time_ms());
+	return sgh_message_add_number(copy, "deadline", LONG_OVER);
 }
 
 static void left_over(struct sgh_task *task)

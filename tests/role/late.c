@@ -284,6 +284,48 @@ static void the_answer_comes_once(void **state)
 	assert_int_equal(script_count(f->script, "publish object_response_queue: ok"), 1);
 }
 
+/* … wherever a document says that it wants its answer. */
+static void a_document_is_answered_once_too(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_message *message = sgh_message_new();
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "{\"type\":\"sangraha.put.v1\",\"message_id\":\"%s\",\"fresh\":true,"
+		 "\"reply_to\":\"" T_REPLIES "\",\"correlation_id\":\"c\","
+		 "\"deadline\":%lld,\"data\":\"eyJhIjoxfQ==\"}",
+		 t_id(1), (long long)sgh_time_ms() + 900);
+	message->content_type = SGH_JSON_MODE;
+	message->body = sgh_bytes_copy(text, strlen(text));
+	script_fail(f->script, "put json", 1, SANGRAHA_E_TIMEOUT);
+	memory_broker_put(f->broker, T_WRITE, message);
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+	t_wait(script_count(f->script, "ack ") == 2);
+	assert_int_equal(script_count(f->script, "publish replies"), 1);
+	assert_int_equal(script_count(f->script, "publish object_response_queue: ok"), 1);
+}
+
+/* Another receiver gets it, and its clock may be behind. */
+static void the_copy_is_late_by_every_clock(void **state)
+{
+	struct t_roles *f = *state;
+	const struct sgh_header *deadline;
+	struct sgh_message *copy;
+
+	t_roles_speed(f, 1);
+	t_start_receiver(f, NULL);
+	script_fail(f->script, "put json", 1, SANGRAHA_E_TIMEOUT);
+	t_send(f, hurried(t_put(t_id(1), BODY)));
+	copy = memory_broker_take(f->broker, SANGRAHA_WRITE_QUEUE ".delay.1s");
+	deadline = sgh_message_header(copy, "deadline");
+	assert_int_equal(deadline->kind, SGH_HEADER_NUMBER);
+	assert_true(deadline->number > 0);
+	assert_true(deadline->number < sgh_time_ms() - 3600000);
+	sgh_message_free(copy);
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+}
+
 static void the_copy_is_confirmed_before_the_answer(void **state)
 {
 	struct t_roles *f = *state;
@@ -425,6 +467,9 @@ static const struct CMUnitTest tests[] = {
 	CASE(delivered_too_often_is_a_timeout),
 	CASE(a_removal_that_failed_is_made_up_for),
 	CASE(the_answer_comes_once),
+	CASE(a_document_is_answered_once_too),
+	cmocka_unit_test_setup_teardown(the_copy_is_late_by_every_clock, t_roles_begin,
+					t_roles_end),
 	CASE(the_copy_is_confirmed_before_the_answer),
 	CASE(taking_back_is_made_up_for),
 	CASE(a_last_look_that_failed_is_made_up_for),
