@@ -345,25 +345,31 @@ static bool expire(struct sgh_message *copy)
 static void left_over(struct sgh_task *task)
 {
 	SGH_FAIL_POINT("settle.left-over-confirmed");
-	sgh_task_finish(task);
+	task->left_over(task);
 }
 
-void sgh_task_give_up(struct sgh_task *task, const struct sangraha_error *answer)
+void sgh_task_leave_copy(struct sgh_task *task, void (*then)(struct sgh_task *task))
 {
 	struct sgh_message *copy = NULL;
 	struct sangraha_error err;
 
-	if (!task->owes && !sgh_task_was_tried(task)) {
-		sgh_task_fail_with(task, answer);
-		return;
-	}
-	if (!note(task, answer) ||
-	    sgh_message_retry(task->delivery->message, 1, &copy, &err) || !expire(copy)) {
+	if (sgh_message_retry(task->delivery->message, 1, &copy, &err) || !expire(copy)) {
 		sgh_message_free(copy);
 		sgh_task_abandon(task);
 		return;
 	}
+	task->left_over = then;
 	publish(task, copy, "", delays[0].queue, true, true, left_over);
+}
+
+void sgh_task_give_up(struct sgh_task *task, const struct sangraha_error *answer)
+{
+	if (!task->owes && !sgh_task_was_tried(task))
+		sgh_task_fail_with(task, answer);
+	else if (note(task, answer))
+		sgh_task_leave_copy(task, sgh_task_finish);
+	else
+		sgh_task_abandon(task);
 }
 
 /*

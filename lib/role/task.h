@@ -47,6 +47,7 @@ struct sgh_task {
 	struct sgh_message *outgoing;
 	struct sgh_publish publish;
 	void (*published)(struct sgh_task *task);
+	void (*left_over)(struct sgh_task *task); /* after the copy of who gives up */
 	struct sgh_timer again;
 	unsigned failures; /* of publishing, in a row */
 
@@ -124,6 +125,9 @@ void sgh_task_expire(struct sgh_task *task);
  * is about to have, is finished by a copy, which has all its retries before it.
  */
 void sgh_task_give_up(struct sgh_task *task, const struct sangraha_error *err);
+
+/* Leave that copy; then `then`. */
+void sgh_task_leave_copy(struct sgh_task *task, void (*then)(struct sgh_task *task));
 
 /*
  * It failed for a passing reason: to a delay queue if there is time, else an answer, or

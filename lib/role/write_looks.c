@@ -9,6 +9,13 @@
  * type has it. Nothing may stand under a deleted id, whoever wrote it.
  */
 
+static const char *const deleted = "the id was deleted and cannot be written again";
+
+static void record_gone(struct sgh_task *task)
+{
+	sgh_write_fail(task, SANGRAHA_E_GONE, deleted);
+}
+
 /*
  * Who died with a request on its way to the store may have it done after we have looked: a
  * copy looks once more.
@@ -17,12 +24,13 @@ void sgh_write_gone(struct sgh_task *task)
 {
 	struct sangraha_error err;
 
-	sgh_fail(&err, SANGRAHA_E_GONE, 0,
-		 "the id was deleted and cannot be written again");
+	sgh_fail(&err, SANGRAHA_E_GONE, 0, "%s", deleted);
 	if (task->request->reply_to)
 		sgh_task_give_up(task, &err);
+	else if (sgh_task_was_tried(task))
+		sgh_task_leave_copy(task, record_gone);
 	else
-		sgh_write_fail_with(task, &err);
+		record_gone(task);
 }
 
 static void removed(struct sgh_task *task)

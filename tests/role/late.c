@@ -143,13 +143,16 @@ static void its_record_goes_too(void **state)
  */
 static void lands_later(struct t_roles *f, struct sgh_request *request)
 {
+	bool waits = request->reply_to;
+
 	bury(f, "json", t_id(1));
 	script_hold(f->script, DELAY, 1);
 	t_send_again(f, request, 1);
 	t_wait(script_holding(f->script) == 1);
 	memory_store_set(f->store, "json", t_id(1), BODY);
 	script_release(f->script);
-	t_answers(f, SANGRAHA_E_GONE);
+	if (waits)
+		t_answers(f, SANGRAHA_E_GONE);
 	t_wait(!lies_there(f, t_id(1)));
 	t_wait(script_count(f->script, "ack ") == 3);
 	assert_int_equal(script_count(f->script, DELAY "1s: ok"), 1);
@@ -164,6 +167,18 @@ static void what_lands_after_a_look_is_taken_away(void **state)
 static void what_lands_after_a_late_look_is_too(void **state)
 {
 	lands_later(*state, late(t_put(t_id(1), BODY)));
+}
+
+static void what_lands_later_of_who_does_not_wait_is_too(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request = t_put(t_id(1), BODY);
+	char key[SGH_RECORD_KEY_SIZE];
+
+	request->reply_to = NULL;
+	lands_later(f, request);
+	sgh_record_key_operation(key, t_id(1));
+	assert_true(memory_store_has(f->store, "meta", key));
 }
 
 /* What another type has under the id was not deleted. */
@@ -458,6 +473,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(its_record_goes_too),
 	CASE(what_lands_after_a_look_is_taken_away),
 	CASE(what_lands_after_a_late_look_is_too),
+	CASE(what_lands_later_of_who_does_not_wait_is_too),
 	CASE(a_tombstone_is_of_its_type),
 	CASE(a_look_that_fails_is_repeated),
 	CASE(a_delete_is_completed),
