@@ -67,7 +67,7 @@ bool t_sent_done(struct t_sent *sent)
 
 int t_sent_wait(struct t_sent *sent)
 {
-	int64_t until = sgh_now_ms() + 30000;
+	int64_t until = sgh_now_ms() + t_patience_ms();
 
 	while (!t_sent_done(sent)) {
 		if (sgh_now_ms() > until)

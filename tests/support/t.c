@@ -28,6 +28,13 @@ void t_says_(const char *text, const char *file, int line)
 	_fail(file, line);
 }
 
+int64_t t_patience_ms(void)
+{
+	const char *set = getenv("SANGRAHA_TEST_PATIENCE_MS");
+
+	return set ? strtoll(set, NULL, 10) : 30000;
+}
+
 void t_pause(void)
 {
 	struct timespec pause = { .tv_nsec = 2000000 };

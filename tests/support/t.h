@@ -35,17 +35,19 @@ void t_says_(const char *text, const char *file, int line);
 
 /*
  * Wait until a condition holds, for at most 30 s, which a busy machine may take: no
- * sleeps of a guessed length.
+ * sleeps of a guessed length. Where most waits are in vain, SANGRAHA_TEST_PATIENCE_MS says
+ * how long instead.
  */
 #define t_wait(condition)                                               \
 	do {                                                            \
-		int64_t until_ = sgh_now_ms() + 30000;                  \
+		int64_t until_ = sgh_now_ms() + t_patience_ms();        \
 		while (!(condition)) {                                  \
 			if (sgh_now_ms() > until_)                      \
 				fail_msg("never true: %s", #condition); \
 			t_pause();                                      \
 		}                                                       \
 	} while (0)
+int64_t t_patience_ms(void);
 void t_pause(void);
 
 /*
