@@ -21,6 +21,7 @@ void sgh_buf_clear(struct sgh_buf *buf)
 {
 	buf->length = 0;
 	buf->failed = false;
+	buf->full = false;
 	if (buf->data)
 		buf->data[0] = '\0';
 }
@@ -36,6 +37,7 @@ static bool grow(struct sgh_buf *buf, size_t more)
 		return false;
 	if (more > max || buf->length > max - more) {
 		buf->failed = true;
+		buf->full = true;
 		return false;
 	}
 	if (buf->length + more < buf->capacity)

@@ -7,8 +7,8 @@
 
 /*
  * A growing text with a bound. Appending past the bound, or without memory, sets
- * `failed` and changes nothing more, so that a caller checks once, at the end. `data` is
- * NUL-terminated as soon as anything was appended.
+ * `failed` and changes nothing more, so that a caller checks once, at the end; `full`
+ * tells the former. `data` is NUL-terminated as soon as anything was appended.
  */
 struct sgh_buf {
 	char *data;
@@ -16,6 +16,7 @@ struct sgh_buf {
 	size_t capacity;
 	size_t max; /* bytes, without the NUL; 0: 1 MiB */
 	bool failed;
+	bool full;
 };
 
 #define SGH_BUF_INIT(bound)    \

@@ -64,6 +64,7 @@ static void member(struct sgh_buf *buf, const char *name, const char *value)
 	sgh_buf_json(buf, value);
 	if (buf->failed && buf->data) {
 		buf->failed = false;
+		buf->full = false;
 		buf->length = before;
 		buf->data[before] = '\0';
 	}
@@ -88,5 +89,5 @@ size_t sangraha_log_json(const struct sangraha_log_event *event, char *line, siz
 	member(&buf, "operation_id", event->operation_id);
 	member(&buf, "object", event->object);
 	member(&buf, "message", event->message);
-	return (size_t)snprintf(line, size, "%s}", sgh_buf_text(&buf));
+	return (size_t)snprintf(line, size, "%s}", buf.data ? buf.data : "{");
 }

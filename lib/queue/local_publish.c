@@ -34,7 +34,11 @@ static int write_meta(struct sgh_local_item *item, const struct sgh_message *mes
 
 	sgh_local_message_write(message, &buf);
 	if (buf.failed) {
+		bool full = buf.full;
+
 		sgh_buf_fini(&buf);
+		if (!full)
+			return sgh_fail_memory(err);
 		return sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0,
 				"the headers of the message are larger than %d bytes",
 				SGH_HEADER_BYTES_MAX);

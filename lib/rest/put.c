@@ -115,12 +115,14 @@ bool sgh_put_moves(const struct sgh_web_request *request)
 		       (int64_t)rest->request_timeout_ms;
 }
 
-static size_t encoded_length(const char *text)
+/* False without memory; what is far too long is a little too long. */
+static bool encoded_length(const char *text, size_t *ret)
 {
 	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(4 * SGH_META_BYTES_MAX);
 
 	sgh_percent_encode(&buf, text);
-	return buf.failed ? SGH_META_BYTES_MAX + 1 : buf.length;
+	*ret = buf.full ? SGH_META_BYTES_MAX + 1 : buf.length;
+	return buf.full || !buf.failed;
 }
 
 /* A form may have its metadata after the file. */
@@ -143,6 +145,7 @@ int sgh_put_add_meta(struct sgh_web_request *request, const char *name, const ch
 	struct sgh_put *put = request->put;
 	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
 	size_t i = put->meta_count;
+	size_t encoded;
 
 	if (length < 1 || length > 64 || name[length])
 		return invalid(request, "A name of user metadata is 1 to 64 of a-z, 0-9 "
@@ -152,7 +155,10 @@ int sgh_put_add_meta(struct sgh_web_request *request, const char *name, const ch
 	for (size_t j = 0; j < i; j++)
 		if (strcmp(put->meta_names[j], name) == 0)
 			return invalid(request, "A name of user metadata is given twice");
-	put->meta_bytes += length + encoded_length(value);
+	if (!encoded_length(value, &encoded))
+		return sgh_problem_set(&request->problem, SANGRAHA_E_OVERLOADED,
+				       "There is no memory");
+	put->meta_bytes += length + encoded;
 	if (i == SGH_META_MAX || put->meta_bytes > SGH_META_BYTES_MAX)
 		return invalid(request,
 			       "User metadata is over 512 bytes, percent-encoded "

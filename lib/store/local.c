@@ -155,6 +155,8 @@ static int add_url(struct sgh_ticket *ticket, struct sgh_arena *arena,
 	char mac[HEX_SIZE];
 	int rc;
 
+	if (url->failed && !url->full)
+		return sgh_fail_memory(err);
 	if (url->failed || url->length + sizeof("&mac=") + HEX_SIZE > SGH_TICKET_URL_MAX)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"the folder and the key are too long for a ticket");

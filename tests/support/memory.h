@@ -25,12 +25,12 @@ bool t_memory_well(void);
 void t_memory_quiet(bool on);
 
 /*
- * Let the first allocation of `run` fail, then the second, until there are no more; after
- * the first hundreds some are left out unless SANGRAHA_TEST_MEMORY is "all". Each time
- * `run` must return 0 or SANGRAHA_E_OVERLOADED - or `also`, if that is not 0 - and, with
- * nothing failing, 0 after that. It cleans up behind itself.
+ * Let the first allocation of `run` fail, then the one that comes `gap` later, and so on
+ * until there are no more; after the first hundreds more are left out. Fewer are when
+ * SANGRAHA_TEST_MEMORY is "all". Each time `run` must return 0 or SANGRAHA_E_OVERLOADED,
+ * and 0 when nothing fails after that. It cleans up behind itself.
  */
-void t_memory_each(int (*run)(void *arg), void *arg, int also);
+void t_memory_each(int (*run)(void *arg), void *arg, unsigned gap);
 
 /*
  * Where something was allocated: return addresses, the innermost first, as far out as to

@@ -36,7 +36,7 @@ static void judged(const struct t_sample *sample)
 {
 	struct t_sample copy = *sample;
 
-	t_memory_each(judge, &copy, 0);
+	t_memory_each(judge, &copy, 1);
 }
 
 static void each_type(void **state)
@@ -79,7 +79,7 @@ static int open_types(void *arg)
 
 static void registries(void **state)
 {
-	t_memory_each(open_types, NULL, 0);
+	t_memory_each(open_types, NULL, 1);
 }
 
 static const struct CMUnitTest tests[] = {

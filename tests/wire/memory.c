@@ -79,9 +79,9 @@ static void requests(void **state)
 		.body = t_bytes("abc"),
 	};
 
-	t_memory_each(send_request, &request, 0);
+	t_memory_each(send_request, &request, 1);
 	request.json = true;
-	t_memory_each(send_request, &request, 0);
+	t_memory_each(send_request, &request, 1);
 	sgh_bytes_unref(request.body);
 }
 
@@ -103,9 +103,9 @@ static void commits(void **state)
 		.part_count = 2,
 	};
 
-	t_memory_each(send_request, &request, 0);
+	t_memory_each(send_request, &request, 1);
 	request.json = true;
-	t_memory_each(send_request, &request, 0);
+	t_memory_each(send_request, &request, 1);
 }
 
 /* ---- replies ---- */
@@ -169,7 +169,7 @@ static void replies(void **state)
 	for (int i = 0; i < 6; i++) {
 		struct reply_case c = { i & 1, i & 2, i & 4 ? &ticket : NULL, body };
 
-		t_memory_each(send_reply, &c, 0);
+		t_memory_each(send_reply, &c, 1);
 	}
 }
 
@@ -363,32 +363,32 @@ static int hash(void *arg)
 
 static void the_stores(void **state)
 {
-	t_memory_each(sign, NULL, 0);
-	t_memory_each(read_listing, NULL, 0);
-	t_memory_each(read_error, NULL, 0);
-	t_memory_each(hash, NULL, 0);
+	t_memory_each(sign, NULL, 1);
+	t_memory_each(read_listing, NULL, 1);
+	t_memory_each(read_error, NULL, 1);
+	t_memory_each(hash, NULL, 1);
 }
 
 static void objects(void **state)
 {
-	t_memory_each(store_object, NULL, 0);
+	t_memory_each(store_object, NULL, 1);
 }
 
 static void records(void **state)
 {
-	t_memory_each(write_record, NULL, 0);
-	t_memory_each(describe, NULL, 0);
+	t_memory_each(write_record, NULL, 1);
+	t_memory_each(describe, NULL, 1);
 }
 
 static void tickets(void **state)
 {
-	t_memory_each(read_ticket, NULL, 0);
-	t_memory_each(read_parts, NULL, 0);
+	t_memory_each(read_ticket, NULL, 1);
+	t_memory_each(read_parts, NULL, 1);
 }
 
 static void dispositions(void **state)
 {
-	t_memory_each(read_disposition, NULL, 0);
+	t_memory_each(read_disposition, NULL, 1);
 }
 
 static const struct CMUnitTest tests[] = {
