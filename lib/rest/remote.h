@@ -42,6 +42,7 @@ struct sangraha_rest_result {
 	const char *etag;
 	int64_t size;
 	int64_t first; /* of Content-Range; -1: none */
+	bool starved;  /* a header could not be kept: no memory */
 };
 
 /* ---- remote_result.c ---- */

@@ -94,18 +94,20 @@ static const char *whole_digest(const struct sink *sink, char hex[SANGRAHA_SHA25
 
 /*
  * What the server said of the object counts, not what the store says: its tag is another,
- * and it knows no correlation id.
+ * and it knows no correlation id. False without memory.
  */
-static void adopt(struct sink *sink)
+static bool adopt(struct sink *sink)
 {
 	struct sangraha_rest_result *result = sink->call->result;
 	const struct sangraha_rest_result *sent = sink->sent;
 
 	if (!sent)
-		return;
+		return true;
 	result->etag = sgh_remote_result_keep(result, sent->etag);
 	result->filename = sgh_remote_result_keep(result, sent->filename);
 	result->correlation_id = sgh_remote_result_keep(result, sent->correlation_id);
+	return !result->etag == !sent->etag && !result->filename == !sent->filename &&
+	       !result->correlation_id == !sent->correlation_id;
 }
 
 static int begin(struct sink *sink, struct sangraha_error *err)
@@ -114,8 +116,8 @@ static int begin(struct sink *sink, struct sangraha_error *err)
 	char hex[SANGRAHA_SHA256_SIZE];
 	int status = check_header(sink, err);
 
-	adopt(sink);
-
+	if (!adopt(sink) || sink->call->failed)
+		return sgh_fail_memory(err);
 	if (status == 0 && whole_digest(sink, hex))
 		status = sgh_sha256_new(&sink->hash, err);
 	if (status)
@@ -202,8 +204,9 @@ static bool is_sent_away(const struct sink *sink)
 {
 	const struct sgh_remote_call *call = sink->call;
 
-	return !sink->sent && call->request.status == 0 && call->request.code == 307 &&
-	       sgh_remote_is_ours(call->result) && call->result->location;
+	return !sink->sent && !call->failed && call->request.status == 0 &&
+	       call->request.code == 307 && sgh_remote_is_ours(call->result) &&
+	       call->result->location;
 }
 
 static int receive(struct sink *sink, struct sangraha_error *err)

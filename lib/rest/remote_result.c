@@ -130,10 +130,13 @@ static void disposition(struct sangraha_rest_result *result, const char *value)
 	sgh_autofree char *field = NULL;
 	sgh_autofree char *filename = NULL;
 
-	if (sgh_disposition_parse(value, &field, &filename, NULL) || !filename ||
-	    sgh_filename_check(filename, NULL))
+	int status = sgh_disposition_parse(value, &field, &filename, NULL);
+
+	result->starved |= status == SANGRAHA_E_OVERLOADED;
+	if (status || !filename || sgh_filename_check(filename, NULL))
 		return;
 	result->filename = sgh_arena_strdup(&result->arena, filename);
+	result->starved |= !result->filename;
 }
 
 static void content_type(struct sangraha_rest_result *result, const char *value)
@@ -185,7 +188,7 @@ bool sgh_remote_result_header(struct sangraha_rest_result *result, const char *n
 		kept = text ? sgh_remote_result_keep(result, text) : NULL;
 		if (kept)
 			headers[i].take(result, kept);
-		return kept;
+		return kept && !result->starved;
 	}
 	return true;
 }
