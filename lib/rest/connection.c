@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "rest/request.h"
 
 /* MHD closes without a word; the watch, which has one, is to come first. */
 #define MARGIN_S 2
@@ -51,6 +52,8 @@ static void closed(struct sangraha_rest *rest, struct sgh_connection *state)
 {
 	if (!state)
 		return;
+	if (state->request)
+		sgh_web_request_lost(state->request);
 	pthread_mutex_lock(&rest->state.lock);
 	sgh_list_remove(&state->link);
 	rest->state.open--;

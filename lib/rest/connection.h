@@ -28,6 +28,7 @@ struct sgh_connection {
 	struct sangraha_rest *rest;
 	struct sgh_list link; /* in rest->state.connections */
 	int fd;
+	struct sgh_web_request *request; /* that was not completed; MHD's thread only */
 	struct {
 		pthread_mutex_t lock;
 		enum sgh_phase phase;

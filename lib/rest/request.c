@@ -37,6 +37,8 @@ void *sgh_web_request_new(void *cls, const char *target,
 	request->rest = rest;
 	request->http = connection;
 	request->connection = sgh_connection_of(connection);
+	if (request->connection)
+		request->connection->request = request;
 	pthread_mutex_init(&request->async.lock, NULL);
 	sgh_list_init(&request->link);
 	sgh_connection_header(request->connection);
@@ -584,17 +586,14 @@ static void report(struct sgh_web_request *request, bool whole)
 	sangraha_context_log(request->rest->context, &event);
 }
 
-void sgh_web_request_completed(void *cls, struct MHD_Connection *connection,
-			       void **context, enum MHD_RequestTerminationCode code)
+static void end(struct sgh_web_request *request, bool whole)
 {
-	struct sangraha_rest *rest = cls;
-	struct sgh_web_request *request = *context;
+	struct sangraha_rest *rest = request->rest;
 
-	if (!request)
-		return;
-	*context = NULL;
+	if (request->connection)
+		request->connection->request = NULL;
 	if (request->begun)
-		report(request, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+		report(request, whole);
 	if (request->route && request->route->end)
 		request->route->end(request);
 	/* Its wake-ups come to the connection, which may be gone next. */
@@ -607,4 +606,16 @@ void sgh_web_request_completed(void *cls, struct MHD_Connection *connection,
 	pthread_cond_broadcast(&rest->state.idle);
 	pthread_mutex_unlock(&rest->state.lock);
 	sgh_web_request_unref(request);
+}
+
+void sgh_web_request_completed(void *cls, struct MHD_Connection *connection,
+			       void **context, enum MHD_RequestTerminationCode code)
+{
+	if (*context)
+		end(sgh_take(*context), code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+}
+
+void sgh_web_request_lost(struct sgh_web_request *request)
+{
+	end(request, false);
 }

@@ -101,6 +101,8 @@ enum MHD_Result sgh_web_request_handle(void *rest, struct MHD_Connection *connec
 				       size_t *length, void **context);
 void sgh_web_request_completed(void *rest, struct MHD_Connection *connection,
 			       void **context, enum MHD_RequestTerminationCode code);
+/* Its connection is closed, and MHD, which had no memory, never said that it ended. */
+void sgh_web_request_lost(struct sgh_web_request *request);
 
 void sgh_web_request_ref(struct sgh_web_request *request);
 void sgh_web_request_unref(struct sgh_web_request *request);
