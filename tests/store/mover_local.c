@@ -9,10 +9,13 @@
 #define HOUR_MS 3600000
 #define SIZE    ((size_t)1000000)
 
+struct transfer;
+
 struct local {
 	struct folder *folder;
 	struct sgh_mover *mover;
 	struct sgh_arena arena;
+	struct transfer *running[64]; /* atomic; NULL: free */
 };
 
 /* One transfer; push() and pull() say `answer` first, if it is not 0. */
@@ -34,7 +37,7 @@ static void open_mover(struct local *l, unsigned idle_ms)
 	const struct sgh_mover_options options = { .connections = 4,
 						   .idle_timeout_ms = idle_ms };
 
-	sgh_mover_free(l->mover);
+	sgh_mover_free(sgh_take(l->mover));
 	t_ok(sgh_mover_new(l->folder->context, &options, &l->mover, &t_err));
 }
 
@@ -52,12 +55,36 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* A case that gave up may have left some that wait for it. */
+static void cancel_running(struct local *l)
+{
+	for (size_t i = 0; i < SGH_COUNT(l->running); i++) {
+		struct transfer *t = __atomic_load_n(&l->running[i], __ATOMIC_ACQUIRE);
+
+		if (t)
+			sgh_mover_cancel(l->mover, &t->move, SANGRAHA_E_UNAVAILABLE);
+	}
+}
+
+/* Put `t` where `was` is. */
+static void replace_running(struct local *l, struct transfer *was, struct transfer *t)
+{
+	for (size_t i = 0; i < SGH_COUNT(l->running); i++) {
+		struct transfer *wanted = was;
+
+		if (__atomic_compare_exchange_n(&l->running[i], &wanted, t, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			return;
+	}
+}
+
 static int tear_down(void **state)
 {
 	struct local *l = *state;
 	void *folder = l->folder;
 
 	t_disk_well();
+	cancel_running(l);
 	sgh_mover_free(l->mover);
 	sgh_arena_fini(&l->arena);
 	folder_tear_down(&folder);
@@ -69,6 +96,7 @@ static void on_done(struct sgh_move *move)
 {
 	struct transfer *t = sgh_container_of(move, struct transfer, move);
 
+	replace_running(t->local, t, NULL);
 	__atomic_add_fetch(&t->done, 1, __ATOMIC_RELEASE);
 }
 
@@ -163,7 +191,13 @@ static void describe(struct local *l, struct transfer *t, enum sgh_ticket_kind k
 
 static void start(struct transfer *t)
 {
-	t_ok(sgh_mover_submit(t->local->mover, &t->move, &t_err));
+	int status;
+
+	replace_running(t->local, NULL, t);
+	status = sgh_mover_submit(t->local->mover, &t->move, &t_err);
+	if (status)
+		replace_running(t->local, t, NULL);
+	t_ok(status);
 }
 
 static int wait_done(struct transfer *t)
