@@ -11,8 +11,8 @@
 /*
  * The dead letters of the write queue: whether what one wanted has been done meanwhile, so
  * that it may be dropped, or cannot be done any more. The others are for who replays them.
- * One look is enough: what is stored under an id stays, or is deleted, and a delete whose
- * object is not there has nothing to do.
+ * One look is enough: what is stored under an id stays, or is deleted. That an object is
+ * not there is no proof of its delete: its put may be on its way, or a dead letter too.
  */
 
 #define PLACE_SIZE 160
@@ -92,7 +92,7 @@ static int look_at_delete(struct sgh_reconcile *rec,
 			  struct verdict *verdict, struct sangraha_error *err)
 {
 	char stored[SANGRAHA_SHA256_SIZE];
-	bool there = false;
+	bool there = false, deleted = false;
 	int status;
 
 	verdict->type = sgh_reconcile_type(rec, letter->object_type);
@@ -100,9 +100,12 @@ static int look_at_delete(struct sgh_reconcile *rec,
 		return 0;
 	status = sgh_reconcile_find(rec, verdict->type, letter->object_id, &there, stored,
 				    err);
-	if (!status && !there) {
+	if (!status && !there)
+		status = sgh_reconcile_deleted(rec, verdict->type->name,
+					       letter->object_id, &deleted, err);
+	if (!status && deleted) {
 		verdict->kind = SANGRAHA_FINDING_LETTER_DONE;
-		verdict->reason = "there is no object that it could delete";
+		verdict->reason = "the object that it wanted to delete was deleted";
 	}
 	return status;
 }

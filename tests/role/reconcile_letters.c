@@ -119,14 +119,31 @@ static void one_whose_id_was_deleted(void **state)
 	is_kept(f, "letter-refused left " T_DEAD "/" T_ID_1 "\n");
 }
 
-static void a_delete_of_what_is_not_there(void **state)
+static struct sgh_request *erase(const char *id)
 {
-	struct t_roles *f = *state;
-	struct sgh_request *request = t_request(SGH_DELETE, "json", t_id(1));
+	struct sgh_request *request = t_request(SGH_DELETE, "json", id);
 
 	request->operation_id = T_RECORD;
-	dies(f, request);
+	return request;
+}
+
+static void a_delete_of_what_was_deleted(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_puts(f, 0, t_id(1), T_BODY);
+	t_deletes(f, 0, "json", t_id(1));
+	dies(f, erase(t_id(1)));
 	is_done(f, T_RECORD);
+}
+
+/* Its put may be a dead letter too, or on its way. */
+static void a_delete_of_what_never_came(void **state)
+{
+	struct t_roles *f = *state;
+
+	dies(f, erase(t_id(1)));
+	is_kept(f, "");
 }
 
 static void a_delete_of_what_is_there(void **state)
@@ -189,15 +206,11 @@ static void a_store_that_fails_keeps_it(void **state)
 	cmocka_unit_test_setup_teardown(function, t_receiver_begin, t_roles_end)
 
 static const struct CMUnitTest tests[] = {
-	CASE(one_whose_object_is_stored),
-	CASE(one_whose_large_object_is_stored),
-	CASE(one_whose_object_is_not_stored),
-	CASE(one_whose_id_has_another_object),
-	CASE(one_whose_id_was_deleted),
-	CASE(a_delete_of_what_is_not_there),
-	CASE(a_delete_of_what_is_there),
-	CASE(what_cannot_be_read_is_kept),
-	CASE(a_young_one_is_kept),
+	CASE(one_whose_object_is_stored),     CASE(one_whose_large_object_is_stored),
+	CASE(one_whose_object_is_not_stored), CASE(one_whose_id_has_another_object),
+	CASE(one_whose_id_was_deleted),       CASE(a_delete_of_what_was_deleted),
+	CASE(a_delete_of_what_never_came),    CASE(a_delete_of_what_is_there),
+	CASE(what_cannot_be_read_is_kept),    CASE(a_young_one_is_kept),
 	CASE(a_store_that_fails_keeps_it),
 };
 
