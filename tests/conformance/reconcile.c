@@ -139,17 +139,16 @@ static void reconciles(struct fixture *f, bool repair, const char *lines)
 #define FOREIGN                           \
 	"left record-foreign meta/note\n" \
 	"left object-foreign image/some/thing\n"
-#define WRONG(action)                                                        \
-	action " object-deleted image/" ID(                                  \
-		7) "\n" action                                               \
-		   " tombstone-ended meta/deleted/image/" ID(                \
-			   8) "\n" action                                    \
-			      " operation-ended meta/operation/" ID(         \
-				      8) "\n" action                         \
-					 " upload-ended meta/upload/" ID(    \
-						 9) "\n" action              \
-						    " record-unused "        \
-						    "meta/object/image/" ID( \
+#define WRONG(action)                                                             \
+	action " object-deleted image/" ID(                                       \
+		7) "\n" action                                                    \
+		   " tombstone-ended meta/deleted/image/" ID(                     \
+			   8) "\n" action                                         \
+			      " operation-ended meta/operation/" ID(              \
+				      8) "\n" action                              \
+					 " upload-ended meta/upload/" ID(         \
+						 9) "\n" action " record-unused " \
+						    "meta/object/image/" ID(      \
 							    6) "/" RECORD "\n"
 #define INCOMPLETE(action) action " object-incomplete image/" ID(5) "\n"
 
