@@ -19,8 +19,9 @@
  * - the upload gone, the key taken - is compared as after a completion whose answer was lost.
  */
 
-#define RENEW_MS      60000  /* an upload that ends sooner is renewed first */
-#define COMPLETE_MS   120000 /* a store may have to look at ten thousand parts */
+#define COMPLETE_MS 120000 /* a store may have to look at ten thousand parts */
+/* What ends sooner is renewed first: nobody's sweep may come before all of it is done. */
+#define RENEW_MS      (2 * COMPLETE_MS + 60000)
 #define PARTS_AT_ONCE 1000
 
 static void look(struct sgh_task *task);

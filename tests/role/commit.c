@@ -92,6 +92,21 @@ static void an_upload_that_ends_soon_is_renewed(void **state)
 	t_upload_fini(&up);
 }
 
+/* A store may take two minutes to complete it, and who sweeps have clocks of their own. */
+static void what_ends_before_the_store_may_have_completed_it_is_too(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+
+	uploads(&up, f, t_id(1), SMALL);
+	t_expire_in(&up, 200000);
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	t_journal(f->script, "get meta/upload: ok\n"
+			     "put meta/upload: ok\n" COMPLETED KEPT);
+	t_answers(f, 0);
+	t_upload_fini(&up);
+}
+
 static void committed_twice_it_is_the_same_success(void **state)
 {
 	struct t_roles *f = *state;
@@ -459,6 +474,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(the_record_comes_before_the_object),
 	CASE(of_unknown_length_too),
 	CASE(an_upload_that_ends_soon_is_renewed),
+	CASE(what_ends_before_the_store_may_have_completed_it_is_too),
 	CASE(committed_twice_it_is_the_same_success),
 	CASE(the_first_success_is_no_repeat),
 	CASE(committed_as_another_one_it_is_a_conflict),

@@ -202,16 +202,21 @@ bool t_upload_record(const struct t_upload *up, struct sgh_record *record)
 	return true;
 }
 
-void t_expire(const struct t_upload *up)
+void t_expire_in(const struct t_upload *up, int64_t ms)
 {
 	struct sgh_record record = { 0 };
 	char key[SGH_RECORD_KEY_SIZE];
 
 	assert_true(t_upload_record(up, &record));
-	record.expires_ms = sgh_time_ms() - 1;
+	record.expires_ms = sgh_time_ms() + ms;
 	sgh_record_key_upload(key, up->id);
 	t_set_record(up->f, key, &record);
 	sgh_record_fini(&record);
+}
+
+void t_expire(const struct t_upload *up)
+{
+	t_expire_in(up, -1);
 }
 
 unsigned t_records(struct t_roles *f, const char *prefix)

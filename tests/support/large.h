@@ -45,6 +45,8 @@ void t_store_whole(struct t_upload *up, struct sgh_reply *begun);
 bool t_upload_record(const struct t_upload *up, struct sgh_record *record);
 /* Make the upload's time be over. */
 void t_expire(const struct t_upload *up);
+/* It ends so long from now. */
+void t_expire_in(const struct t_upload *up, int64_t ms);
 
 /* The object can be seen with its digest, and nothing else is left; or nothing at all. */
 bool t_is_complete(const struct t_upload *up);
