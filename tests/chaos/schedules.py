@@ -164,6 +164,11 @@ def point(kind, label, how):
     if prefix == "sweep" or prefix == "grave" and label.endswith("upload-seen"):
         # Uploads are open by then, and nobody ends them but the sweep.
         made.faults.append((6, faults.Kill("the fronts", "orchestrator", "serve")))
+    if prefix == "verify" or label.endswith("-after-reading"):
+        made.settings = VERIFIED
+    if label == "remains.record-read":
+        # What is to be cleared is there, of somebody else.
+        made.steps, made.alone = {"put_contested_sized": 8, "read": 1}, True
     if label == "file.piece-written":
         # Where no memory is for whole parts they go to the disk as they come.
         made.settings, made.steps = SMALL, {"put_sized": 6, "put": 2, "read": 2}
@@ -171,6 +176,12 @@ def point(kind, label, how):
         # All events are of uploads in parts, and who publishes one has removed the upload's record.
         made.steps, made.alone = SIZED_STEPS, True
         made.faults.append((0.1, faults.FailPoint("settle.event-confirmed", "kill", must=False)))
+    if label in ("erase.records-listed", "erase.one-of-records-removed"):
+        # Who deletes again no longer sees what it was.
+        made.steps, made.alone = {"put_sized": 6, "delete_large": 6}, True
+        made.faults.append((0.1, faults.FailPoint("erase.object-removed", "kill", must=False)))
+    if label.startswith("settle.retry"):
+        made.faults.append((0.5, brief_trouble(kind)))
     if label == "late.looked":
         # Who takes over what somebody had in hand for longer than it may take.
         how, hold = ("kill", 6) if kind == EMBEDDED else ("stop", 17)
