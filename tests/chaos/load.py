@@ -132,9 +132,6 @@ class Worker:
     def put_contested_large(self):
         self.put_contested(self.rng.choice([bodies.spooled, bodies.streamed]))
 
-    def put_contested_sized(self):
-        self.put_contested(bodies.sized)
-
     def put_contested(self, make=None):
         """Different bodies under one key at the same time: one is taken."""
         key = f"key {uuid.uuid4()}"

@@ -112,6 +112,10 @@ ELSEWHERE = {
     "local.moved": "a retry that can be written while the store fails; tests/queue/local.c",
     "file.doubted": "a row that cannot be written after its file was; tests/store",
     "remains.object-removed": "the sweep overtakes who is about to read back; tests/role/verify.c",
+    f"{EMBEDDED} remains.record-read": "an abort that comes after its own commit; tests/role/sweep.c",
+    f"{EMBEDDED} settle.retry-confirmed": "queue and store share a disk, and fail together; tests/role/settle.c",
+    f"{EMBEDDED} settle.retry-acknowledged": "as before",
+    f"{EMBEDDED} settle.left-over-confirmed": "as before",
     f"{EMBEDDED} settle.dead-letter-confirmed": "nobody can send to the local queue what cannot be read",
     f"{EMBEDDED} call.sent-again": "who would answer stands still together with who asks",
 }
@@ -166,9 +170,6 @@ def point(kind, label, how):
         made.faults.append((6, faults.Kill("the fronts", "orchestrator", "serve")))
     if prefix == "verify" or label.endswith("-after-reading"):
         made.settings = VERIFIED
-    if label == "remains.record-read":
-        # What is to be cleared is there, of somebody else.
-        made.steps, made.alone = {"put_contested_sized": 8, "read": 1}, True
     if label == "file.piece-written":
         # Where no memory is for whole parts they go to the disk as they come.
         made.settings, made.steps = SMALL, {"put_sized": 6, "put": 2, "read": 2}
@@ -180,8 +181,8 @@ def point(kind, label, how):
         # Who deletes again no longer sees what it was.
         made.steps, made.alone = {"put_sized": 6, "delete_large": 6}, True
         made.faults.append((0.1, faults.FailPoint("erase.object-removed", "kill", must=False)))
-    if label.startswith("settle.retry"):
-        made.faults.append((0.5, brief_trouble(kind)))
+    if label.startswith(("settle.retry", "settle.left-over")):
+        made.faults.append((0.5, brief_trouble()))
     if label == "late.looked":
         # Who takes over what somebody had in hand for longer than it may take.
         how, hold = ("kill", 6) if kind == EMBEDDED else ("stop", 17)
@@ -202,11 +203,9 @@ def point(kind, label, how):
     return made
 
 
-def brief_trouble(kind):
-    if kind == EMBEDDED:
-        return faults.DiskFull()
+def brief_trouble():
     trouble = faults.Links("receiver->store", "reset", *LINKS["receiver->store"])
-    trouble.seconds = 1.5
+    trouble.seconds = 2
     return trouble
 
 
