@@ -2,44 +2,14 @@
 """Which faults are gone through, in which order, for how long."""
 
 import random
-import re
 
-from . import TESTS, faults
+from . import faults
 from .cluster import disks_can_be_filled
 from .lane import Schedule
+from .places import DISTRIBUTED, EMBEDDED, FRONT, LINKS, MEMBERS, ROLES, lasting, one
+from .points import is_passed, labels, points
 
-ROLES = ("receiver", "getter", "orchestrator")
-MEMBERS = [f"{role}-{number}" for role in ROLES for number in (1, 2)]
-BROKER_LINKS = {role: [f"{role}-{n}-broker" for n in (1, 2)] for role in ROLES}
-STORE_LINKS = {role: [f"{role}-{n}-store" for n in (1, 2)] for role in ("receiver", "getter")}
-FRONT = "client-orchestrator"
-LINKS = (
-    {f"{role}->broker": links for role, links in BROKER_LINKS.items()}
-    | {f"{role}->store": links for role, links in STORE_LINKS.items()}
-    | {"orchestrator->store": ["tickets-store"], "client->orchestrator": [FRONT], "requester->broker": ["requester-broker"]}
-)  # fmt: skip
 LONG_SECONDS = 12  # over two heartbeats
-DISTRIBUTED, EMBEDDED = "distributed", "embedded"
-
-
-def labels():
-    """Every fail-point of the library."""
-    found = set()
-    for path in sorted((TESTS.parent / "lib").rglob("*.c")):
-        found |= set(re.findall(r'SGH_FAIL_POINT\("([^"]+)"\)', path.read_text()))
-    return sorted(found)
-
-
-def one(kind, fault, at=0.3, **more):
-    name = fault.name if kind == DISTRIBUTED else f"{fault.name}, embedded"
-    return Schedule(name, kind, [(at, fault)], **more)
-
-
-def lasting(fault, seconds):
-    fault.seconds = seconds
-    fault.name += f" {seconds} s"
-    return fault
-
 
 # One fault after another
 
@@ -93,120 +63,6 @@ def embedded():
         yield one(EMBEDDED, faults.Links("client->serve", kind, FRONT))
     if disks_can_be_filled():
         yield one(EMBEDDED, faults.DiskFull())
-
-
-# Fail-points: each one that a kind of deployment comes by, killed and stopped there
-
-EMBEDDED_ONLY = ("file.", "db.", "local.")
-DISTRIBUTED_ONLY = ("amqp.",)
-
-# Where the harness does not come by, and who else looks.
-ELSEWHERE = {
-    "reconcile.": "an operator's command; tests/role/reconcile_faults.c",
-    "dlq.": "an operator's command; tests/daemons",
-    "dlq.renewed": "an operator has looked ten times; tests/daemons/test_dlq.py",
-    "dlq.replayed": "an operator's command; tests/daemons/test_dlq.py",
-    "sweep.failure-removed": "what failed is remembered for 24 h; tests/role/sweep.c",
-    "local.buried": "takes a message that was delivered 20 times; tests/queue/local.c",
-    "late.taken-back": "a write that is overtaken by its delete between two steps, and again by its deadline; tests/role/late.c",
-    "local.moved": "a retry that can be written while the store fails; tests/queue/local.c",
-    "file.doubted": "a row that cannot be written after its file was; tests/store",
-    "remains.object-removed": "the sweep overtakes who is about to read back; tests/role/verify.c",
-    f"{EMBEDDED} remains.record-read": "an abort that comes after its own commit; tests/role/sweep.c",
-    f"{EMBEDDED} settle.retry-confirmed": "queue and store share a disk, and fail together; tests/role/settle.c",
-    f"{EMBEDDED} settle.retry-acknowledged": "as before",
-    f"{EMBEDDED} settle.left-over-confirmed": "as before",
-    f"{EMBEDDED} settle.dead-letter-confirmed": "nobody can send to the local queue what cannot be read",
-    f"{EMBEDDED} call.sent-again": "who would answer stands still together with who asks",
-}
-
-# Uploads and tombstones end soon. Nothing may be repeated that late.
-QUICK = {"SANGRAHA_TICKET_TIMEOUT": "4", "SANGRAHA_ASYNC_TIMEOUT": "4"}
-QUICK_STEPS = {"put": 4, "put_keyed": 4, "put_spooled": 3, "put_streamed": 3, "put_slow": 6, "delete": 8, "read": 4}
-SIZED_STEPS = {"put_sized": 8, "read": 2}
-SMALL = {"SANGRAHA_MEMORY_LIMIT": "4M"}
-VERIFIED = {"SANGRAHA_VERIFY_LARGE": "on"}
-LARGE_STEPS = {
-    "put": 2,
-    "put_spooled": 5,
-    "put_streamed": 5,
-    "put_large_twice": 5,
-    "put_contested_large": 4,
-    "put_crossed": 3,
-    "put_refused_large": 4,
-    "put_broken_off": 3,
-    "delete": 4,
-    "delete_large_twice": 5,
-    "read": 4,
-}
-
-
-def points(kind):
-    for label in labels():
-        if is_passed(label, kind):
-            for how in ("kill", "stop"):
-                yield point(kind, label, how)
-
-
-def is_passed(label, kind):
-    others = EMBEDDED_ONLY if kind == DISTRIBUTED else DISTRIBUTED_ONLY
-    names = (label, f"{label.split('.')[0]}.", f"{kind} {label}")
-    return not label.startswith(others) and not any(name in ELSEWHERE for name in names)
-
-
-def point(kind, label, how):
-    """With what makes somebody come by: the right requests, settings, and another fault where it takes one."""
-    fault = faults.FailPoint(label, how)
-    made = one(kind, fault, at=0.1)
-    made.group = label if kind == DISTRIBUTED else f"{label}, embedded"
-    prefix = label.split(".")[0]
-    if prefix in ("put-begin", "put-commit", "file", "put-abort", "upload", "remains", "verify", "erase"):
-        made.steps = LARGE_STEPS
-    if prefix in ("grave", "sweep", "put-extend") or label == "upload.extended":
-        made.settings, made.steps = QUICK, QUICK_STEPS
-        fault.seconds = 20
-    if prefix == "sweep" or prefix == "grave" and label.endswith("upload-seen"):
-        # Uploads are open by then, and nobody ends them but the sweep.
-        made.faults.append((6, faults.Kill("the fronts", "orchestrator", "serve")))
-    if prefix == "verify" or label.endswith("-after-reading"):
-        made.settings = VERIFIED
-    if label == "file.piece-written":
-        # Where no memory is for whole parts they go to the disk as they come.
-        made.settings, made.steps = SMALL, {"put_sized": 6, "put": 2, "read": 2}
-    if label == "put-commit.end-seen":
-        # All events are of uploads in parts, and who publishes one has removed the upload's record.
-        made.steps, made.alone = SIZED_STEPS, True
-        made.faults.append((0.1, faults.FailPoint("settle.event-confirmed", "kill", must=False)))
-    if label in ("erase.records-listed", "erase.one-of-records-removed"):
-        # Who deletes again no longer sees what it was.
-        made.steps, made.alone = {"put_sized": 6, "delete_large": 6}, True
-        made.faults.append((0.1, faults.FailPoint("erase.object-removed", "kill", must=False)))
-    if label.startswith(("settle.retry", "settle.left-over")):
-        made.faults.append((0.5, brief_trouble()))
-    if label == "late.looked":
-        # Who takes over what somebody had in hand for longer than it may take.
-        how, hold = ("kill", 6) if kind == EMBEDDED else ("stop", 17)
-        made.faults.append((0.1, faults.FailPoint("put.stored", how, must=False, hold=hold)))
-        fault.seconds = 25
-    if label == "call.sent-again":
-        made.faults.append((0.2, lasting(faults.Stop("both receivers", "receiver"), 4)))
-    if label in ("put-begin.other-aborted", "put-begin.place-read"):
-        # Two begin one upload, and one of them comes second.
-        made.steps, made.alone = {"put_sized_twice": 8, "read": 1}, True
-    if label == "remains.other-aborted":
-        # Whoever began an upload forgets it, and another one is begun.
-        made.steps, made.alone = SIZED_STEPS, True
-        made.faults.append((0.1, faults.FailPoint("put-begin.upload-begun", "kill", must=False)))
-    if label in ("local.recovered", "file.swept"):
-        made.faults.append((0.5, faults.Kill("serve", "serve")))
-    made.fresh = label in ("file.bucket-made", "file.folder-made", "file.folder-synced", "local.marked")
-    return made
-
-
-def brief_trouble():
-    trouble = faults.Links("receiver->store", "reset", *LINKS["receiver->store"])
-    trouble.seconds = 2
-    return trouble
 
 
 # Random ones
