@@ -17,6 +17,9 @@
  *   dead    what lies there under a tombstone of its type is taken away -> "gone"
  *   stored  an object of these bytes -> event, reply
  *   else    "timeout"; nothing is created any more
+ *
+ * Of a put in doubt the copy looks after each delay there is, up to six minutes: it
+ * announces what has come meanwhile, and what came under a tombstone is taken away.
  */
 
 #define LOOKS_AGAIN 2
@@ -56,6 +59,12 @@ static bool is_there(const struct late *late, size_t type, enum look look)
 	return late->looks[type * LOOKS + look].status == 0;
 }
 
+/* Nobody waits for it any more: it is late. */
+static bool is_copy_in_doubt(const struct sgh_task *task)
+{
+	return task->request->attempt && sgh_task_doubts(task);
+}
+
 /* ---- dead ---- */
 
 static void take_next(struct sgh_task *task);
@@ -70,7 +79,9 @@ static void end_dead(struct sgh_task *task)
 
 	sgh_fail(&err, SANGRAHA_E_GONE, 0,
 		 "the id was deleted and cannot be written again");
-	if (task->delivery->redelivered)
+	if (is_copy_in_doubt(task))
+		sgh_task_look_later(task);
+	else if (task->delivery->redelivered)
 		sgh_task_give_up(task, &err);
 	else if (task->request->attempt < LOOKS_AGAIN)
 		sgh_task_retry(task, &err);
@@ -141,6 +152,8 @@ static void described(struct sgh_task *task)
 	}
 	if (failed)
 		sgh_task_retry(task, failed);
+	else if (is_copy_in_doubt(task))
+		sgh_task_look_later(task);
 	else
 		sgh_task_expire(task);
 }
@@ -160,6 +173,15 @@ static void describe(struct sgh_task *task)
 
 /* ---- looks ---- */
 
+/* Nobody need see a dead letter that would have looked only. */
+static void look_failed(struct sgh_task *task, const struct sangraha_error *err)
+{
+	if (sgh_task_only_looks(task))
+		sgh_task_look_later(task);
+	else
+		sgh_task_retry(task, err);
+}
+
 static void looked(struct sgh_task *task)
 {
 	struct late *late = task->state;
@@ -170,7 +192,7 @@ static void looked(struct sgh_task *task)
 		const struct sgh_store_op *op = &late->looks[i];
 
 		if (op->status && op->status != SANGRAHA_E_NOT_FOUND) {
-			sgh_task_retry(task, &op->err);
+			look_failed(task, &op->err);
 			return;
 		}
 	}
@@ -178,6 +200,8 @@ static void looked(struct sgh_task *task)
 		dead |= is_there(late, i, TOMBSTONE);
 	if (dead)
 		take_next(task);
+	else if (sgh_task_only_looks(task))
+		sgh_task_look_later(task);
 	else
 		describe(task);
 }

@@ -83,6 +83,7 @@ static void written(struct sgh_task *task)
 		sgh_task_run_one(task, found);
 	} else if (task->op.status) {
 		task->owes = sgh_task_in_doubt(task);
+		task->doubt = task->owes;
 		sgh_task_retry(task, &task->op.err);
 	} else if (put->sure || !quick) {
 		sgh_write_look_after(task, stored);

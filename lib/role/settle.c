@@ -310,13 +310,66 @@ static void postponed(struct sgh_task *task)
 	leave(task, "retry", task->reply ? task->reply->status : SANGRAHA_E_UNAVAILABLE);
 }
 
+/* How much a message's copies are to look for, see sgh_task_doubts(). */
+enum doubt {
+	DOUBT_NONE,
+	DOUBT_STORED,
+	DOUBT_ANNOUNCED,
+};
+
+static int64_t doubt_of(const struct sgh_task *task)
+{
+	const struct sgh_header *doubt =
+		sgh_message_header(task->delivery->message, "doubt");
+
+	return doubt && doubt->kind == SGH_HEADER_NUMBER ? doubt->number : DOUBT_NONE;
+}
+
+bool sgh_task_doubts(const struct sgh_task *task)
+{
+	return task->request->verb == SGH_PUT &&
+	       (task->doubt || doubt_of(task) >= DOUBT_STORED);
+}
+
+bool sgh_task_only_looks(const struct sgh_task *task)
+{
+	return task->request->verb == SGH_PUT && task->late &&
+	       doubt_of(task) >= DOUBT_ANNOUNCED;
+}
+
+static bool set_number(struct sgh_message *copy, const char *name, int64_t number)
+{
+	for (size_t i = 0; i < copy->header_count; i++) {
+		struct sgh_header *header = &copy->headers[i];
+
+		if (strcmp(header->name, name) == 0) {
+			header->kind = SGH_HEADER_NUMBER;
+			header->number = number;
+			return true;
+		}
+	}
+	return sgh_message_add_number(copy, name, number);
+}
+
+/* A copy for a delay queue; what was in doubt stays so. */
+static int make_copy(struct sgh_task *task, unsigned attempt, struct sgh_message **ret,
+		     struct sangraha_error *err)
+{
+	int status = sgh_message_retry(task->delivery->message, attempt, ret, err);
+
+	if (status || !task->doubt || doubt_of(task) >= DOUBT_STORED ||
+	    set_number(*ret, "doubt", DOUBT_STORED))
+		return status;
+	sgh_message_free(sgh_take(*ret));
+	return sgh_fail_memory(err);
+}
+
 static void postpone(struct sgh_task *task, const char *queue)
 {
 	struct sgh_message *copy = NULL;
 	struct sangraha_error err;
 
-	if (sgh_message_retry(task->delivery->message, task->request->attempt + 1, &copy,
-			      &err))
+	if (make_copy(task, task->request->attempt + 1, &copy, &err))
 		sgh_task_abandon(task);
 	else
 		publish(task, copy, "", queue, true, true, postponed);
@@ -330,16 +383,7 @@ static bool expire(struct sgh_message *copy)
 {
 	copy->reply_to =
 		sgh_fields_json_mode(copy->content_type) ? SANGRAHA_RESPONSE_QUEUE : NULL;
-	for (size_t i = 0; i < copy->header_count; i++) {
-		struct sgh_header *header = &copy->headers[i];
-
-		if (strcmp(header->name, "deadline") == 0) {
-			header->kind = SGH_HEADER_NUMBER;
-			header->number = LONG_OVER;
-			return true;
-		}
-	}
-	return sgh_message_add_number(copy, "deadline", LONG_OVER);
+	return set_number(copy, "deadline", LONG_OVER);
 }
 
 static void left_over(struct sgh_task *task)
@@ -353,7 +397,7 @@ void sgh_task_leave_copy(struct sgh_task *task, void (*then)(struct sgh_task *ta
 	struct sgh_message *copy = NULL;
 	struct sangraha_error err;
 
-	if (sgh_message_retry(task->delivery->message, 1, &copy, &err) || !expire(copy)) {
+	if (make_copy(task, 1, &copy, &err) || !expire(copy)) {
 		sgh_message_free(copy);
 		sgh_task_abandon(task);
 		return;
@@ -372,6 +416,37 @@ void sgh_task_give_up(struct sgh_task *task, const struct sangraha_error *answer
 		sgh_task_abandon(task);
 }
 
+void sgh_task_finish_in_doubt(struct sgh_task *task)
+{
+	struct sgh_message *copy = NULL;
+	struct sangraha_error err;
+
+	if (make_copy(task, 1, &copy, &err) || !expire(copy) ||
+	    !set_number(copy, "doubt", DOUBT_ANNOUNCED)) {
+		sgh_message_free(copy);
+		sgh_task_abandon(task);
+		return;
+	}
+	task->left_over = sgh_task_finish;
+	publish(task, copy, "", delays[0].queue, true, true, left_over);
+}
+
+void sgh_task_look_later(struct sgh_task *task)
+{
+	unsigned attempt = task->request->attempt;
+
+	if (attempt < RETRIES_MAX && sgh_task_reply(task)) {
+		postpone(task, delays[attempt].queue);
+	} else if (attempt < RETRIES_MAX) {
+		sgh_task_abandon(task);
+	} else if (sgh_task_only_looks(task)) {
+		sgh_delivery_ack(sgh_take(task->delivery));
+		leave(task, sangraha_status_name(0), 0);
+	} else {
+		sgh_task_expire(task);
+	}
+}
+
 /*
  * The queue of dead letters is full, and those that wait for room there would soon be all
  * that is in hand: this one comes again later.
@@ -383,7 +458,7 @@ static bool park(struct sgh_task *task)
 	struct sgh_message *copy = NULL;
 	struct sangraha_error err;
 
-	if (!parking || sgh_message_retry(task->delivery->message, attempt, &copy, &err))
+	if (!parking || make_copy(task, attempt, &copy, &err))
 		return false;
 	sgh_log(task->service->context, SANGRAHA_LOG_ERROR, task->service->kind->role,
 		"publish", "no room for a dead letter, which goes to \"%s\"", parking);
@@ -463,8 +538,7 @@ void sgh_task_dead_letter(struct sgh_task *task, const char *reason,
 	if (err)
 		sgh_fail(&because, err->status, err->native, "dead-lettered, %s: %s",
 			 reason, err->message);
-	if (!note(task, &because) ||
-	    sgh_message_retry(task->delivery->message, attempt, &copy, &because) ||
+	if (!note(task, &because) || make_copy(task, attempt, &copy, &because) ||
 	    !add_last_words(copy, task, reason, err)) {
 		sgh_message_free(copy);
 		sgh_task_abandon(task);

@@ -33,6 +33,7 @@ struct sgh_task {
 	bool begun;  /* others may have seen something of it: it is finished */
 	bool owes;   /* the store may have something of it that is not finished */
 	bool late;   /* it creates nothing, and finishes what an earlier run began */
+	bool doubt;  /* its PUT may be with the store still, and be done later */
 
 	/* objects that are being described: role/found.h */
 	struct sgh_found *founds;
@@ -117,6 +118,16 @@ void sgh_task_fail_with(struct sgh_task *task, const struct sangraha_error *err)
  */
 bool sgh_task_was_tried(const struct sgh_task *task);
 
+/*
+ * A put of which a PUT, this run's or an earlier one's, may be done later than all that
+ * follows, a delete too: a gateway that was stopped does it when it goes on. Its copies,
+ * header "doubt", look for that until the signature of such a PUT is as good as over.
+ */
+bool sgh_task_doubts(const struct sgh_task *task);
+
+/* A copy that does nothing but look: the object was announced. */
+bool sgh_task_only_looks(const struct sgh_task *task);
+
 /* Its deadline has passed, and nothing of it is to be finished. */
 void sgh_task_expire(struct sgh_task *task);
 
@@ -135,6 +146,12 @@ void sgh_task_leave_copy(struct sgh_task *task, void (*then)(struct sgh_task *ta
  * something goes a copy that will finish that, whatever the clock says.
  */
 void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err);
+
+/* Finish a put, after leaving a copy that only looks. */
+void sgh_task_finish_in_doubt(struct sgh_task *task);
+
+/* A copy without anybody who waits: look again after the next delay; past the last, end. */
+void sgh_task_look_later(struct sgh_task *task);
 
 /* Hopeless: to the dead-letter queue, then an error reply, then acknowledge. */
 void sgh_task_dead_letter(struct sgh_task *task, const char *reason,

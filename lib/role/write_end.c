@@ -31,6 +31,8 @@ void sgh_write_stored(struct sgh_task *task, struct sangraha_object *object, boo
 	if (sgh_event_message("created", task->request, object, reply, &task->event,
 			      &err))
 		sgh_task_abandon(task);
+	else if (sgh_task_doubts(task))
+		sgh_task_finish_in_doubt(task);
 	else
 		sgh_task_finish(task);
 }

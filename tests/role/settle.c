@@ -32,17 +32,28 @@ static int64_t number(const struct sgh_message *message, const char *name)
 
 /* ---- retries ---- */
 
+/* What may yet be done of a first try is looked for: by a copy that is held, the second. */
+static void finishes_after_a_copy(struct t_roles *f)
+{
+	t_wait(script_holding(f->script) == 1);
+	assert_int_equal(script_count(f->script, "publish sangraha.object.created"), 0);
+	script_release(f->script);
+	t_wait(script_count(f->script, "publish sangraha.object.created: ok") == 1);
+}
+
 static void a_failure_that_passes_is_tried_again(void **state)
 {
 	struct t_roles *f = *state;
 
 	script_fail(f->script, "put json", 1, SANGRAHA_E_UNAVAILABLE);
+	script_hold(f->script, DELAY "1s", 2);
 	t_send(f, t_put(t_id(1), BODY));
 	t_journal(f->script,
 		  "put json: unavailable\n" DELAY "1s: ok\n"
 		  "ack object_write_queue: ok\n" T_LOOKED "put-new meta/operation: ok\n"
 		  "put-new json: ok\n"
-		  "head meta/deleted: not_found\n" T_FINISHED);
+		  "head meta/deleted: not_found\n");
+	finishes_after_a_copy(f);
 	t_answers(f, 0);
 }
 
@@ -52,12 +63,14 @@ static void a_lost_answer_has_one_effect(void **state)
 	struct sgh_reply *reply;
 
 	script_lose(f->script, "put json", 1, SANGRAHA_E_TIMEOUT);
+	script_hold(f->script, DELAY "1s", 2);
 	t_send(f, t_put(t_id(1), BODY));
 	t_journal(f->script,
 		  "put json: lost\n" DELAY "1s: ok\n"
 		  "ack object_write_queue: ok\n" T_LOOKED "put-new meta/operation: ok\n"
 		  "put-new json: precondition\n"
-		  "head json: ok\n" T_FINISHED);
+		  "head json: ok\n");
+	finishes_after_a_copy(f);
 	reply = t_answer(f, 0);
 	assert_false(reply->replayed);
 	sgh_reply_free(reply);
@@ -76,7 +89,7 @@ static void no_time_is_left(void **state)
 	t_wait(script_count(f->script, "ack ") == 2);
 	/* The second one is to finish what the first may have done, and creates nothing. */
 	assert_int_equal(script_count(f->script, "put"), 1);
-	assert_int_equal(script_count(f->script, DELAY), 1);
+	assert_int_equal(script_count(f->script, DELAY "1s: ok"), 1);
 }
 
 static void the_store_is_known_to_be_away(void **state)
@@ -111,8 +124,9 @@ static void a_copy_that_cannot_be_sent_is_sent_again(void **state)
 	t_send(f, t_put(t_id(1), BODY));
 	t_answers(f, 0);
 	assert_int_equal(script_count(f->script, DELAY "1s: overloaded"), 1);
-	assert_int_equal(script_count(f->script, DELAY "1s: ok"), 1);
-	t_wait(script_count(f->script, "ack ") == 2);
+	/* The retry, and a copy that looks for what the first try may still do. */
+	assert_int_equal(script_count(f->script, DELAY "1s: ok"), 2);
+	t_wait(script_count(f->script, "ack ") >= 2);
 }
 
 /* ---- dead letters ---- */
