@@ -196,7 +196,9 @@ static void arm_locked(struct sangraha_upload *upload)
 		__atomic_sub_fetch(&upload->refs, 1, __ATOMIC_RELAXED);
 	if (at == SGH_NEVER)
 		return;
-	upload->state.timer.fire = fire;
+	/* Set once: the thread of the timers may be about to call it. */
+	if (!upload->state.timer.fire)
+		upload->state.timer.fire = fire;
 	sgh_upload_ref(upload);
 	if (!sgh_timer_arm(timers, &upload->state.timer, at))
 		__atomic_sub_fetch(&upload->refs, 1, __ATOMIC_RELAXED);
