@@ -48,6 +48,7 @@ int sgh_amqp_conn_init(struct sgh_amqp_conn *conn, const struct sgh_amqp_conn_op
 
 void sgh_amqp_conn_fini(struct sgh_amqp_conn *conn)
 {
+	sgh_amqp_leave(conn);
 	if (conn->wake >= 0)
 		close(conn->wake);
 	free(conn->attempts);
@@ -609,6 +610,7 @@ static void *run(void *arg)
 
 	while (!sgh_amqp_stopping(conn))
 		live(conn);
+	sgh_amqp_leave(conn);
 	conn->ops->finish(conn);
 	pthread_mutex_lock(&conn->s.lock);
 	conn->s.exited = true;

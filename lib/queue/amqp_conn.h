@@ -197,6 +197,8 @@ int sgh_amqp_endpoints_new(struct sgh_amqp_settings *settings,
 			   struct sangraha_error *err);
 /* Dial until one answers: which one, with a line that is yours; -1 when stopped. */
 int sgh_amqp_reach(struct sgh_amqp_conn *conn, struct sgh_amqp_line *ret);
+/* The end of what was dialled and is under way still. */
+void sgh_amqp_leave(struct sgh_amqp_conn *conn);
 /* The connection to it stands, or is gone; whether it had stood for a while. */
 void sgh_amqp_endpoint_serves(struct sgh_amqp_conn *conn, size_t i);
 void sgh_amqp_endpoint_failed(struct sgh_amqp_conn *conn, size_t i, bool lasted);

@@ -20,6 +20,7 @@ struct sgh_amqp_dial {
 	struct {
 		pthread_mutex_t lock;
 		bool ended;
+		bool unwanted; /* what it gets is closed at once */
 		int status;
 		struct sgh_amqp_line line; /* without a state: taken, or there is none */
 		struct sangraha_error error;
@@ -59,7 +60,10 @@ static void *run(void *arg)
 		amqp_destroy_connection(sgh_take(line.state));
 	pthread_mutex_lock(&dial->s.lock);
 	dial->s.status = rc;
-	dial->s.line = line;
+	if (!dial->s.unwanted)
+		dial->s.line = line;
+	else if (line.state)
+		amqp_destroy_connection(sgh_take(line.state));
 	dial->s.error = err;
 	dial->s.ended = true;
 	pthread_mutex_unlock(&dial->s.lock);
@@ -105,6 +109,27 @@ bool sgh_amqp_dial_ended(struct sgh_amqp_dial *dial)
 	ended = dial->s.ended;
 	pthread_mutex_unlock(&dial->s.lock);
 	return ended;
+}
+
+bool sgh_amqp_dial_hang_up(struct sgh_amqp_dial *dial)
+{
+	bool ended;
+
+	pthread_mutex_lock(&dial->s.lock);
+	ended = dial->s.ended;
+	dial->s.unwanted = true;
+	pthread_mutex_unlock(&dial->s.lock);
+	return ended;
+}
+
+bool sgh_amqp_dial_unwanted(struct sgh_amqp_dial *dial)
+{
+	bool unwanted;
+
+	pthread_mutex_lock(&dial->s.lock);
+	unwanted = dial->s.unwanted;
+	pthread_mutex_unlock(&dial->s.lock);
+	return unwanted;
 }
 
 int sgh_amqp_dial_take(struct sgh_amqp_dial *dial, struct sgh_amqp_line *ret,

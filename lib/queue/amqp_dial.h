@@ -52,6 +52,13 @@ int sgh_amqp_dial_take(struct sgh_amqp_dial *dial, struct sgh_amqp_line *ret,
 		       struct sangraha_error *err);
 
 /*
+ * Its line is not wanted any more: one that is still under way closes what it gets. True
+ * when it has ended before.
+ */
+bool sgh_amqp_dial_hang_up(struct sgh_amqp_dial *dial);
+bool sgh_amqp_dial_unwanted(struct sgh_amqp_dial *dial);
+
+/*
  * Ended or not: nobody wants it any more. Never blocks; a thread that is still under way
  * closes what it gets, within 10 s unless the resolver takes longer, and goes.
  */

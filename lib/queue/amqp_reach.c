@@ -85,9 +85,17 @@ static struct sgh_amqp_dial **find_slot(struct sgh_amqp_attempts *attempts, bool
 	return NULL;
 }
 
-static void hang_up(struct sgh_amqp_conn *conn)
+/* Those under way keep their places, or each cut would add threads to a name that hangs. */
+static void hang_up(struct sgh_amqp_attempts *attempts)
 {
-	for (size_t i = 0; i < conn->settings->url_count; i++) {
+	for (size_t n = 0; n < SGH_COUNT(attempts->dials); n++)
+		if (attempts->dials[n] && sgh_amqp_dial_hang_up(attempts->dials[n]))
+			sgh_amqp_dial_free(sgh_take(attempts->dials[n]));
+}
+
+void sgh_amqp_leave(struct sgh_amqp_conn *conn)
+{
+	for (size_t i = 0; conn->attempts && i < conn->settings->url_count; i++) {
 		struct sgh_amqp_dial **slot;
 
 		while ((slot = find_slot(&conn->attempts[i], true)))
@@ -159,6 +167,10 @@ static bool collect(struct sgh_amqp_conn *conn, size_t i, struct sgh_amqp_line *
 		if (!dial || !sgh_amqp_dial_ended(dial))
 			continue;
 		attempts->dials[n] = NULL;
+		if (sgh_amqp_dial_unwanted(dial)) {
+			sgh_amqp_dial_free(dial);
+			continue;
+		}
 		rc = sgh_amqp_dial_take(dial, ret, &err);
 		sgh_amqp_dial_free(dial);
 		if (!rc)
@@ -257,6 +269,7 @@ int sgh_amqp_reach(struct sgh_amqp_conn *conn, struct sgh_amqp_line *ret)
 		note_silence(conn, now);
 		rest(conn, dial_next(conn, now));
 	}
-	hang_up(conn);
+	for (size_t i = 0; i < conn->settings->url_count; i++)
+		hang_up(&conn->attempts[i]);
 	return found;
 }

@@ -275,6 +275,26 @@ static void a_connection_that_is_cut_comes_back_past_a_silent_one(void **state)
 	t_proxy_free(proxy);
 }
 
+/* Each time it is gone the name is dialled again, beside those that hang already. */
+static void cuts_do_not_add_threads_to_a_name_that_hangs(void **state)
+{
+	struct fixture *f = *state;
+	struct t_proxy *proxy = t_proxy_new(f->port);
+
+	open_urls(f, "amqp://" HANGING ",amqp://guest:guest@127.0.0.1:%u",
+		  t_proxy_port(proxy));
+	t_ok(sangraha_queue_wait_ready(f->queue, 10000, &t_err));
+	for (int i = 0; i < SGH_AMQP_DIALS_MAX + 2; i++) {
+		unsigned accepted = t_proxy_accepted(proxy);
+
+		t_proxy_cut(proxy);
+		t_wait(t_proxy_accepted(proxy) > accepted);
+		works_soon(f, sgh_now_ms());
+	}
+	assert_in_range(resolver_waiting(), 1, SGH_AMQP_DIALS_MAX);
+	t_proxy_free(proxy);
+}
+
 /*
  * Stopped without a word, as by SIGSTOP: whoever waits is told long before heartbeats
  * would tell, and goes elsewhere.
@@ -336,6 +356,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_name_that_is_resolved_at_last),
 	CASE(closing_does_not_wait_for_a_name),
 	CASE(a_connection_that_is_cut_comes_back_past_a_silent_one),
+	CASE(cuts_do_not_add_threads_to_a_name_that_hangs),
 	CASE(a_broker_that_falls_silent_is_left),
 	CASE(a_broker_with_nothing_to_say_is_kept),
 };
