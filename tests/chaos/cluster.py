@@ -281,6 +281,8 @@ class Distributed(Deployment, Stack):
             for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
                 if keys := [{"Key": entry["Key"]} for entry in page.get("Contents", [])]:
                     s3.delete_objects(Bucket=bucket, Delete={"Objects": keys})
+        # What was cut off lies in MinIO's own folder until it starts again.
+        self.store.restart()
 
     def tails(self, lines=40):
         own = {server.name: server.log_tail(lines) for server in (self.broker, self.store)}
