@@ -517,7 +517,7 @@ def run_all(report, options):
         suites = {"unit", "fuzz", "live", "conformance"}
         plan += [(ASAN_BUILD, suites | {"memory"}), (TSAN_BUILD, suites)]
     else:
-        plan += [(ASAN_BUILD, {"unit", "fuzz", "memory"})]
+        plan += [(ASAN_BUILD, {"unit", "fuzz", "memory-pure"})]
     # The sanitizer builds have the same tests; no pattern should make one for nothing.
     plan = [
         (build, suites)

@@ -27,6 +27,7 @@
 
 #define MEMORY_ROUNDS 200 /* fewer do not tell growth from noise */
 #define CLOSE_SECONDS 12
+#define REST_S        15
 #define MEMORY_SLACK  (8 * 1024 * 1024L) /* the heap's own coming and going */
 
 struct usage {
@@ -331,6 +332,25 @@ static const char *growth(const struct usage *before, const struct usage *after,
 	return text;
 }
 
+/*
+ * What is left when all that ends by itself has ended: an attempt to reach a broker is not
+ * waited for, and takes some seconds to be given up.
+ */
+static struct usage usage_at_rest(const struct usage *before)
+{
+	struct timespec moment = { .tv_nsec = 50000000 };
+	double until = now() + REST_S;
+	struct usage usage = usage_now();
+
+	while ((usage.descriptors > before->descriptors ||
+		usage.threads > before->threads) &&
+	       now() < until) {
+		nanosleep(&moment, NULL);
+		usage = usage_now();
+	}
+	return usage;
+}
+
 static void run(const struct lifecycle *lifecycle, unsigned rounds)
 {
 	struct usage before = { 0 }, after;
@@ -351,7 +371,7 @@ static void run(const struct lifecycle *lifecycle, unsigned rounds)
 			return;
 		}
 	}
-	after = usage_now();
+	after = usage_at_rest(&before);
 	report(lifecycle->name, growth(&before, &after, rounds, text), NULL);
 	printf("# %u rounds in %.1f s, %+ld KiB\n", rounds, now() - started,
 	       (after.resident - before.resident) / 1024);

@@ -146,7 +146,7 @@ static void facts_must_be_an_object(void **state)
 	struct sangraha_validate_options options = { .size = sizeof(options),
 						     .asserted = "lines" };
 
-	sangraha_types_unref(t_types);
+	sangraha_types_unref(sgh_take(t_types));
 	set_up_with("[%u]");
 	t_fails(SANGRAHA_E_INTERNAL,
 		sangraha_validate(t_types, &options, "x", 1, NULL, &t_err));
