@@ -178,7 +178,9 @@ def lane(kind, number, options, work, results):
         except Exception:
             results.put(broken(f"lane {number}", traceback.format_exc()))
             if made:
-                made.close()
+                made.is_broken = True
+        if made and made.is_broken:
+            made.close()
             made = None
 
     try:

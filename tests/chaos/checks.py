@@ -17,6 +17,7 @@ from .requesters import Clerk, Requester
 
 GRACE_SECONDS = 0.25
 SETTLE_SECONDS = 25
+STAGE_SECONDS = 60  # for all writes together
 ASYNC_SECONDS = 100  # a write that met the delays of 1, 5, 15 and 60 s
 DELETED_SECONDS = 2 * REQUEST_SECONDS
 SWEEP_SECONDS = 3 * TICKET_SECONDS + 15
@@ -38,6 +39,7 @@ def each(lane, act, writes):
         finally:
             client.close()
 
+    lane.patience = time.monotonic() + STAGE_SECONDS
     pool = ThreadPoolExecutor(THREADS)
     try:
         list(pool.map(share, [writes[n::THREADS] for n in range(THREADS)]))
@@ -47,7 +49,7 @@ def each(lane, act, writes):
 
 def until(lane, act, is_done, write, what):
     """Repeat until it is done: nothing is wrong any more, so it must get there."""
-    deadline = time.monotonic() + SETTLE_SECONDS
+    deadline = min(time.monotonic() + SETTLE_SECONDS, lane.patience)
     while not is_done():
         call = act(write)
         if time.monotonic() > deadline:
@@ -84,6 +86,7 @@ def settle_amqp(lane, writes):
     mine = [w for w in writes if w.how == "amqp" and w.is_open or w.delete_open and w.delete_id]
     if not mine:
         return
+    lane.patience = time.monotonic() + STAGE_SECONDS
     requester = Requester(lane.deployment.broker_url)
     clerk = Clerk(requester, lane.ledger)
     try:

@@ -267,11 +267,14 @@ class Distributed(Deployment, Stack):
         return f"amqp://guest:guest@127.0.0.1:{port}/%2F"
 
     def heal(self):
+        self.heal_servers()
+        Deployment.heal(self)
+
+    def heal_servers(self):
         for server in (self.broker, self.store):
             if not server.processes:
                 server.start()
             server.resume()
-        Deployment.heal(self)
 
     def wipe(self):
         """Remove all objects and records, when everything about them was checked."""

@@ -175,14 +175,14 @@ class Server(Fault):
 
     def begin(self, deployment):
         server = getattr(deployment, self.which)
+        if not server.processes:
+            return  # another fault took it away
         {"restart": server.stop, "kill": server.kill, "stop": server.pause}[self.how]()
 
     def end(self, deployment):
-        server = getattr(deployment, self.which)
-        if self.how == "stop":
-            server.resume()
-        elif not server.processes:
-            server.start()
+        if self.which == "store":
+            deployment.small.free()  # it does not start on a disk that another fault fills
+        deployment.heal_servers()
 
 
 class Alarm(Fault):
@@ -195,12 +195,14 @@ class Alarm(Fault):
         self.what = what
 
     def begin(self, deployment):
+        deployment.heal_servers()  # who is stopped hears no command
         if self.what == "memory":
             deployment.broker.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
         else:
             deployment.broker.ctl("set_disk_free_limit", "100000GB")
 
     def end(self, deployment):
+        deployment.heal_servers()
         if self.what == "memory":
             deployment.broker.ctl("set_vm_memory_high_watermark", "0.4")
         else:

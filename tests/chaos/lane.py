@@ -67,6 +67,8 @@ class Lane:
         self.canary = Canary(self.deployment.on_the_way)
         self.ledger = Ledger()
         self.mark = 0
+        self.patience = 0  # until when checks repeat what does not succeed
+        self.is_broken = False  # the harness failed, and nobody knows what is as it should be
 
     def close(self):
         self.canary.close()
@@ -91,7 +93,7 @@ class Lane:
                 time.sleep(max(AFTER_SECONDS, begun + schedule.seconds - time.monotonic()))
             self.check()
         except Exception:
-            self.ledger.wrong("harness", traceback.format_exc())
+            self.fail()
         finally:
             self.deployment.heal()
         for _, fault in schedule.faults:
@@ -110,6 +112,10 @@ class Lane:
             names = set(ID.findall(" ".join(each.text for each in row.violations)))
             row.tails = {"about these": self.deployment.lines_about(names)} | self.deployment.tails()
         return row
+
+    def fail(self):
+        self.is_broken = True
+        self.ledger.wrong("harness", traceback.format_exc())
 
     def start_load(self, schedule):
         load = [
@@ -209,7 +215,7 @@ class Lane:
             self.deployment.wipe()
             self.deployment.ready()
         except Exception:
-            self.ledger.wrong("harness", traceback.format_exc())
+            self.fail()
         row = self.close_row(row, begun)
         self.ledger, self.mark = Ledger(), 0
         return row

@@ -155,10 +155,14 @@ class Link:
         self.kind = self.ways = None
         self.seconds = 0
         self.server, self.port = None, 0
+        self.holder = None  # keeps the port ours while nobody listens
         self.pairs = set()
         self.taken_by = {}  # port of a client: upstream
 
     async def listen(self):
+        if self.holder:
+            self.holder.close()
+            self.holder = None
         loop = asyncio.get_running_loop()
         self.server = await loop.create_server(
             lambda: Accepted(self), HOST, self.port, backlog=512, reuse_address=True
@@ -192,15 +196,22 @@ class Link:
     async def fault(self, kind, seconds=0, ways="both"):
         self.kind, self.seconds, self.ways = kind, seconds, ways
         if kind == "cut":
-            self.server.close()
+            self.refuse()
             for side in self.sides():
                 side.close()
         elif kind == "reset":
             for side in self.sides():
                 side.reset()
 
+    def refuse(self):
+        if not self.holder:
+            self.server.close()
+            self.holder = socket.socket()
+            self.holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.holder.bind((HOST, self.port))
+
     async def clear(self):
-        kind, self.kind = self.kind, None
+        self.kind = None
         for side in self.sides():
             if side.poisoned:
                 side.reset()
@@ -208,7 +219,7 @@ class Link:
                     side.other.reset()
         for side in self.sides():
             side.flush()
-        if kind == "cut":
+        if self.holder:
             await self.listen()
 
     def sides(self):
