@@ -413,10 +413,10 @@ def test_reads_and_writes_mix_in_a_small_memory(serve):
 
 
 def test_slow_uploads_do_not_keep_others_from_reading(serve):
-    """They hold all the memory that uploads may have, and send one byte."""
+    """They hold all the memory that uploads may have, and send no more than they need for that."""
     daemon = serve(**SMALL).start().ready()
     reference = post_large(daemon, 0).json()["reference"]
-    head = b"POST /v1/objects HTTP/1.1\r\nHost: x\r\nContent-Length: 4194304\r\n\r\n{"
+    head = b"POST /v1/objects HTTP/1.1\r\nHost: x\r\nContent-Length: 4194304\r\n\r\n{" + b" " * 65536
     with contextlib.ExitStack() as stack:
         for _ in range(8):
             address = ("127.0.0.1", int(daemon.url.rsplit(":", 1)[1]))
