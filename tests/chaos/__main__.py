@@ -206,6 +206,8 @@ def lane(kind, number, options, work, results):
 def finish(options, rows, took):
     rows.sort(key=lambda row: row.group)
     wrong = [row for row in rows if row.violations]
+    if options.tap:  # told as skipped there
+        wrong = [row for row in wrong if row.count("not reached") < len(row.violations)]
     if options.tap:
         print(f"1..{len(rows)}")
         print("\n".join(f"# {line}" for line in report.text(rows).splitlines()))
