@@ -51,6 +51,7 @@ LARGE_STEPS = {
 # Only these requests, with no requester besides.
 ALONE = {
     "write.taken-back": {"put_crossed": 8},
+    "late.looked": {"put": 6, "put_keyed": 4, "read": 2},
     "put-commit.end-seen": {"put_sized": 8, "read": 2},
     "remains.other-aborted": {"put_sized": 8, "read": 2},
     "write.failure-read": {"put_refused_async": 6, "put": 2},
