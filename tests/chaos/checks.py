@@ -18,7 +18,7 @@ from .requesters import Clerk, Requester
 GRACE_SECONDS = 0.25
 SETTLE_SECONDS = 25
 STAGE_SECONDS = 60  # for all writes together
-ASYNC_SECONDS = 100  # a write that met the delays of 1, 5, 15 and 60 s
+ASYNC_SECONDS = 400  # a write that met a fault in each of its tries comes back after 1, 5, 15, 60 and 300 s
 DELETED_SECONDS = 2 * REQUEST_SECONDS
 SWEEP_SECONDS = 3 * TICKET_SECONDS + 15
 THREADS = 6
