@@ -284,13 +284,6 @@ bool sgh_task_in_doubt(const struct sgh_task *task)
 		status == SANGRAHA_E_INTERNAL);
 }
 
-static bool changes(const struct sgh_store_op *op)
-{
-	return op->verb == SGH_STORE_PUT ||
-	       (op->verb >= SGH_STORE_DELETE && op->verb <= SGH_STORE_UPLOAD_FIND &&
-		op->verb != SGH_STORE_UPLOAD_PARTS && op->verb != SGH_STORE_UPLOAD_FIND);
-}
-
 void sgh_task_run(struct sgh_task *task, struct sgh_store_op *ops, size_t count,
 		  void (*then)(struct sgh_task *task))
 {
@@ -301,7 +294,7 @@ void sgh_task_run(struct sgh_task *task, struct sgh_store_op *ops, size_t count,
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
-		task->begun |= changes(&ops[i]);
+		task->begun |= sgh_store_changes(ops[i].verb);
 	task->ops = ops;
 	task->op_count = count;
 	task->op_next = 0;

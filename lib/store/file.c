@@ -104,22 +104,6 @@ void sgh_file_finish(struct sgh_file_op *self)
 	sgh_file_op_unref(self);
 }
 
-static bool is_change(enum sgh_store_verb verb)
-{
-	switch (verb) {
-	case SGH_STORE_PUT:
-	case SGH_STORE_DELETE:
-	case SGH_STORE_UPLOAD_BEGIN:
-	case SGH_STORE_UPLOAD_PART:
-	case SGH_STORE_UPLOAD_COMPLETE:
-	case SGH_STORE_UPLOAD_ABORT:
-	case SGH_STORE_MAKE_BUCKET:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* Why it ends before its work does. */
 static int end_early(const struct sgh_file_op *self, struct sgh_store_op *op)
 {
@@ -141,7 +125,7 @@ static void expired(struct sgh_timer *timer)
 		op->ours = self->given_up ||
 			   __atomic_load_n(&self->waiting, __ATOMIC_ACQUIRE);
 		op->status = end_early(self, op);
-		if (is_change(self->verb))
+		if (sgh_store_changes(self->verb))
 			__atomic_store_n(&self->file->write_failed, true,
 					 __ATOMIC_RELAXED);
 		sgh_file_read_expired(self);
@@ -296,7 +280,7 @@ static int file_submit(struct sangraha_store *store, struct sgh_store_op *op,
 		sgh_file_op_unref(self);
 		return sgh_fail_memory(err);
 	}
-	if (is_change(self->verb))
+	if (sgh_store_changes(self->verb))
 		sgh_file_write(self);
 	else
 		sgh_file_read(self);
