@@ -392,18 +392,26 @@ static void left_over(struct sgh_task *task)
 	task->left_over(task);
 }
 
-void sgh_task_leave_copy(struct sgh_task *task, void (*then)(struct sgh_task *task))
+/* `doubt` goes into the copy, unless it is DOUBT_NONE: then it says what it said. */
+static void leave_copy(struct sgh_task *task, enum doubt doubt,
+		       void (*then)(struct sgh_task *task))
 {
 	struct sgh_message *copy = NULL;
 	struct sangraha_error err;
 
-	if (make_copy(task, 1, &copy, &err) || !expire(copy)) {
+	if (make_copy(task, 1, &copy, &err) || !expire(copy) ||
+	    (doubt && !set_number(copy, "doubt", doubt))) {
 		sgh_message_free(copy);
 		sgh_task_abandon(task);
 		return;
 	}
 	task->left_over = then;
 	publish(task, copy, "", delays[0].queue, true, true, left_over);
+}
+
+void sgh_task_leave_copy(struct sgh_task *task, void (*then)(struct sgh_task *task))
+{
+	leave_copy(task, DOUBT_NONE, then);
 }
 
 void sgh_task_give_up(struct sgh_task *task, const struct sangraha_error *answer)
@@ -418,17 +426,7 @@ void sgh_task_give_up(struct sgh_task *task, const struct sangraha_error *answer
 
 void sgh_task_finish_in_doubt(struct sgh_task *task)
 {
-	struct sgh_message *copy = NULL;
-	struct sangraha_error err;
-
-	if (make_copy(task, 1, &copy, &err) || !expire(copy) ||
-	    !set_number(copy, "doubt", DOUBT_ANNOUNCED)) {
-		sgh_message_free(copy);
-		sgh_task_abandon(task);
-		return;
-	}
-	task->left_over = sgh_task_finish;
-	publish(task, copy, "", delays[0].queue, true, true, left_over);
+	leave_copy(task, DOUBT_ANNOUNCED, sgh_task_finish);
 }
 
 void sgh_task_look_later(struct sgh_task *task)
