@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include <sangraha/admin.h>
 
-#include <pthread.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/thread.h"
 #include "base/util.h"
 #include "queue/queue.h"
 #include "role/sweep.h"
+#include "role/wait.h"
 
 #define SWEEP_MS 30000
 
 struct count {
 	struct sgh_queue_probe probe;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	struct sangraha_error err;
-	int status;
-	bool done;
+	struct sgh_outcome outcome;
 };
 
 static void counted(struct sgh_queue_probe *probe, int status,
@@ -27,13 +22,7 @@ static void counted(struct sgh_queue_probe *probe, int status,
 {
 	struct count *count = sgh_container_of(probe, struct count, probe);
 
-	pthread_mutex_lock(&count->lock);
-	count->status = status;
-	if (status)
-		sgh_fail_with(&count->err, status, err);
-	count->done = true;
-	pthread_cond_signal(&count->changed);
-	pthread_mutex_unlock(&count->lock);
+	sgh_outcome_tell(&count->outcome, status, err);
 }
 
 /* Who was asked in vain is told what the connection knows of it. */
@@ -54,6 +43,7 @@ int sangraha_admin_dead_letters(struct sangraha_queue *queue, const char *queue_
 {
 	char name[64];
 	struct count count = { .probe = { .queue = name, .done = counted } };
+	struct sangraha_error why = { 0 };
 	int status;
 
 	if (!queue || !ret_count ||
@@ -64,22 +54,15 @@ int sangraha_admin_dead_letters(struct sangraha_queue *queue, const char *queue_
 				SANGRAHA_READ_QUEUE);
 	snprintf(name, sizeof(name), "%s.dlq", queue_name);
 	count.probe.deadline_ms = sgh_now_ms() + timeout_ms;
-	pthread_mutex_init(&count.lock, NULL);
-	sgh_cond_init(&count.changed);
-	status = sgh_queue_probe(queue, &count.probe, &count.err);
-	if (!status) {
-		pthread_mutex_lock(&count.lock);
-		while (!count.done)
-			sgh_cond_wait_until(&count.changed, &count.lock, SGH_NEVER);
-		pthread_mutex_unlock(&count.lock);
-		status = count.status;
-	}
+	sgh_outcome_init(&count.outcome);
+	status = sgh_queue_probe(queue, &count.probe, &why);
+	if (!status)
+		status = sgh_outcome_wait(&count.outcome, &why);
 	if (status)
-		fail_asking(queue, status, &count.err, err);
+		fail_asking(queue, status, &why, err);
 	else
 		*ret_count = count.probe.messages;
-	pthread_cond_destroy(&count.changed);
-	pthread_mutex_destroy(&count.lock);
+	sgh_outcome_fini(&count.outcome);
 	return status;
 }
 
@@ -87,27 +70,14 @@ int sangraha_admin_dead_letters(struct sangraha_queue *queue, const char *queue_
 
 struct sweeping {
 	struct sgh_sweep sweep;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool done;
+	struct sgh_outcome outcome;
 };
 
 static void swept(struct sgh_sweep *sweep)
 {
 	struct sweeping *sweeping = sgh_container_of(sweep, struct sweeping, sweep);
 
-	pthread_mutex_lock(&sweeping->lock);
-	sweeping->done = true;
-	pthread_cond_signal(&sweeping->changed);
-	pthread_mutex_unlock(&sweeping->lock);
-}
-
-static void wait_for(struct sweeping *sweeping)
-{
-	pthread_mutex_lock(&sweeping->lock);
-	while (!sweeping->done)
-		sgh_cond_wait_until(&sweeping->changed, &sweeping->lock, SGH_NEVER);
-	pthread_mutex_unlock(&sweeping->lock);
+	sgh_outcome_tell(&sweeping->outcome, sweep->status, &sweep->err);
 }
 
 int sangraha_admin_sweep(struct sangraha_store *store, struct sangraha_types *types,
@@ -129,17 +99,12 @@ int sangraha_admin_sweep(struct sangraha_store *store, struct sangraha_types *ty
 	if (status)
 		return status;
 	sweeping.sweep.until_ms = sgh_now_ms() + (timeout_ms ? timeout_ms : SWEEP_MS);
-	pthread_mutex_init(&sweeping.lock, NULL);
-	sgh_cond_init(&sweeping.changed);
+	sgh_outcome_init(&sweeping.outcome);
 	sgh_sweep_run(&sweeping.sweep);
-	wait_for(&sweeping);
+	status = sgh_outcome_wait(&sweeping.outcome, err);
 	if (ret_count)
 		*ret_count = sweeping.sweep.cleared;
-	status = sweeping.sweep.status;
-	if (status)
-		sgh_fail_with(err, status, &sweeping.sweep.err);
-	pthread_cond_destroy(&sweeping.changed);
-	pthread_mutex_destroy(&sweeping.lock);
+	sgh_outcome_fini(&sweeping.outcome);
 	sgh_sweep_fini(&sweeping.sweep);
 	sangraha_types_unref(sweeping.sweep.types);
 	return status;

@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "base/util.h"
 #include "role/dead_letter.h"
+#include "role/wait.h"
 
 /*
  * A visit to a dead-letter queue, with a consumer of its own. What is to stay is held in
@@ -99,11 +100,7 @@ static void attached(void *arg, bool attached)
 
 struct sending {
 	struct sgh_publish publish;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	struct sangraha_error err;
-	int status;
-	bool done;
+	struct sgh_outcome outcome;
 };
 
 static void sent(struct sgh_publish *publish, int status,
@@ -111,13 +108,7 @@ static void sent(struct sgh_publish *publish, int status,
 {
 	struct sending *sending = sgh_container_of(publish, struct sending, publish);
 
-	pthread_mutex_lock(&sending->lock);
-	sending->status = status;
-	if (status)
-		sgh_fail_with(&sending->err, status, err);
-	sending->done = true;
-	pthread_cond_signal(&sending->changed);
-	pthread_mutex_unlock(&sending->lock);
+	sgh_outcome_tell(&sending->outcome, status, err);
 }
 
 /* Returns when the broker has it, or may have it, or has not. */
@@ -135,20 +126,11 @@ static int publish(struct visit *visit, const char *queue,
 	};
 	int status;
 
-	pthread_mutex_init(&sending.lock, NULL);
-	sgh_cond_init(&sending.changed);
+	sgh_outcome_init(&sending.outcome);
 	status = sgh_queue_publish(visit->queue, &sending.publish, err);
-	if (!status) {
-		pthread_mutex_lock(&sending.lock);
-		while (!sending.done)
-			sgh_cond_wait_until(&sending.changed, &sending.lock, SGH_NEVER);
-		pthread_mutex_unlock(&sending.lock);
-		status = sending.status;
-		if (status)
-			sgh_fail_with(err, status, &sending.err);
-	}
-	pthread_cond_destroy(&sending.changed);
-	pthread_mutex_destroy(&sending.lock);
+	if (!status)
+		status = sgh_outcome_wait(&sending.outcome, err);
+	sgh_outcome_fini(&sending.outcome);
 	return status;
 }
 

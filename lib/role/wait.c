@@ -70,3 +70,40 @@ int sgh_wait_collect(struct sgh_wait *wait, struct sangraha_result **ret,
 		sangraha_result_free(result);
 	return status;
 }
+
+/* ---- a status ---- */
+
+void sgh_outcome_init(struct sgh_outcome *outcome)
+{
+	*outcome = (struct sgh_outcome){ 0 };
+	pthread_mutex_init(&outcome->lock, NULL);
+	sgh_cond_init(&outcome->changed);
+}
+
+void sgh_outcome_fini(struct sgh_outcome *outcome)
+{
+	pthread_cond_destroy(&outcome->changed);
+	pthread_mutex_destroy(&outcome->lock);
+}
+
+/* All of it under the lock: who waits is gone with it as soon as it is let go. */
+void sgh_outcome_tell(struct sgh_outcome *outcome, int status,
+		      const struct sangraha_error *err)
+{
+	pthread_mutex_lock(&outcome->lock);
+	outcome->status = status;
+	if (status)
+		sgh_fail_with(&outcome->err, status, err);
+	outcome->told = true;
+	pthread_cond_signal(&outcome->changed);
+	pthread_mutex_unlock(&outcome->lock);
+}
+
+int sgh_outcome_wait(struct sgh_outcome *outcome, struct sangraha_error *err)
+{
+	pthread_mutex_lock(&outcome->lock);
+	while (!outcome->told)
+		sgh_cond_wait_until(&outcome->changed, &outcome->lock, SGH_NEVER);
+	pthread_mutex_unlock(&outcome->lock);
+	return outcome->status ? sgh_fail_with(err, outcome->status, &outcome->err) : 0;
+}

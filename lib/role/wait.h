@@ -29,4 +29,20 @@ bool sgh_wait_for_resume(struct sgh_wait *wait, int64_t deadline_ms);
 int sgh_wait_collect(struct sgh_wait *wait, struct sangraha_result **ret,
 		     struct sangraha_error *err);
 
+/* A thread of the caller's that waits for one status, told by a callback. */
+struct sgh_outcome {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct sangraha_error err;
+	int status;
+	bool told;
+};
+
+void sgh_outcome_init(struct sgh_outcome *outcome);
+/* From whichever thread, once; who waits may release all of it as soon as it returns. */
+void sgh_outcome_tell(struct sgh_outcome *outcome, int status,
+		      const struct sangraha_error *err);
+int sgh_outcome_wait(struct sgh_outcome *outcome, struct sangraha_error *err);
+void sgh_outcome_fini(struct sgh_outcome *outcome);
+
 #endif
