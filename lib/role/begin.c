@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/id.h"
+#include "role/found.h"
 #include "role/large.h"
 
 /*
@@ -89,7 +90,6 @@ static void settle_upload(struct sgh_task *task, const char *upload)
 /* Another run has the place: its upload is the one. */
 static void place_read(struct sgh_task *task)
 {
-	const struct sgh_bytes *data = task->op.data;
 	struct sgh_record place = { .offset = -1 };
 	struct sangraha_error err;
 
@@ -98,8 +98,7 @@ static void place_read(struct sgh_task *task)
 		try_later(task, passing_parts);
 	} else if (task->op.status) {
 		sgh_task_retry(task, &task->op.err);
-	} else if (sgh_record_parse(data ? data->data : NULL, data ? data->length : 0,
-				    &place, &err)) {
+	} else if (sgh_found_record(&task->op, &place, &err)) {
 		sgh_task_retry(task, &err);
 	} else if (!place.upload) {
 		try_later(task, passing_parts);

@@ -146,10 +146,8 @@ static void write_tombstone(struct sgh_task *task)
 static int read_tombstone(const struct sgh_task *task, const struct sgh_store_op *op,
 			  bool *ret_ours, struct sangraha_error *err)
 {
-	const struct sgh_bytes *data = op->data;
 	struct sgh_record record = { .offset = -1 };
-	int status = sgh_record_parse(data ? data->data : NULL, data ? data->length : 0,
-				      &record, err);
+	int status = sgh_found_record(op, &record, err);
 
 	if (status)
 		return status;

@@ -36,10 +36,18 @@ static void describe(struct sgh_found *found)
 		fail(found, SANGRAHA_E_INTERNAL, "pins what is no record");
 }
 
+int sgh_found_record(const struct sgh_store_op *op, struct sgh_record *ret,
+		     struct sangraha_error *err)
+{
+	const struct sgh_bytes *data = op->data;
+
+	return sgh_record_parse(data ? data->data : NULL, data ? data->length : 0, ret,
+				err);
+}
+
 /* What its record tells, which was read. */
 static void complete(struct sgh_found *found, const struct sgh_store_op *read)
 {
-	const struct sgh_bytes *data = read->data;
 	struct sgh_record record = { .offset = -1 };
 
 	if (read->status == SANGRAHA_E_NOT_FOUND) {
@@ -49,9 +57,7 @@ static void complete(struct sgh_found *found, const struct sgh_store_op *read)
 	if (read->status)
 		found->status = sgh_fail_with(&found->err, read->status, &read->err);
 	else
-		found->status =
-			sgh_record_parse(data ? data->data : NULL,
-					 data ? data->length : 0, &record, &found->err);
+		found->status = sgh_found_record(read, &record, &found->err);
 	if (!found->status && !record.sha256)
 		/* It holds the upload's place, and the upload goes on. */
 		fail(found, SANGRAHA_E_NOT_FOUND, "is not complete");

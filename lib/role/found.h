@@ -38,6 +38,10 @@ struct sgh_found {
 void sgh_found_describe(struct sgh_task *task, struct sgh_found *founds, size_t count,
 			void (*then)(struct sgh_task *task));
 
+/* What a GET found, read as a record; nothing there is what cannot be read. */
+int sgh_found_record(const struct sgh_store_op *op, struct sgh_record *ret,
+		     struct sangraha_error *err);
+
 /* Release the description; for one that was never asked about, too, when it is zero. */
 void sgh_found_fini(struct sgh_found *found);
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
+#include "role/found.h"
 #include "role/task.h"
 
 #define STORE_MS 30000
@@ -70,8 +71,7 @@ static int read(struct sgh_grave *grave, struct sgh_record *record)
 	*record = (struct sgh_record){ .offset = -1 };
 	if (op->status)
 		return op->status;
-	return sgh_record_parse(op->data ? op->data->data : NULL,
-				op->data ? op->data->length : 0, record, &op->err);
+	return sgh_found_record(op, record, &op->err);
 }
 
 static bool failed(const struct sgh_grave *grave)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "role/found.h"
 
 /* ---- the state ---- */
 
@@ -52,7 +53,6 @@ bool sgh_large_find_type(struct sgh_task *task)
 static void record_read(struct sgh_task *task)
 {
 	struct sgh_large *large = sgh_large_of(task);
-	const struct sgh_bytes *data = task->op.data;
 	struct sangraha_error err;
 
 	sgh_record_fini(&large->upload);
@@ -61,8 +61,7 @@ static void record_read(struct sgh_task *task)
 		large->then(task);
 	else if (task->op.status)
 		sgh_task_retry(task, &task->op.err);
-	else if (sgh_record_parse(data ? data->data : NULL, data ? data->length : 0,
-				  &large->upload, &err))
+	else if (sgh_found_record(&task->op, &large->upload, &err))
 		sgh_task_retry(task, &err);
 	else
 		large->then(task);

@@ -243,12 +243,10 @@ void sgh_late_begin(struct sgh_task *task)
 
 	task->state = late;
 	task->state_free = late ? late_free : NULL;
-	while (late && late->type_count < SGH_MAX_TYPES &&
-	       sgh_types_at(task->service->types, late->type_count,
-			    &late->types[late->type_count]))
-		late->type_count++;
-	if (late)
+	if (late) {
+		late->type_count = sgh_types_all(task->service->types, late->types);
 		late->looks = calloc(late->type_count * LOOKS, sizeof(*late->looks));
+	}
 	if (!late || !late->looks)
 		sgh_task_abandon(task);
 	else if (read_digest(task, &err))

@@ -265,9 +265,8 @@ static int take_types(struct sgh_reconcile *rec,
 		rec->registry = sangraha_types_ref(types);
 	else
 		status = sangraha_types_new(NULL, &rec->registry, err);
-	while (!status && rec->type_count < SGH_MAX_TYPES &&
-	       sgh_types_at(rec->registry, rec->type_count, &rec->types[rec->type_count]))
-		rec->type_count++;
+	if (!status)
+		rec->type_count = (unsigned)sgh_types_all(rec->registry, rec->types);
 	return status;
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "role/found.h"
 #include "role/reconcile.h"
 #include "role/task.h"
 
@@ -156,16 +157,13 @@ int sgh_reconcile_read(struct sgh_reconcile *rec, const char *key, struct sgh_re
 		       int64_t *ret_modified_ms, bool *ret_readable,
 		       struct sangraha_error *err)
 {
-	const struct sgh_bytes *data;
 	int status;
 
 	*ret = (struct sgh_record){ .offset = -1 };
 	status = sgh_reconcile_ask(rec, SGH_STORE_GET, "meta", key, err);
 	if (status)
 		return status;
-	data = rec->op.data;
-	status = sgh_record_parse(data ? data->data : NULL, data ? data->length : 0, ret,
-				  err);
+	status = sgh_found_record(&rec->op, ret, err);
 	if (status == SANGRAHA_E_OVERLOADED)
 		return status;
 	if (ret_modified_ms)

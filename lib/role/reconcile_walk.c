@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "role/found.h"
 #include "role/reconcile.h"
 #include "role/task.h"
 
@@ -42,12 +43,10 @@ static bool is_described(const struct sgh_reconcile *rec, const struct sgh_store
 /* Whether the record that was read makes an object of what pins it. */
 static bool completes(const struct sgh_store_op *op, uint64_t size)
 {
-	const struct sgh_bytes *data = op->data;
 	struct sgh_record record = { .offset = -1 };
 	bool complete;
 
-	if (op->status || sgh_record_parse(data ? data->data : NULL,
-					   data ? data->length : 0, &record, NULL))
+	if (op->status || sgh_found_record(op, &record, NULL))
 		return false;
 	complete = record.sha256 && record.size >= 0 && (uint64_t)record.size == size;
 	sgh_record_fini(&record);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
+#include "role/found.h"
 #include "role/task.h"
 
 #define STORE_MS 30000
@@ -95,8 +96,7 @@ static bool is_claim(const struct sgh_remains *remains)
 	struct sgh_record record = { .offset = -1 };
 	bool claim;
 
-	if (!op->data ||
-	    sgh_record_parse(op->data->data, op->data->length, &record, NULL))
+	if (sgh_found_record(op, &record, NULL))
 		return false;
 	claim = sgh_record_is_claim(&record, remains->id);
 	sgh_record_fini(&record);
@@ -155,7 +155,6 @@ static void object_removed(struct sgh_remains *remains)
 /* Whether the record that was read makes an object of what pins it. */
 static int read_record(struct sgh_remains *remains, bool *ret_complete)
 {
-	const struct sgh_bytes *data = remains->op.data;
 	struct sgh_record record = { .offset = -1 };
 	int status = remains->op.status;
 
@@ -163,9 +162,7 @@ static int read_record(struct sgh_remains *remains, bool *ret_complete)
 	if (status == SANGRAHA_E_NOT_FOUND)
 		return 0;
 	if (!status)
-		status = sgh_record_parse(data ? data->data : NULL,
-					  data ? data->length : 0, &record,
-					  &remains->op.err);
+		status = sgh_found_record(&remains->op, &record, &remains->op.err);
 	*ret_complete = !status && record.sha256;
 	sgh_record_fini(&record);
 	return status;

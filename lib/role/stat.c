@@ -66,8 +66,7 @@ static void tell_record(struct sgh_task *task, const struct sgh_store_op *op)
 		sgh_task_abandon(task);
 		return;
 	}
-	if (sgh_record_parse(op->data ? op->data->data : NULL,
-			     op->data ? op->data->length : 0, &record, &err)) {
+	if (sgh_found_record(op, &record, &err)) {
 		sgh_task_fail_with(task, &err);
 	} else if (!record.code) {
 		not_found(task);
@@ -135,12 +134,10 @@ static void search_types(struct sgh_task *task)
 
 	task->state = search;
 	task->state_free = search ? search_free : NULL;
-	while (search && search->type_count < SGH_MAX_TYPES &&
-	       sgh_types_at(task->service->types, search->type_count,
-			    &search->types[search->type_count]))
-		search->type_count++;
-	if (search)
+	if (search) {
+		search->type_count = sgh_types_all(task->service->types, search->types);
 		search->looks = calloc(search->type_count + 1, sizeof(*search->looks));
+	}
 	if (!search || !search->looks) {
 		sgh_task_abandon(task);
 		return;

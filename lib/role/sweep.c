@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
+#include "role/found.h"
 #include "role/task.h"
 #include "validate/types.h"
 
@@ -225,7 +226,6 @@ static void judge(struct sgh_sweep *sweep)
 static void record_read(struct sgh_store_op *op)
 {
 	struct sgh_sweep *sweep = op->arg;
-	const struct sgh_bytes *data = op->data;
 	struct sgh_record *record = &sweep->record;
 	int status = op->status;
 
@@ -233,8 +233,7 @@ static void record_read(struct sgh_store_op *op)
 	sgh_record_fini(record);
 	*record = (struct sgh_record){ .offset = -1 };
 	if (!status)
-		status = sgh_record_parse(data ? data->data : NULL,
-					  data ? data->length : 0, record, &op->err);
+		status = sgh_found_record(op, record, &op->err);
 	if (status && status != SANGRAHA_E_NOT_FOUND)
 		note(sweep, status, &op->err);
 	if (status)

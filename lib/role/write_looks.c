@@ -120,31 +120,27 @@ void sgh_write_look(struct sgh_task *task, void (*clear)(struct sgh_task *task))
 {
 	struct sgh_write *write = task->state;
 	const char *id = task->request->object_id;
-	struct sgh_type_info type;
-	size_t types = 0;
+	struct sgh_type_info types[SGH_MAX_TYPES];
+	size_t count = sgh_types_all(task->service->types, types);
 	size_t n = 0;
 
-	while (types < SGH_MAX_TYPES && sgh_types_at(task->service->types, types, &type))
-		types++;
 	write->clear = clear;
-	write->looks = calloc(2 * types, sizeof(*write->looks));
-	write->look_keys = calloc(types, sizeof(*write->look_keys));
+	write->looks = calloc(2 * count, sizeof(*write->looks));
+	write->look_keys = calloc(count, sizeof(*write->look_keys));
 	if (!write->looks || !write->look_keys) {
 		sgh_task_abandon(task);
 		return;
 	}
-	for (size_t i = 0; i < types; i++) {
-		sgh_types_at(task->service->types, i, &type);
-		sgh_record_key_deleted(write->look_keys[i], type.name, id);
+	for (size_t i = 0; i < count; i++) {
+		sgh_record_key_deleted(write->look_keys[i], types[i].name, id);
 		sgh_task_op_init(task, &write->looks[n++], SGH_STORE_HEAD, "meta",
 				 write->look_keys[i]);
 	}
 	write->tombstone_count = n;
-	for (size_t i = 0; i < types; i++) {
-		sgh_types_at(task->service->types, i, &type);
-		if (!sgh_streq(type.name, write->type.name))
+	for (size_t i = 0; i < count; i++) {
+		if (!sgh_streq(types[i].name, write->type.name))
 			sgh_task_op_init(task, &write->looks[n++], SGH_STORE_HEAD,
-					 type.bucket, id);
+					 types[i].bucket, id);
 	}
 	write->look_count = n;
 	sgh_task_run(task, write->looks, n, looked);

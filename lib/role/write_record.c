@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
+#include "role/found.h"
 #include "role/receiver.h"
 #include "role/write.h"
 #include "wire/sha256.h"
@@ -51,11 +52,9 @@ static int judge(const struct sgh_task *task, enum standing *ret,
 		 struct sangraha_error *err)
 {
 	const struct sgh_write *write = task->state;
-	const struct sgh_bytes *data = task->op.data;
 	const char *type = write->type.name;
 	struct sgh_record record = { .offset = -1 };
-	int status = sgh_record_parse(data ? data->data : NULL, data ? data->length : 0,
-				      &record, err);
+	int status = sgh_found_record(&task->op, &record, err);
 
 	if (status)
 		return status;

@@ -391,6 +391,16 @@ int sgh_types_at(const struct sangraha_types *types, size_t i, struct sgh_type_i
 	return 1;
 }
 
+size_t sgh_types_all(const struct sangraha_types *types,
+		     struct sgh_type_info ret[SGH_MAX_TYPES])
+{
+	size_t count = 0;
+
+	while (count < SGH_MAX_TYPES && sgh_types_at(types, count, &ret[count]))
+		count++;
+	return count;
+}
+
 const char *sgh_types_extension(const struct sangraha_types *types, const char *name,
 				const char *mime_type)
 {

@@ -25,6 +25,10 @@ int sgh_types_find(const struct sangraha_types *types, const char *name,
 /* The i-th: 1, or 0 past the end. */
 int sgh_types_at(const struct sangraha_types *types, size_t i, struct sgh_type_info *ret);
 
+/* All of them, in that order; how many there are. */
+size_t sgh_types_all(const struct sangraha_types *types,
+		     struct sgh_type_info ret[SGH_MAX_TYPES]);
+
 /*
  * The extension of downloads of a type and media type: "png" for image and image/png; the
  * type's own where the media type has none, NULL without such a type.
