@@ -81,3 +81,41 @@ void sgh_wake_clear(int fd)
 	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
 }
+
+bool sgh_bell_init(struct sgh_bell *bell)
+{
+	*bell = (struct sgh_bell){ .fd = sgh_wake_new() };
+	return bell->fd >= 0;
+}
+
+void sgh_bell_fini(struct sgh_bell *bell)
+{
+	if (bell->fd > 0)
+		close(bell->fd);
+	bell->fd = -1;
+}
+
+/*
+ * Either the one who rings sees that the thread does not look any more, or the thread sees
+ * that it was rung for: each writes its own flag before it reads the other's.
+ */
+void sgh_bell_ring(struct sgh_bell *bell)
+{
+	if (!__atomic_exchange_n(&bell->rung, true, __ATOMIC_SEQ_CST) &&
+	    !__atomic_load_n(&bell->awake, __ATOMIC_SEQ_CST))
+		sgh_wake(bell->fd);
+}
+
+bool sgh_bell_doze(struct sgh_bell *bell)
+{
+	__atomic_store_n(&bell->awake, false, __ATOMIC_SEQ_CST);
+	return !__atomic_load_n(&bell->rung, __ATOMIC_SEQ_CST);
+}
+
+void sgh_bell_up(struct sgh_bell *bell, bool readable)
+{
+	__atomic_store_n(&bell->awake, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&bell->rung, false, __ATOMIC_SEQ_CST);
+	if (readable)
+		sgh_wake_clear(bell->fd);
+}

@@ -3,6 +3,7 @@
 #define SGH_BASE_THREAD_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <sangraha/error.h>
@@ -23,5 +24,27 @@ int sgh_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t unt
 int sgh_wake_new(void);
 void sgh_wake(int fd);
 void sgh_wake_clear(int fd);
+
+/*
+ * A wake-up for a thread that waits in poll() and is to be spared two system calls for
+ * each piece of work that it is given while it is awake. Whoever has put something where
+ * the thread looks rings; the thread looks between waking and dozing off.
+ */
+struct sgh_bell {
+	int fd;     /* an eventfd to wait for; -1: could not be made */
+	bool awake; /* atomic: it will look before it sleeps */
+	bool rung;  /* atomic */
+};
+
+/* False with errno. */
+bool sgh_bell_init(struct sgh_bell *bell);
+/* Copes with one that was not initialised, but zero or -1. */
+void sgh_bell_fini(struct sgh_bell *bell);
+/* From any thread. */
+void sgh_bell_ring(struct sgh_bell *bell);
+/* The thread is about to wait; false: somebody has rung since it woke, so it must not. */
+bool sgh_bell_doze(struct sgh_bell *bell);
+/* It has waited; `readable`: the descriptor is. It looks after this, not before. */
+void sgh_bell_up(struct sgh_bell *bell, bool readable);
 
 #endif

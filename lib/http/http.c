@@ -34,13 +34,11 @@ int sgh_http_submit(struct sgh_http *http, struct sgh_http_request *request,
 		    struct sangraha_error *err)
 {
 	bool full;
-	bool wake;
 
 	if (request->header_count > SGH_HTTP_HEADERS_MAX)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "too many headers");
 	pthread_mutex_lock(&http->state.lock);
 	full = http->state.requests >= http->requests_max;
-	wake = !full && !http->state.woken;
 	if (!full) {
 		http->state.requests++;
 		request->sequence = http->state.sequence++;
@@ -49,14 +47,12 @@ int sgh_http_submit(struct sgh_http *http, struct sgh_http_request *request,
 		request->noted = false;
 		request->cancelled = 0;
 		sgh_list_append(&http->state.submitted, &request->link);
-		http->state.woken = true;
 	}
 	pthread_mutex_unlock(&http->state.lock);
 	if (full)
 		return sgh_fail(err, SANGRAHA_E_OVERLOADED, 0,
 				"too many requests are in flight");
-	if (wake)
-		sgh_wake(http->wake);
+	sgh_bell_ring(&http->bell);
 	return 0;
 }
 
@@ -71,9 +67,7 @@ static void note(struct sgh_http *http, struct sgh_http_request *request, int ca
 			sgh_list_append(&http->state.noted, &request->noted_link);
 		request->noted = true;
 		/* Under the lock: the thread may end as soon as it has seen the note. */
-		if (!http->state.woken)
-			sgh_wake(http->wake);
-		http->state.woken = true;
+		sgh_bell_ring(&http->bell);
 	}
 	pthread_mutex_unlock(&http->state.lock);
 }
@@ -100,9 +94,7 @@ void sgh_http_granted(struct sgh_budget_waiter *waiter)
 	 */
 	pthread_mutex_lock(&http->state.lock);
 	sgh_list_append(&http->state.granted, &transfer->granted_link);
-	if (!http->state.woken)
-		sgh_wake(http->wake);
-	http->state.woken = true;
+	sgh_bell_ring(&http->bell);
 	pthread_mutex_unlock(&http->state.lock);
 }
 
@@ -115,7 +107,8 @@ void sgh_http_paused(struct sgh_transfer *transfer)
 static bool make_multi(struct sgh_http *http)
 {
 	http->multi = curl_multi_init();
-	return http->multi && http->wake >= 0 && http->epoll >= 0 && sgh_http_watch(http);
+	return http->multi && http->bell.fd >= 0 && http->epoll >= 0 &&
+	       sgh_http_watch(http);
 }
 
 static bool make_slots(struct sgh_http *http, const struct sgh_http_options *options)
@@ -144,8 +137,7 @@ static void destroy(struct sgh_http *http)
 		curl_multi_cleanup(http->multi);
 	if (http->epoll >= 0)
 		close(http->epoll);
-	if (http->wake >= 0)
-		close(http->wake);
+	sgh_bell_fini(&http->bell);
 	sgh_budget_unref(http->budget);
 	pthread_mutex_destroy(&http->state.lock);
 	free(http);
@@ -163,7 +155,7 @@ static struct sgh_http *http_alloc(const struct sgh_http_options *options)
 	http->check_ms = SGH_NEVER;
 	http->timer_ms = SGH_NEVER;
 	http->epoll = epoll_create1(EPOLL_CLOEXEC);
-	http->wake = sgh_wake_new();
+	sgh_bell_init(&http->bell);
 	if (options->budget)
 		http->budget = sgh_budget_ref(options->budget);
 	pthread_mutex_init(&http->state.lock, NULL);
@@ -218,9 +210,8 @@ void sgh_http_free(struct sgh_http *http)
 	assert(!pthread_equal(pthread_self(), http->thread));
 	pthread_mutex_lock(&http->state.lock);
 	http->state.stop = true;
-	http->state.woken = true;
 	pthread_mutex_unlock(&http->state.lock);
-	sgh_wake(http->wake);
+	sgh_bell_ring(&http->bell);
 	pthread_join(http->thread, NULL);
 	destroy(http);
 }

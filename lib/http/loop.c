@@ -27,7 +27,7 @@ static void complete(struct sgh_http *http, struct sgh_http_request *request)
 	last = http->state.stop && !http->state.requests;
 	pthread_mutex_unlock(&http->state.lock);
 	if (last)
-		sgh_wake(http->wake);
+		sgh_bell_ring(&http->bell);
 }
 
 /*
@@ -262,7 +262,6 @@ static bool take_over(struct sgh_http *http)
 	sgh_list_splice(&submitted, &http->state.submitted);
 	sgh_list_splice(&granted, &http->state.granted);
 	sgh_list_splice(&noted, &http->state.noted);
-	http->state.woken = false;
 	end = http->state.stop && !http->state.requests && !http->orphans;
 	pthread_mutex_unlock(&http->state.lock);
 	while ((link = sgh_list_pop(&granted)))
@@ -390,10 +389,8 @@ static void run_event(struct sgh_http *http, const struct epoll_event *event)
 	int ready = 0;
 	int running;
 
-	if (event->data.fd == http->wake) {
-		sgh_wake_clear(http->wake);
+	if (event->data.fd == http->bell.fd)
 		return;
-	}
 	/* An error shows by reading or writing; what was received before is read first. */
 	if (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP))
 		ready |= CURL_CSELECT_IN;
@@ -402,12 +399,23 @@ static void run_event(struct sgh_http *http, const struct epoll_event *event)
 	curl_multi_socket_action(http->multi, event->data.fd, ready, &running);
 }
 
-static int wait_ms(const struct sgh_http *http)
+static int wait_ms(struct sgh_http *http)
 {
 	int64_t until = http->check_ms < http->timer_ms ? http->check_ms : http->timer_ms;
 	int64_t left = until - sgh_now_ms();
 
+	if (!sgh_bell_doze(&http->bell))
+		return 0;
 	return left < 0 ? 0 : left > 10000 ? 10000 : (int)left;
+}
+
+static bool rings(const struct sgh_http *http, const struct epoll_event *events,
+		  int count)
+{
+	for (int i = 0; i < count; i++)
+		if (events[i].data.fd == http->bell.fd)
+			return true;
+	return false;
 }
 
 void *sgh_http_run(void *arg)
@@ -424,6 +432,7 @@ void *sgh_http_run(void *arg)
 		run_timer(http);
 		collect(http);
 		count = epoll_wait(http->epoll, events, EVENTS_MAX, wait_ms(http));
+		sgh_bell_up(&http->bell, rings(http, events, count));
 		for (int i = 0; i < count; i++)
 			run_event(http, &events[i]);
 		/* What has ended is no longer there to be resumed. */
@@ -434,11 +443,11 @@ void *sgh_http_run(void *arg)
 
 bool sgh_http_watch(struct sgh_http *http)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.fd = http->wake };
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = http->bell.fd };
 
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-	return epoll_ctl(http->epoll, EPOLL_CTL_ADD, http->wake, &event) == 0;
+	return epoll_ctl(http->epoll, EPOLL_CTL_ADD, http->bell.fd, &event) == 0;
 }

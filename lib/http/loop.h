@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/thread.h"
 #include "http/transfer.h"
 
 /*
@@ -15,7 +16,7 @@ struct sgh_http {
 	pthread_t thread;
 	CURLM *multi;
 	int epoll;
-	int wake; /* eventfd, written when `state.woken` becomes true */
+	struct sgh_bell bell;
 	struct sgh_budget *budget;
 	unsigned connections;
 	unsigned requests_max;
@@ -47,7 +48,6 @@ struct sgh_http {
 		struct sgh_list noted;   /* sgh_http_request.noted_link */
 		uint64_t sequence;
 		unsigned requests;
-		bool woken;
 		bool stop;
 	} state;
 };
