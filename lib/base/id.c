@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <uuid/uuid.h>
 
@@ -54,6 +55,17 @@ static void next(struct sgh_id_source *source, uint32_t seed, uint64_t *ret_ms,
 	pthread_mutex_unlock(&source->lock);
 }
 
+/* uuid_generate_random() makes a dozen system calls of one; it is for who has no getrandom(). */
+static void random_uuid(uuid_t uuid)
+{
+	if (getrandom(uuid, sizeof(uuid_t), 0) != (ssize_t)sizeof(uuid_t)) {
+		uuid_generate_random(uuid);
+		return;
+	}
+	uuid[6] = (unsigned char)(0x40 | (uuid[6] & 0x0f));
+	uuid[8] = (unsigned char)(0x80 | (uuid[8] & 0x3f));
+}
+
 void sgh_id_v7(struct sgh_id_source *source, char id[SANGRAHA_ID_SIZE])
 {
 	uuid_t uuid;
@@ -61,7 +73,7 @@ void sgh_id_v7(struct sgh_id_source *source, char id[SANGRAHA_ID_SIZE])
 	uint64_t ms;
 	uint32_t counter;
 
-	uuid_generate_random(uuid);
+	random_uuid(uuid);
 	memcpy(&seed, uuid, sizeof(seed));
 	next(source, seed, &ms, &counter);
 	for (int i = 0; i < 6; i++)
@@ -77,7 +89,7 @@ void sgh_id_random(char id[SANGRAHA_ID_SIZE])
 {
 	uuid_t uuid;
 
-	uuid_generate_random(uuid);
+	random_uuid(uuid);
 	uuid_unparse_lower(uuid, id);
 }
 
