@@ -21,9 +21,7 @@
 #define STABLE_MS       2000 /* a connection that lasted this long was a good one */
 #define STOP_MS         900  /* for a friendly end, and again for an unfriendly one */
 #define GOODBYE_MS      300
-
-/* What the kernel may add to a segment in its own accounting. */
-#define SEGMENT_COST 1024
+#define LONGEST_NAP_MS  60000
 
 /* ---- from any thread ---- */
 
@@ -39,8 +37,7 @@ int sgh_amqp_conn_init(struct sgh_amqp_conn *conn, const struct sgh_amqp_conn_op
 	pthread_mutex_init(&conn->s.lock, NULL);
 	sgh_cond_init(&conn->s.cond);
 	sgh_fail(&conn->s.error, SANGRAHA_E_UNAVAILABLE, 0, "not connected yet");
-	conn->wake = sgh_wake_new();
-	if (conn->wake < 0)
+	if (!sgh_bell_init(&conn->bell))
 		return sgh_fail_errno(err, errno, "eventfd");
 	conn->attempts = calloc(settings->url_count, sizeof(*conn->attempts));
 	return conn->attempts ? 0 : sgh_fail_memory(err);
@@ -49,8 +46,8 @@ int sgh_amqp_conn_init(struct sgh_amqp_conn *conn, const struct sgh_amqp_conn_op
 void sgh_amqp_conn_fini(struct sgh_amqp_conn *conn)
 {
 	sgh_amqp_leave(conn);
-	if (conn->wake >= 0)
-		close(conn->wake);
+	sgh_bell_fini(&conn->bell);
+	sgh_amqp_out_fini(&conn->out);
 	free(conn->attempts);
 	pthread_cond_destroy(&conn->s.cond);
 	pthread_mutex_destroy(&conn->s.lock);
@@ -58,7 +55,7 @@ void sgh_amqp_conn_fini(struct sgh_amqp_conn *conn)
 
 void sgh_amqp_conn_wake(struct sgh_amqp_conn *conn)
 {
-	sgh_wake(conn->wake);
+	sgh_bell_ring(&conn->bell);
 }
 
 bool sgh_amqp_stopping(struct sgh_amqp_conn *conn)
@@ -123,7 +120,7 @@ void sgh_amqp_conn_stop(struct sgh_amqp_conn *conn)
 		pthread_detach(conn->thread);
 }
 
-/* ---- sending ---- */
+/* ---- failures ---- */
 
 void sgh_amqp_failed(struct sgh_amqp_conn *conn, int status, long native,
 		     const char *format, ...)
@@ -140,7 +137,7 @@ void sgh_amqp_failed(struct sgh_amqp_conn *conn, int status, long native,
 	sgh_fail(&conn->error, status, native, "%s", text);
 }
 
-static void library_failed(struct sgh_amqp_conn *conn, int rc, int errnum)
+void sgh_amqp_library_failed(struct sgh_amqp_conn *conn, int rc, int errnum)
 {
 	if (rc == AMQP_STATUS_SOCKET_ERROR && errnum)
 		sgh_amqp_failed(conn, SANGRAHA_E_UNAVAILABLE, errnum, "%s",
@@ -148,50 +145,6 @@ static void library_failed(struct sgh_amqp_conn *conn, int rc, int errnum)
 	else
 		sgh_amqp_failed(conn, SANGRAHA_E_UNAVAILABLE, rc, "%s",
 				amqp_error_string2(rc));
-}
-
-bool sgh_amqp_room(struct sgh_amqp_conn *conn, size_t size)
-{
-	struct pollfd writable = { .fd = conn->fd, .events = POLLOUT };
-
-	size += SEGMENT_COST;
-	if (conn->room >= size)
-		return true;
-	/* Linux says writable while a third of the buffer is free, overhead included. */
-	if (poll(&writable, 1, 0) > 0 && (writable.revents & POLLOUT))
-		conn->room = conn->send_buffer / 3 > size ? conn->send_buffer / 3 : size;
-	if (conn->room >= size)
-		return true;
-	conn->wants_room = true;
-	return false;
-}
-
-bool sgh_amqp_send(struct sgh_amqp_conn *conn, const amqp_frame_t *frame, size_t size)
-{
-	size_t cost = size + SEGMENT_COST;
-	int rc;
-
-	if (conn->failed)
-		return false;
-	errno = 0;
-	rc = amqp_send_frame(conn->state, frame);
-	if (rc != AMQP_STATUS_OK) {
-		library_failed(conn, rc, errno);
-		return false;
-	}
-	conn->room -= sgh_min(conn->room, cost);
-	return true;
-}
-
-bool sgh_amqp_send_method(struct sgh_amqp_conn *conn, unsigned channel,
-			  amqp_method_number_t id, void *method)
-{
-	amqp_frame_t frame = { .frame_type = AMQP_FRAME_METHOD };
-
-	frame.channel = (amqp_channel_t)channel;
-	frame.payload.method.id = id;
-	frame.payload.method.decoded = method;
-	return sgh_amqp_send(conn, &frame, 512);
 }
 
 /* ---- what the broker says about the connection ---- */
@@ -254,28 +207,41 @@ static void connection_method(struct sgh_amqp_conn *conn, const amqp_method_t *m
 
 /* ---- connecting ---- */
 
+void sgh_amqp_nap(struct sgh_amqp_conn *conn, struct pollfd *socket, int64_t until)
+{
+	struct pollfd fds[2] = { { .fd = conn->bell.fd, .events = POLLIN },
+				 socket ? *socket : (struct pollfd){ .fd = -1 } };
+	int64_t now = sgh_now_ms();
+	int timeout = until <= now ? 0 : (int)sgh_min(until - now, LONGEST_NAP_MS);
+
+	if (!sgh_bell_doze(&conn->bell))
+		timeout = 0;
+	if (poll(fds, 2, timeout) <= 0)
+		fds[0].revents = fds[1].revents = 0;
+	sgh_bell_up(&conn->bell, fds[0].revents != 0);
+	if (socket)
+		socket->revents = fds[1].revents;
+}
+
 int sgh_amqp_wait(struct sgh_amqp_conn *conn, int fd, short events, int64_t until)
 {
-	struct pollfd fds[2] = { { .fd = fd, .events = events },
-				 { .fd = conn->wake, .events = POLLIN } };
+	struct pollfd socket = { .fd = fd };
 
-	for (;;) {
-		int64_t now = sgh_now_ms(), next;
+	while (!sgh_amqp_stopping(conn)) {
+		int64_t now = sgh_now_ms();
+		int64_t next = conn->ops->turn(conn, now);
 
-		if (sgh_amqp_stopping(conn))
-			return -1;
-		next = conn->ops->turn(conn, now);
+		sgh_amqp_flush(conn);
 		if (now >= until)
 			return 0;
-		if (next > until)
-			next = until;
-		if (poll(fds, 2, next <= now ? 0 : (int)(next - now)) < 0)
-			continue;
-		if (fds[1].revents)
-			sgh_wake_clear(conn->wake);
-		if (fds[0].revents)
+		socket.events = events;
+		if (sgh_amqp_unsent(conn))
+			socket.events |= POLLOUT;
+		sgh_amqp_nap(conn, &socket, next < until ? next : until);
+		if (socket.revents & (events | POLLERR | POLLHUP))
 			return 1;
 	}
+	return -1;
 }
 
 /* Whether a frame is what is waited for: 1, or 0, or a failure. */
@@ -315,6 +281,7 @@ int sgh_amqp_await(struct sgh_amqp_conn *conn, unsigned channel,
 
 	for (;;) {
 		amqp_maybe_release_buffers(conn->state);
+		sgh_amqp_flush(conn);
 		errno = 0;
 		rc = amqp_simple_wait_frame_noblock(conn->state, &frame, &at_once);
 		if (rc == AMQP_STATUS_TIMEOUT) {
@@ -328,7 +295,7 @@ int sgh_amqp_await(struct sgh_amqp_conn *conn, unsigned channel,
 			continue;
 		}
 		if (rc != AMQP_STATUS_OK) {
-			library_failed(conn, rc, errno);
+			sgh_amqp_library_failed(conn, rc, errno);
 			return sgh_fail_with(err, 0, &conn->error);
 		}
 		rc = answers(conn, &frame, channel, answer, err);
@@ -356,6 +323,7 @@ static int establish(struct sgh_amqp_conn *conn, const struct sgh_amqp_line *lin
 
 	conn->state = line->state;
 	conn->fd = line->fd;
+	conn->tls = line->tls;
 	conn->send_buffer = line->send_buffer;
 	conn->frame_max = line->frame_max;
 	/* A frame must fit the part of the buffer that is sure to be free. */
@@ -363,6 +331,7 @@ static int establish(struct sgh_amqp_conn *conn, const struct sgh_amqp_line *lin
 	conn->heartbeat = line->heartbeat;
 	conn->failed = false;
 	conn->drained = false;
+	conn->readable = true;
 	conn->wants_room = false;
 	conn->room = 0;
 	sgh_amqp_pulse_begins(conn);
@@ -371,6 +340,8 @@ static int establish(struct sgh_amqp_conn *conn, const struct sgh_amqp_line *lin
 	pthread_mutex_unlock(&conn->s.lock);
 	if (sgh_amqp_stopping(conn))
 		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0, "stopped");
+	if (!line->tls && sgh_amqp_out_init(&conn->out, line->frame_max))
+		return sgh_fail_memory(err);
 	conn->epoch++;
 	rc = conn->ops->open(conn, err);
 	if (!rc && conn->failed)
@@ -387,6 +358,7 @@ static void disconnect(struct sgh_amqp_conn *conn)
 	pthread_mutex_unlock(&conn->s.lock);
 	if (conn->state)
 		amqp_destroy_connection(conn->state);
+	sgh_amqp_out_fini(&conn->out);
 	conn->state = NULL;
 	conn->fd = -1;
 	conn->up = false;
@@ -400,6 +372,7 @@ static void last_words(struct sgh_amqp_conn *conn)
 	int64_t until = sgh_now_ms() + GOODBYE_MS;
 	char unread[4096];
 
+	sgh_amqp_flush(conn);
 	shutdown(conn->fd, SHUT_WR);
 	while (sgh_amqp_wait(conn, conn->fd, POLLIN, until) > 0)
 		if (read(conn->fd, unread, sizeof(unread)) <= 0)
@@ -420,8 +393,24 @@ static void undecodable(struct sgh_amqp_conn *conn, const amqp_frame_t *frame)
 		conn->ops->undecodable(conn, frame->channel);
 	if (sgh_amqp_room(conn, 512))
 		sgh_amqp_send_method(conn, 0, AMQP_CONNECTION_CLOSE_METHOD, &method);
-	library_failed(conn, AMQP_STATUS_BAD_AMQP_DATA, 0);
+	sgh_amqp_library_failed(conn, AMQP_STATUS_BAD_AMQP_DATA, 0);
 	last_words(conn);
+}
+
+/*
+ * Whether the library has, or would find, something to read. To learn from it that there
+ * is nothing costs two system calls, and poll() tells it anyhow; but not what a TLS layer
+ * holds.
+ */
+static bool may_read(struct sgh_amqp_conn *conn)
+{
+	bool readable = conn->readable;
+
+	if (conn->tls || amqp_frames_enqueued(conn->state) ||
+	    amqp_data_in_buffer(conn->state))
+		return true;
+	conn->readable = false;
+	return readable;
 }
 
 static void read_frames(struct sgh_amqp_conn *conn)
@@ -435,6 +424,10 @@ static void read_frames(struct sgh_amqp_conn *conn)
 
 		if (!conn->ops->reads(conn))
 			return;
+		if (!may_read(conn)) {
+			conn->drained = true;
+			return;
+		}
 		errno = 0;
 		rc = amqp_simple_wait_frame_noblock(conn->state, &frame, &at_once);
 		if (rc == AMQP_STATUS_TIMEOUT) {
@@ -448,7 +441,7 @@ static void read_frames(struct sgh_amqp_conn *conn)
 			return;
 		}
 		if (rc != AMQP_STATUS_OK) {
-			library_failed(conn, rc, errno);
+			sgh_amqp_library_failed(conn, rc, errno);
 			return;
 		}
 		if (frame.channel != 0)
@@ -463,27 +456,23 @@ static void read_frames(struct sgh_amqp_conn *conn)
 static void rest(struct sgh_amqp_conn *conn, int64_t next)
 {
 	bool reads = conn->ops->reads(conn);
-	struct pollfd fds[2] = { { .fd = conn->fd },
-				 { .fd = conn->wake, .events = POLLIN } };
-	int64_t now = sgh_now_ms();
-	int timeout = next <= now ? 0 : (int)(next - now > 60000 ? 60000 : next - now);
+	struct pollfd socket = { .fd = conn->fd };
 
 	if (reads) {
-		fds[0].events |= POLLIN;
+		socket.events |= POLLIN;
 		if (!conn->drained || amqp_frames_enqueued(conn->state) ||
 		    amqp_data_in_buffer(conn->state))
-			timeout = 0;
+			next = 0;
 	}
-	if (conn->wants_room)
-		fds[0].events |= POLLOUT;
-	if (poll(fds, 2, timeout) <= 0)
-		return;
-	if (fds[1].revents)
-		sgh_wake_clear(conn->wake);
-	if (fds[0].revents & POLLOUT)
+	if (conn->wants_room || sgh_amqp_unsent(conn))
+		socket.events |= POLLOUT;
+	sgh_amqp_nap(conn, &socket, next);
+	if (socket.revents & (POLLIN | POLLERR | POLLHUP))
+		conn->readable = true;
+	if (socket.revents & POLLOUT)
 		conn->wants_room = false;
 	/* Nothing can be acknowledged any more, so there is no use in waiting for it. */
-	if (!reads && (fds[0].revents & (POLLERR | POLLHUP)))
+	if (!reads && (socket.revents & (POLLERR | POLLHUP)))
 		sgh_amqp_failed(conn, SANGRAHA_E_UNAVAILABLE, 0,
 				"the connection was cut");
 }
@@ -499,6 +488,7 @@ static void goodbye(struct sgh_amqp_conn *conn)
 	if (conn->failed || !sgh_amqp_room(conn, 512) ||
 	    !sgh_amqp_send_method(conn, 0, AMQP_CONNECTION_CLOSE_METHOD, &method))
 		return;
+	sgh_amqp_flush(conn);
 	while (sgh_now_ms() < until) {
 		struct timeval limit = { .tv_usec = 50000 };
 		amqp_frame_t frame;
@@ -524,6 +514,7 @@ static void run_connected(struct sgh_amqp_conn *conn)
 		now = sgh_now_ms();
 		next = conn->ops->turn(conn, now);
 		due = sgh_amqp_pulse(conn, now);
+		sgh_amqp_flush(conn);
 		if (!conn->failed)
 			rest(conn, next < due ? next : due);
 	}

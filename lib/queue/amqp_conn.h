@@ -2,6 +2,7 @@
 #ifndef SGH_QUEUE_AMQP_CONN_H
 #define SGH_QUEUE_AMQP_CONN_H
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,6 +12,7 @@
 #include "base/backoff.h"
 #include "base/context.h"
 #include "base/metrics.h"
+#include "base/thread.h"
 #include "queue/amqp_library.h"
 #include "queue/amqp_url.h"
 
@@ -82,22 +84,33 @@ struct sgh_amqp_attempts {
 	char told[160]; /* the failure that was logged last */
 };
 
+/* Frames on their way to the socket: from `from` to `to`. No data: they go one by one. */
+struct sgh_amqp_out {
+	unsigned char *data;
+	size_t size;
+	size_t from;
+	size_t to;
+};
+
 /* One connection to a broker and the thread that owns it: README.md tells its life. */
 struct sgh_amqp_conn {
 	const struct sgh_amqp_conn_ops *ops;
 	const struct sgh_amqp_settings *settings;
 	pthread_t thread;
-	int wake;
+	struct sgh_bell bell;
 	struct sgh_metric *gauge; /* of the breaker over all brokers; NULL: another's */
 
 	/* The thread's own. */
 	amqp_connection_state_t state;
 	int fd; /* of the state's socket; -1 */
+	bool tls;
 	bool up;
 	uint64_t epoch;                     /* counts connections, from 1 */
 	struct sgh_amqp_attempts *attempts; /* by URL */
 	int64_t dialled_ms;                 /* the last time; 0: it has failed already */
 	bool drained;                       /* the socket had nothing more to read */
+	bool readable;                      /* ... but has now */
+	struct sgh_amqp_out out;
 	bool wants_room;      /* something waits for the socket to take more */
 	size_t room;          /* bytes that the socket takes for sure */
 	size_t send_buffer;   /* its size */
@@ -145,15 +158,13 @@ int64_t sgh_amqp_conn_down_since(struct sgh_amqp_conn *conn, struct sangraha_err
 
 /* ---- on the connection's thread ---- */
 
-/* Whether `size` more bytes can be sent at once; else asks to be told when. */
-bool sgh_amqp_room(struct sgh_amqp_conn *conn, size_t size);
-/* Send a frame of at most `size` payload bytes. A failure ends the connection. */
-bool sgh_amqp_send(struct sgh_amqp_conn *conn, const amqp_frame_t *frame, size_t size);
-bool sgh_amqp_send_method(struct sgh_amqp_conn *conn, unsigned channel,
-			  amqp_method_number_t id, void *method);
-/* The connection cannot go on. */
+/* The connection cannot go on; the second: after that answer of the library's. */
 void sgh_amqp_failed(struct sgh_amqp_conn *conn, int status, long native,
 		     const char *format, ...) __attribute__((format(printf, 4, 5)));
+void sgh_amqp_library_failed(struct sgh_amqp_conn *conn, int rc, int errnum);
+
+/* Wait for `socket` (may be NULL), whose `revents` tell, for a ring, or until `until`. */
+void sgh_amqp_nap(struct sgh_amqp_conn *conn, struct pollfd *socket, int64_t until);
 
 /*
  * Send a method and wait for its answer, while opening. `ret` (may be NULL) refers to
@@ -181,6 +192,23 @@ bool sgh_amqp_stopping(struct sgh_amqp_conn *conn);
 /* There is no connection, for that reason: waiting callers learn it, the log once. */
 void sgh_amqp_down(struct sgh_amqp_conn *conn, size_t url, const char *event,
 		   const struct sangraha_error *err);
+
+/* ---- amqp_send.c: what goes out ---- */
+
+/* No method is larger: its names have 255 bytes, its arguments are ours. */
+#define SGH_AMQP_METHOD_MAX 1024
+
+int sgh_amqp_out_init(struct sgh_amqp_out *out, size_t frame_max);
+void sgh_amqp_out_fini(struct sgh_amqp_out *out);
+/* Whether `size` more bytes can be sent at once; else asks to be told when. */
+bool sgh_amqp_room(struct sgh_amqp_conn *conn, size_t size);
+/* Send a frame of at most `size` payload bytes. A failure ends the connection. */
+bool sgh_amqp_send(struct sgh_amqp_conn *conn, const amqp_frame_t *frame, size_t size);
+bool sgh_amqp_send_method(struct sgh_amqp_conn *conn, unsigned channel,
+			  amqp_method_number_t id, void *method);
+/* Give the socket what was sent, as much as it takes; whether something is left. */
+void sgh_amqp_flush(struct sgh_amqp_conn *conn);
+bool sgh_amqp_unsent(const struct sgh_amqp_conn *conn);
 
 /* amqp_connect.c: whether a peer that reads nothing for long is a dead one. */
 void sgh_amqp_expect_reading(struct sgh_amqp_conn *conn, bool expect);

@@ -205,6 +205,7 @@ int sgh_amqp_connect(const struct sgh_amqp_target *target, struct sgh_amqp_line 
 	if (rc)
 		return rc;
 	line->fd = amqp_get_sockfd(line->state);
+	line->tls = target->url->tls;
 	tune_socket(line);
 	return 0;
 }

@@ -3,10 +3,13 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/id.h"
 #include "base/util.h"
 #include "queue/amqp_consuming.h"
+
+#define BATCH_MAX 16 /* acknowledgements that wait for more */
 
 void sgh_amqp_consumer_unref(struct sgh_amqp_consumer *consumer)
 {
@@ -112,6 +115,7 @@ void sgh_amqp_consumer_pause(struct sgh_consumer *base, bool paused)
 
 	pthread_mutex_lock(&consumer->consuming->s.lock);
 	consumer->s.wanted = !paused;
+	consumer->consuming->s.hurry = true;
 	pthread_mutex_unlock(&consumer->consuming->s.lock);
 	sgh_amqp_conn_wake(&consumer->consuming->conn);
 }
@@ -123,6 +127,7 @@ void sgh_amqp_consumer_free(struct sgh_consumer *base)
 
 	pthread_mutex_lock(&consuming->s.lock);
 	consumer->s.freed = true;
+	consuming->s.hurry = true;
 	consuming->s.count--;
 	while (consumer->s.calling)
 		pthread_cond_wait(&consuming->s.cond, &consuming->s.lock);
@@ -131,37 +136,74 @@ void sgh_amqp_consumer_free(struct sgh_consumer *base)
 	sgh_amqp_consumer_unref(consumer);
 }
 
+/* The body is gone; whether that is what the connection waits for to read on. */
+static bool release_bytes(struct sgh_amqp_delivery *delivery)
+{
+	struct sgh_amqp_consumer *consumer =
+		sgh_amqp_consumer_of(delivery->base.consumer);
+	size_t most = consumer->base.options.max_bytes;
+	size_t bytes = delivery->bytes;
+	size_t before = __atomic_fetch_sub(&consumer->bytes, bytes, __ATOMIC_RELAXED);
+
+	delivery->bytes = 0;
+	return before >= most && before - bytes < most;
+}
+
 void sgh_amqp_consumer_shed(struct sgh_delivery *base)
 {
 	struct sgh_amqp_consumer *consumer = sgh_amqp_consumer_of(base->consumer);
 	struct sgh_amqp_consuming *consuming = consumer->consuming;
-	size_t bytes = sgh_amqp_delivery_of(base)->bytes;
+	bool reads_on = release_bytes(sgh_amqp_delivery_of(base));
 
-	sgh_amqp_delivery_of(base)->bytes = 0;
-	__atomic_sub_fetch(&consumer->bytes, bytes, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&consuming->s.lock);
-	if (!consuming->s.finished)
+	if (reads_on && !consuming->s.finished)
 		sgh_amqp_conn_wake(&consuming->conn);
 	pthread_mutex_unlock(&consuming->s.lock);
+}
+
+/* After how many it is not to wait for more: a part of those that may be in hand. */
+static unsigned batch_of(const struct sgh_amqp_consumer *consumer)
+{
+	unsigned prefetch = consumer->base.options.prefetch;
+
+	return prefetch == 0 || prefetch > 4 * BATCH_MAX ? BATCH_MAX : prefetch / 4;
+}
+
+/*
+ * Acknowledgements wait for each other, as nobody waits for them: for the broker one of
+ * several costs what one of one does. While the lock is held nobody has freed the
+ * connection.
+ */
+static void settle_locked(struct sgh_amqp_consumer *consumer, struct sgh_delivery *base,
+			  bool hurry)
+{
+	struct sgh_amqp_consuming *consuming = consumer->consuming;
+	bool first = sgh_list_empty(&consuming->s.settled);
+
+	sgh_list_append(&consuming->s.settled, &base->link);
+	hurry |= ++consuming->s.settled_count >= batch_of(consumer) ||
+		 consumer->s.freed || !consumer->s.wanted;
+	if (first)
+		consuming->s.settled_ms = sgh_now_ms();
+	if (first || (hurry && !consuming->s.hurry))
+		sgh_amqp_conn_wake(&consuming->conn);
+	consuming->s.hurry |= hurry;
 }
 
 void sgh_amqp_consumer_settle(struct sgh_delivery *base, int verdict)
 {
 	struct sgh_amqp_consumer *consumer = sgh_amqp_consumer_of(base->consumer);
 	struct sgh_amqp_consuming *consuming = consumer->consuming;
-	bool wake = false, finished;
+	bool finished;
+	bool hurry;
 
 	base->verdict = verdict;
 	sgh_message_free(sgh_take(base->message));
+	hurry = release_bytes(sgh_amqp_delivery_of(base)) || verdict != SGH_SETTLE_ACK;
 	pthread_mutex_lock(&consuming->s.lock);
 	finished = consuming->s.finished;
-	if (!finished) {
-		wake = sgh_list_empty(&consuming->s.settled);
-		sgh_list_append(&consuming->s.settled, &base->link);
-		/* While the lock is held nobody has freed the connection. */
-		if (wake)
-			sgh_amqp_conn_wake(&consuming->conn);
-	}
+	if (!finished)
+		settle_locked(consumer, base, hurry);
 	pthread_mutex_unlock(&consuming->s.lock);
 	if (finished)
 		sgh_amqp_delivery_free(sgh_amqp_delivery_of(base));

@@ -174,10 +174,10 @@ static void take_arrived(struct sgh_amqp_consuming *consuming)
 static int64_t on_turn(struct sgh_amqp_conn *conn, int64_t now)
 {
 	struct sgh_amqp_consuming *consuming = consuming_of(conn);
-	int64_t next = SGH_NEVER;
+	int64_t next;
 
 	take_arrived(consuming);
-	sgh_amqp_acknowledge(consuming);
+	next = sgh_amqp_acknowledge(consuming, sgh_amqp_stopping(conn) ? SGH_NEVER : now);
 	sgh_list_for_each_safe (link, &consuming->consumers) {
 		struct sgh_amqp_consumer *consumer =
 			sgh_list_entry(link, struct sgh_amqp_consumer, link);
@@ -330,7 +330,7 @@ static void on_undecodable(struct sgh_amqp_conn *conn, unsigned channel)
 	struct sgh_amqp_consumer *consumer = consumer_on(conn, channel);
 
 	/* What is done already is not to come again. */
-	sgh_amqp_acknowledge(consuming_of(conn));
+	sgh_amqp_acknowledge(consuming_of(conn), SGH_NEVER);
 	if (consumer && consumer->phase != SGH_AMQP_CLOSING)
 		sgh_amqp_delivery_undecodable(consumer);
 }

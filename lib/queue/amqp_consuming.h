@@ -85,7 +85,10 @@ struct sgh_amqp_consuming {
 		pthread_cond_t cond;     /* a callback has returned */
 		struct sgh_list arrived; /* consumers */
 		struct sgh_list settled; /* deliveries */
-		unsigned count;          /* consumers not freed */
+		unsigned settled_count;
+		int64_t settled_ms; /* since when there are some */
+		bool hurry;         /* they are acknowledged now */
+		unsigned count;     /* consumers not freed */
 		bool finished;
 	} s;
 };
@@ -118,8 +121,11 @@ void sgh_amqp_delivery_body(struct sgh_amqp_consumer *consumer,
 			    const amqp_bytes_t *bytes);
 /* Instead of its header: the broker is to dead-letter it. */
 void sgh_amqp_delivery_undecodable(struct sgh_amqp_consumer *consumer);
-/* Send what was settled, as far as there is room. */
-void sgh_amqp_acknowledge(struct sgh_amqp_consuming *consuming);
+/*
+ * Send what was settled, as far as there is room, if it is time. Returns when it will be;
+ * SGH_NEVER for `now`: it is.
+ */
+int64_t sgh_amqp_acknowledge(struct sgh_amqp_consuming *consuming, int64_t now);
 void sgh_amqp_take_settled(struct sgh_amqp_consuming *consuming);
 void sgh_amqp_settled_free(struct sgh_amqp_delivery *delivery);
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/util.h"
 #include "queue/amqp_consuming.h"
 #include "queue/amqp_table.h"
+
+#define ACKNOWLEDGE_MS 5 /* for so long what was settled waits for more */
 
 static void deliver(struct sgh_amqp_consumer *consumer)
 {
@@ -213,23 +216,16 @@ void sgh_amqp_take_settled(struct sgh_amqp_consuming *consuming)
 	sgh_list_init(&taken);
 	pthread_mutex_lock(&consuming->s.lock);
 	sgh_list_splice(&taken, &consuming->s.settled);
+	consuming->s.settled_count = 0;
+	consuming->s.hurry = false;
 	pthread_mutex_unlock(&consuming->s.lock);
-	sgh_list_for_each (link, &taken) {
-		struct sgh_amqp_delivery *delivery =
-			sgh_list_entry(link, struct sgh_amqp_delivery, base.link);
-
-		delivery->settled = true;
-		__atomic_sub_fetch(&sgh_amqp_consumer_of(delivery->base.consumer)->bytes,
-				   delivery->bytes, __ATOMIC_RELAXED);
-	}
+	sgh_list_for_each (link, &taken)
+		sgh_list_entry(link, struct sgh_amqp_delivery, base.link)->settled = true;
 	sgh_list_splice(&consuming->settled, &taken);
 }
 
-void sgh_amqp_acknowledge(struct sgh_amqp_consuming *consuming)
+static void send_verdicts(struct sgh_amqp_consuming *consuming)
 {
-	sgh_amqp_take_settled(consuming);
-	if (sgh_list_empty(&consuming->settled))
-		return;
 	sgh_list_for_each (link, &consuming->consumers) {
 		if (!acknowledge_oldest(
 			    sgh_list_entry(link, struct sgh_amqp_consumer, link)))
@@ -250,4 +246,29 @@ void sgh_amqp_acknowledge(struct sgh_amqp_consuming *consuming)
 		SGH_FAIL_POINT("amqp.acknowledged");
 		sgh_amqp_settled_free(delivery);
 	}
+}
+
+/* When what was settled is to be acknowledged. */
+static int64_t due_ms(struct sgh_amqp_consuming *consuming)
+{
+	int64_t due = SGH_NEVER;
+
+	pthread_mutex_lock(&consuming->s.lock);
+	if (consuming->s.hurry)
+		due = 0;
+	else if (!sgh_list_empty(&consuming->s.settled))
+		due = consuming->s.settled_ms + ACKNOWLEDGE_MS;
+	pthread_mutex_unlock(&consuming->s.lock);
+	return due;
+}
+
+int64_t sgh_amqp_acknowledge(struct sgh_amqp_consuming *consuming, int64_t now)
+{
+	int64_t due = due_ms(consuming);
+
+	if (due <= now)
+		sgh_amqp_take_settled(consuming);
+	if (!sgh_list_empty(&consuming->settled))
+		send_verdicts(consuming);
+	return due <= now ? SGH_NEVER : due;
 }

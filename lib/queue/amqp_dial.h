@@ -31,7 +31,8 @@ void sgh_amqp_target_fini(struct sgh_amqp_target *target);
 /* What was reached: logged in, without a channel. */
 struct sgh_amqp_line {
 	amqp_connection_state_t state;
-	int fd;             /* of the state's socket */
+	int fd; /* of the state's socket */
+	bool tls;
 	size_t send_buffer; /* bytes */
 	size_t frame_max;   /* as negotiated */
 	unsigned heartbeat; /* seconds, as negotiated */

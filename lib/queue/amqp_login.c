@@ -170,8 +170,9 @@ static int tune(struct sgh_amqp_line *line, const struct sgh_amqp_target *target
 		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,
 				"the broker allows frames of %u bytes only",
 				ours.frame_max);
-	if (amqp_tune_connection(line->state, ours.channel_max, (int)ours.frame_max,
-				 ours.heartbeat) != AMQP_STATUS_OK)
+	/* Heartbeats are ours (amqp_pulse.c): the library would write them in between. */
+	if (amqp_tune_connection(line->state, ours.channel_max, (int)ours.frame_max, 0) !=
+	    AMQP_STATUS_OK)
 		return sgh_fail_memory(err);
 	line->frame_max = ours.frame_max;
 	line->heartbeat = ours.heartbeat;

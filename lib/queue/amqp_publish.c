@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
@@ -242,12 +238,6 @@ static void ask_next(struct sgh_amqp_publisher *publisher)
 			     &method);
 }
 
-static void cork(struct sgh_amqp_publisher *publisher, int on)
-{
-	setsockopt(publisher->conn.fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
-}
-
-/* Three frames a message make small packets; a turn's go out together. */
 static bool write_some(struct sgh_amqp_publisher *publisher)
 {
 	struct sgh_amqp_conn *conn = &publisher->conn;
@@ -257,13 +247,11 @@ static bool write_some(struct sgh_amqp_publisher *publisher)
 	if (!publisher->writing.body &&
 	    (sgh_list_empty(&publisher->waiting) || publisher->blocked_ms))
 		return false;
-	cork(publisher, 1);
 	if (publisher->writing.body)
 		more = write_body(publisher);
 	for (int i = 0; more && i < MESSAGES_PER_TURN && !conn->failed; i++)
 		more = !publisher->blocked_ms && !sgh_list_empty(&publisher->waiting) &&
 		       write_next(publisher);
-	cork(publisher, 0);
 	return more;
 }
 

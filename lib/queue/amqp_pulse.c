@@ -19,8 +19,8 @@
 #define JITTER_MS 500
 
 /*
- * The library sends heartbeats only inside its read calls, and those stop while the bytes
- * in hand are at their bound. Returns when the next one is due.
+ * The library would send heartbeats only inside its read calls, which stop while the bytes
+ * in hand are at their bound, and in the middle of what we send. Returns when the next one is due.
  */
 static int64_t beat(struct sgh_amqp_conn *conn, int64_t now)
 {
@@ -58,6 +58,13 @@ static void ask(struct sgh_amqp_conn *conn)
 				     &method);
 }
 
+/* Those of the broker, which come also while it blocks us. */
+static bool beats_missed(struct sgh_amqp_conn *conn)
+{
+	return conn->heartbeat != 0 && conn->ops->reads(conn) &&
+	       silence(conn) > (int64_t)conn->heartbeat * 2000;
+}
+
 /* Returns when to look again. */
 static int64_t watch(struct sgh_amqp_conn *conn, int64_t now)
 {
@@ -65,6 +72,11 @@ static int64_t watch(struct sgh_amqp_conn *conn, int64_t now)
 
 	if (now < conn->watch_ms)
 		return conn->watch_ms;
+	if (beats_missed(conn)) {
+		sgh_amqp_failed(conn, SANGRAHA_E_UNAVAILABLE, 0,
+				"the broker has missed two heartbeats");
+		return now;
+	}
 	/* A broker that blocks us reads nothing; what we do not read proves nothing. */
 	heard = conn->blocked || !conn->ops->reads(conn) ? now : now - silence(conn);
 	if (heard > conn->heard_ms + JITTER_MS) {

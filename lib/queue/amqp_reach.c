@@ -142,7 +142,7 @@ static void begin(struct sgh_amqp_conn *conn, size_t i, int64_t now)
 	if (rc)
 		sgh_amqp_target_fini(&target);
 	else
-		rc = sgh_amqp_dial(&target, conn->wake, slot, &err);
+		rc = sgh_amqp_dial(&target, conn->bell.fd, slot, &err);
 	conn->dialled_ms = now;
 	attempts->began_ms = now;
 	if (rc) {
@@ -244,14 +244,9 @@ static void note_silence(struct sgh_amqp_conn *conn, int64_t now)
 /* Until `until`, or somebody wakes the connection. */
 static void rest(struct sgh_amqp_conn *conn, int64_t until)
 {
-	struct pollfd wake = { .fd = conn->wake, .events = POLLIN };
-	int64_t now = sgh_now_ms();
-	int64_t next = conn->ops->turn(conn, now);
+	int64_t next = conn->ops->turn(conn, sgh_now_ms());
 
-	if (until < next)
-		next = until;
-	if (poll(&wake, 1, next <= now ? 0 : (int)sgh_min(next - now, 60000)) > 0)
-		sgh_wake_clear(conn->wake);
+	sgh_amqp_nap(conn, NULL, until < next ? until : next);
 }
 
 int sgh_amqp_reach(struct sgh_amqp_conn *conn, struct sgh_amqp_line *ret)
