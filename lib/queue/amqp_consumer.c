@@ -34,17 +34,22 @@ void sgh_amqp_delivery_free(struct sgh_amqp_delivery *delivery)
 
 /* ---- from any thread ---- */
 
-static int name_queue(struct sgh_amqp_consumer *consumer, const char *queue)
+static int name_queue(struct sgh_amqp_consumer *consumer,
+		      const struct sgh_consumer_options *options)
 {
 	char id[SANGRAHA_ID_SIZE];
 
-	if (queue) {
-		consumer->row = sgh_amqp_queue_find(queue);
-		return sgh_strdup(queue, &consumer->name) ? 0 : -1;
+	if (options->queue) {
+		consumer->row = sgh_amqp_queue_find(options->queue);
+		return sgh_strdup(options->queue, &consumer->name) ? 0 : -1;
 	}
-	sgh_id_random(id);
 	consumer->own = true;
 	consumer->declare = true;
+	if (options->event) {
+		consumer->row = &sgh_amqp_event_queue;
+		return sgh_strdup(SGH_EVENT_QUEUE, &consumer->name) ? 0 : -1;
+	}
+	sgh_id_random(id);
 	consumer->row = &sgh_amqp_response_queue;
 	if (asprintf(&consumer->name, "%s.%s", SANGRAHA_RESPONSE_QUEUE, id) < 0)
 		consumer->name = NULL;
@@ -67,7 +72,7 @@ int sgh_amqp_consumer_new(struct sgh_amqp_consuming *consuming,
 	consumer->refs = 2;
 	consumer->s.wanted = true;
 	sgh_list_init(&consumer->order);
-	if (name_queue(consumer, options->queue)) {
+	if (name_queue(consumer, options)) {
 		free(consumer);
 		return sgh_fail_memory(err);
 	}

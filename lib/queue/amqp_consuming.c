@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/id.h"
 #include "base/thread.h"
 #include "base/util.h"
 
@@ -36,21 +37,40 @@ static void retry_later(struct sgh_amqp_consumer *consumer)
 	consumer->retry_ms = sgh_now_ms() + sgh_backoff_next(&consumer->backoff);
 }
 
+static const char *queue_of(const struct sgh_amqp_consumer *consumer)
+{
+	return consumer->base.options.event ? consumer->events : consumer->name;
+}
+
+/*
+ * A queue of events is exclusive. The one of a connection that the broker still believes
+ * in, though we do not, would be in the way of another one of its name.
+ */
+static void name_events(struct sgh_amqp_consumer *consumer)
+{
+	char id[SANGRAHA_ID_SIZE];
+
+	sgh_id_random(id);
+	snprintf(consumer->events, sizeof(consumer->events), "%s.%s", consumer->name, id);
+}
+
 static void send_declare(struct sgh_amqp_consumer *consumer)
 {
 	struct sgh_amqp_conn *conn = &consumer->consuming->conn;
+	const char *event = consumer->base.options.event;
+	const char *name = queue_of(consumer);
 	struct sgh_amqp_declare declare;
 	amqp_queue_bind_t bind = {
-		.queue = amqp_cstring_bytes(consumer->name),
-		.exchange = amqp_cstring_bytes(SANGRAHA_DEAD_LETTER_EXCHANGE),
-		.routing_key = amqp_cstring_bytes(consumer->name),
+		.queue = amqp_cstring_bytes(name),
+		.exchange = amqp_cstring_bytes(event ? SANGRAHA_EVENT_EXCHANGE
+						     : SANGRAHA_DEAD_LETTER_EXCHANGE),
+		.routing_key = amqp_cstring_bytes(event ? event : name),
 	};
 
-	sgh_amqp_declare_fill(&declare, consumer->row, consumer->name,
-			      conn->settings->quorum);
+	sgh_amqp_declare_fill(&declare, consumer->row, name, conn->settings->quorum);
 	sgh_amqp_send_method(conn, consumer->channel, AMQP_QUEUE_DECLARE_METHOD,
 			     &declare.method);
-	if (consumer->row->bound)
+	if (consumer->row->bound || event)
 		sgh_amqp_send_method(conn, consumer->channel, AMQP_QUEUE_BIND_METHOD,
 				     &bind);
 }
@@ -62,19 +82,21 @@ static void attach(struct sgh_amqp_consumer *consumer)
 	const struct sgh_consumer_options *options = &consumer->base.options;
 	amqp_channel_open_t open = { 0 };
 	amqp_basic_qos_t qos = { .prefetch_count = (uint16_t)options->prefetch };
-	amqp_basic_consume_t consume = { .queue = amqp_cstring_bytes(consumer->name),
-					 .consumer_tag =
+	amqp_basic_consume_t consume = { .consumer_tag =
 						 amqp_cstring_bytes(consumer->tag) };
 
 	if (!sgh_amqp_room(conn, 8192))
 		return;
 	if (consumer->phase == SGH_AMQP_CLOSED) {
+		if (options->event)
+			name_events(consumer);
 		consumer->epoch = ++consumer->consuming->epochs;
 		sgh_amqp_send_method(conn, consumer->channel, AMQP_CHANNEL_OPEN_METHOD,
 				     &open);
 	}
 	if (consumer->declare && consumer->row && !consumer->refused)
 		send_declare(consumer);
+	consume.queue = amqp_cstring_bytes(queue_of(consumer));
 	sgh_amqp_send_method(conn, consumer->channel, AMQP_BASIC_QOS_METHOD, &qos);
 	sgh_amqp_send_method(conn, consumer->channel, AMQP_BASIC_CONSUME_METHOD,
 			     &consume);
@@ -225,7 +247,7 @@ static void channel_closed(struct sgh_amqp_consumer *consumer,
 	sgh_amqp_send_method(conn, consumer->channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
 	forget_channel(consumer);
 	if (about_declaring(method) && method->reply_code != AMQP_NOT_FOUND &&
-	    consumer->row && !consumer->refused) {
+	    consumer->row && !consumer->row->exclusive && !consumer->refused) {
 		sgh_amqp_declare_fill(&declare, consumer->row, consumer->name,
 				      conn->settings->quorum);
 		sgh_amqp_declare_text(&declare, wanted, sizeof(wanted));

@@ -38,7 +38,7 @@ struct sgh_amqp_consumer {
 	char *name; /* of the queue */
 	char tag[32];
 	const struct sgh_amqp_queue *row; /* how it is declared; NULL: not ours */
-	bool own;                         /* a response queue of its own */
+	bool own;                         /* a queue of its own */
 	int refs; /* atomic: the holder, the connection, each delivery */
 
 	/* The thread's own. */
@@ -51,6 +51,7 @@ struct sgh_amqp_consumer {
 	struct sgh_backoff backoff;
 	int64_t retry_ms;
 	char told[400];
+	char events[64]; /* the queue of events, by its whole name; of this channel */
 	struct sgh_list order; /* deliveries of this epoch that are not settled */
 	size_t bytes;          /* atomic: of bodies in hand */
 	struct sgh_amqp_delivery *coming; /* being read */

@@ -42,6 +42,11 @@ const size_t sgh_amqp_queue_count = SGH_COUNT(sgh_amqp_queues);
 
 const struct sgh_amqp_queue sgh_amqp_response_queue = { .expires = 600000 };
 
+const struct sgh_amqp_queue sgh_amqp_event_queue = {
+	.exclusive = true,
+	.max_length = 100000,
+};
+
 const struct sgh_amqp_queue *sgh_amqp_queue_find(const char *name)
 {
 	for (size_t i = 0; i < sgh_amqp_queue_count; i++)
@@ -91,7 +96,9 @@ void sgh_amqp_declare_fill(struct sgh_amqp_declare *declare,
 
 	memset(declare, 0, sizeof(*declare));
 	declare->method.queue = amqp_cstring_bytes(name);
-	declare->method.durable = 1;
+	declare->method.durable = !queue->exclusive;
+	declare->method.exclusive = queue->exclusive;
+	declare->method.auto_delete = queue->exclusive;
 	declare->method.arguments.entries = declare->arguments;
 	add_text(declare, "x-queue-type", quorum && queue->typed ? "quorum" : NULL);
 	add_text(declare, "x-dead-letter-exchange", queue->dead_exchange);

@@ -17,8 +17,9 @@
 
 struct sgh_amqp_queue {
 	const char *name;
-	bool typed;                /* of the configured type; else classic */
-	bool bound;                /* to the dead-letter exchange under its own name */
+	bool typed;     /* of the configured type; else classic */
+	bool bound;     /* to the dead-letter exchange under its own name */
+	bool exclusive; /* to its connection, and gone with its consumer; else durable */
 	const char *dead_exchange; /* where messages that end go; NULL: nowhere */
 	const char *dead_key;
 	const char *overflow; /* NULL: the broker's default, drop-head */
@@ -33,6 +34,9 @@ extern const size_t sgh_amqp_queue_count;
 
 /* A requester's own response queue; the name is the caller's. */
 extern const struct sgh_amqp_queue sgh_amqp_response_queue;
+
+/* What a consumer of events has; the broker drops what is too much, the oldest first. */
+extern const struct sgh_amqp_queue sgh_amqp_event_queue;
 
 /* The row of that name; NULL when it is none of ours. */
 const struct sgh_amqp_queue *sgh_amqp_queue_find(const char *name);

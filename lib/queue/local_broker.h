@@ -76,6 +76,7 @@ struct sgh_local_queue {
 	struct sgh_list link;
 	const struct sgh_local_row *row;
 	char *name;
+	const char *event; /* the routing key of the events that it gets; NULL: none */
 	struct sgh_list kept;
 	size_t kept_count;
 	size_t kept_written;

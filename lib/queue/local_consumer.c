@@ -54,28 +54,31 @@ static void detach_locked(struct sgh_local_consumer *consumer)
 
 /* ---- from any thread ---- */
 
-static struct sgh_local_queue *own_queue_new(const char *name)
+static struct sgh_local_queue *own_queue_new(const char *name, const char *event)
 {
 	struct sgh_local_queue *queue = calloc(1, sizeof(*queue));
 
 	if (!queue)
 		return NULL;
 	sgh_local_queue_init(queue, &sgh_local_own_row);
+	queue->event = event;
 	if (sgh_strdup(name, &queue->name))
 		return queue;
 	free(queue);
 	return NULL;
 }
 
-static int name_queue(struct sgh_local_consumer *consumer, const char *queue)
+static int name_queue(struct sgh_local_consumer *consumer,
+		      const struct sgh_consumer_options *options)
 {
 	char id[SANGRAHA_ID_SIZE];
 
-	if (queue)
-		return sgh_strdup(queue, &consumer->name) ? 0 : -1;
+	if (options->queue)
+		return sgh_strdup(options->queue, &consumer->name) ? 0 : -1;
 	sgh_id_random(id);
 	consumer->own = true;
-	if (asprintf(&consumer->name, "%s.%s", SANGRAHA_RESPONSE_QUEUE, id) < 0)
+	if (asprintf(&consumer->name, "%s.%s",
+		     options->event ? SGH_EVENT_QUEUE : SANGRAHA_RESPONSE_QUEUE, id) < 0)
 		consumer->name = NULL;
 	return consumer->name ? 0 : -1;
 }
@@ -112,7 +115,7 @@ int sgh_local_consumer_new(struct sangraha_queue *base,
 	struct sgh_local_queue *own = NULL;
 	int rc = 0;
 
-	if (!consumer || name_queue(consumer, options->queue)) {
+	if (!consumer || name_queue(consumer, options)) {
 		free(consumer);
 		return sgh_fail_memory(err);
 	}
@@ -121,7 +124,7 @@ int sgh_local_consumer_new(struct sangraha_queue *base,
 	consumer->refs = 1;
 	consumer->handle = handle;
 	__atomic_add_fetch(&handle->holds, 1, __ATOMIC_RELAXED);
-	if (consumer->own && !(own = own_queue_new(consumer->name)))
+	if (consumer->own && !(own = own_queue_new(consumer->name, options->event)))
 		rc = sgh_fail_memory(err);
 	if (!rc)
 		rc = add_consumer(consumer, own, err);

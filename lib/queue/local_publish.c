@@ -77,7 +77,48 @@ static int item_new(const struct sgh_publish *publish, struct sgh_local_item **r
 	return 0;
 }
 
+/* The same message for one more queue; NULL without memory. */
+static struct sgh_local_item *item_copy(const struct sgh_local_item *item)
+{
+	struct sgh_local_item *copy = calloc(1, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	copy->meta = malloc(item->meta_length);
+	if (!copy->meta) {
+		free(copy);
+		return NULL;
+	}
+	memcpy(copy->meta, item->meta, item->meta_length);
+	copy->meta_length = item->meta_length;
+	copy->body = sgh_bytes_ref(item->body);
+	copy->size = item->size;
+	sgh_list_init(&copy->link);
+	sgh_list_init(&copy->flight);
+	return copy;
+}
+
 /* ---- where it goes ---- */
+
+static bool is_event(const struct sgh_publish *publish)
+{
+	return sgh_streq(publish->exchange, SANGRAHA_EVENT_EXCHANGE);
+}
+
+static bool listens(const struct sgh_local_queue *queue,
+		    const struct sgh_publish *publish)
+{
+	return queue->event && strcmp(queue->event, publish->routing_key) == 0;
+}
+
+static bool has_listeners_locked(const struct sgh_local *local,
+				 const struct sgh_publish *publish)
+{
+	sgh_list_for_each (link, &local->own)
+		if (listens(sgh_list_entry(link, struct sgh_local_queue, link), publish))
+			return true;
+	return false;
+}
 
 static struct sgh_local_queue *
 route_locked(struct sgh_local *local, const struct sgh_publish *publish, int *ret_status)
@@ -91,9 +132,10 @@ route_locked(struct sgh_local *local, const struct sgh_publish *publish, int *re
 	if (queue && dead && !queue->row->bound)
 		queue = NULL;
 	*ret_status = 0;
-	if (!direct && !dead && !sgh_streq(publish->exchange, SANGRAHA_EVENT_EXCHANGE))
+	if (!direct && !dead && !is_event(publish))
 		*ret_status = SANGRAHA_E_INVALID;
-	else if (!queue && publish->mandatory)
+	else if (!queue && publish->mandatory &&
+		 !(is_event(publish) && has_listeners_locked(local, publish)))
 		*ret_status = SANGRAHA_E_NOT_FOUND;
 	return queue;
 }
@@ -147,6 +189,23 @@ static int accept_locked(struct sgh_local *local, struct sgh_local_queue *queue,
 	return 0;
 }
 
+/* Each who listens gets it, and who has no room for it goes without: nobody waits for that. */
+static void tell_listeners_locked(struct sgh_local *local,
+				  const struct sgh_publish *publish,
+				  const struct sgh_local_item *item)
+{
+	sgh_list_for_each (link, &local->own) {
+		struct sgh_local_queue *queue =
+			sgh_list_entry(link, struct sgh_local_queue, link);
+		struct sgh_local_item *copy =
+			listens(queue, publish) ? item_copy(item) : NULL;
+
+		/* `item` has the same body, so nobody is told of its memory here. */
+		if (copy && accept_locked(local, queue, copy, publish->message))
+			sgh_local_item_free(copy);
+	}
+}
+
 static void end_locked(struct sgh_local_handle *handle, struct sgh_publish *publish,
 		       int status)
 {
@@ -171,6 +230,8 @@ static void publish_locked(struct sgh_local_handle *handle, struct sgh_publish *
 		status = accept_locked(local, queue, taken, publish->message);
 		if (!status)
 			*item = NULL;
+	} else if (!status && is_event(publish)) {
+		tell_listeners_locked(local, publish, taken);
 	}
 	if (status || !queue || !taken->durable || !publish->confirm) {
 		end_locked(handle, publish, status);

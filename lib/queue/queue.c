@@ -124,6 +124,10 @@ int sgh_consumer_new(struct sangraha_queue *queue,
 	if (options->queue && (!*options->queue || strlen(options->queue) > 255))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"a queue name has 1-255 bytes");
+	if (options->event && (options->queue || strlen(options->event) > 255))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"events come into a queue of their own, by a key of at "
+				"most 255 bytes");
 	sangraha_queue_ref(queue);
 	rc = queue->backend->consumer_new(queue, options, ret, err);
 	if (rc)

@@ -57,6 +57,9 @@ int sgh_queue_publish(struct sangraha_queue *queue, struct sgh_publish *publish,
 
 #define SGH_PUBLISH_MAX 65536
 
+/* What the queues are called that consumers of events have: this, a dot, something. */
+#define SGH_EVENT_QUEUE "object_event_queue"
+
 /* ---- consuming ---- */
 
 struct sgh_consumer;
@@ -86,6 +89,13 @@ struct sgh_delivery {
 
 struct sgh_consumer_options {
 	const char *queue; /* NULL: a response queue of its own, named by the back end */
+	/*
+	 * Without `queue`: events, those with this routing key, instead of responses; it
+	 * outlives the consumer. They come into a queue that is there only while the
+	 * consumer is attached, so all that was published before is lost, and what it has
+	 * no room for. NULL otherwise.
+	 */
+	const char *event;
 	unsigned prefetch; /* deliveries in hand, at most */
 	size_t max_bytes;  /* of bodies in hand; one message always fits */
 	size_t max_body;   /* a larger one is skipped */
@@ -101,7 +111,10 @@ int sgh_consumer_new(struct sangraha_queue *queue,
 		     const struct sgh_consumer_options *options,
 		     struct sgh_consumer **ret, struct sangraha_error *err);
 
-/* The queue's name, also of a response queue; stays the same over reconnects. */
+/*
+ * The queue's name, also of a response queue; stays the same over reconnects. Of events
+ * only its beginning, SGH_EVENT_QUEUE.
+ */
 const char *sgh_consumer_queue(const struct sgh_consumer *consumer);
 
 /* Whether the broker has it attached now. */

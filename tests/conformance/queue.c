@@ -229,6 +229,67 @@ static void an_event_without_a_listener_is_fine(void **state)
 	t_sent_free(sent);
 }
 
+static void publish_event(struct fixture *f, const char *key, const char *body,
+			  bool mandatory)
+{
+	struct t_sent *sent = t_sent_new(key, t_message(body));
+
+	sent->publish.exchange = SANGRAHA_EVENT_EXCHANGE;
+	sent->publish.mandatory = mandatory;
+	t_ok(sgh_queue_publish(f->queue, &sent->publish, &t_err));
+	t_ok(t_sent_wait(sent));
+	t_sent_free(sent);
+}
+
+static void take(struct t_inbox *inbox, const char *body)
+{
+	struct sgh_delivery *delivery = t_inbox_next(inbox);
+
+	assert_true(t_body_is(delivery, body));
+	sgh_delivery_ack(delivery);
+}
+
+static void an_event_reaches_all_who_listen_for_it(void **state)
+{
+	struct fixture *f = begin(state);
+	struct sgh_consumer *one =
+		t_listen(f->queue, &f->inbox, "sangraha.object.deleted");
+	struct t_inbox second;
+	struct sgh_consumer *two;
+
+	t_inbox_init(&second);
+	two = t_listen(f->queue, &second, "sangraha.object.deleted");
+	publish_event(f, "sangraha.object.created", "no", false);
+	publish_event(f, "sangraha.object.deleted", "first", true);
+	publish_event(f, "sangraha.object.deleted", "second", true);
+	take(&f->inbox, "first");
+	take(&f->inbox, "second");
+	take(&second, "first");
+	take(&second, "second");
+	sgh_consumer_free(one);
+	publish_event(f, "sangraha.object.deleted", "third", true);
+	take(&second, "third");
+	sgh_consumer_free(two);
+	assert_int_equal(t_inbox_count(&f->inbox), 2);
+	assert_int_equal(t_inbox_count(&second), 3);
+	t_inbox_fini(&second);
+}
+
+static void a_queue_or_events_and_not_both(void **state)
+{
+	struct fixture *f = begin(state);
+	struct sgh_consumer_options options = {
+		.queue = WRITE,
+		.event = "sangraha.object.deleted",
+		.prefetch = 1,
+		.deliver = (void (*)(void *, struct sgh_delivery *))abort,
+	};
+	struct sgh_consumer *consumer = NULL;
+
+	t_fails(SANGRAHA_E_INVALID,
+		sgh_consumer_new(f->queue, &options, &consumer, &t_err));
+}
+
 static void only_what_was_returned_fails(void **state)
 {
 	struct fixture *f = begin(state);
@@ -769,6 +830,24 @@ static void a_response_queue_keeps_its_name_over_a_cut(void **state)
 }
 
 /* Whatever happens to the connection, each message ends exactly once. */
+static void who_listens_learns_of_a_cut(void **state)
+{
+	struct fixture *f = begin(state);
+	struct t_proxy *proxy = go_through_proxy(f, 0);
+	struct sgh_consumer *consumer =
+		t_listen(f->queue, &f->inbox, "sangraha.object.deleted");
+
+	assert_int_equal(strncmp(sgh_consumer_queue(consumer), "object_event_queue", 18),
+			 0);
+	cut(f, proxy);
+	t_wait(t_inbox_changes(&f->inbox) == 3);
+	t_ok(sangraha_queue_wait_ready(f->queue, 5000, &t_err));
+	publish_event(f, "sangraha.object.deleted", "after", true);
+	take(&f->inbox, "after");
+	sgh_consumer_free(consumer);
+	t_proxy_free(proxy);
+}
+
 static void every_message_ends_once(void **state)
 {
 	struct fixture *f = begin(state);
@@ -1310,6 +1389,8 @@ static const struct {
 	CASE(properties_and_headers_survive),
 	CASE(a_message_without_a_queue_is_not_found),
 	CASE(an_event_without_a_listener_is_fine),
+	CASE(an_event_reaches_all_who_listen_for_it),
+	CASE(a_queue_or_events_and_not_both),
 	CASE(only_what_was_returned_fails),
 	CASE(an_unknown_exchange_is_invalid),
 	CASE(what_needs_no_confirm_is_done_when_sent),
@@ -1332,6 +1413,7 @@ static const struct {
 	WIRE(a_queue_may_come_later),
 	CASE(what_was_in_hand_is_redelivered_after_a_cut),
 	CASE(a_response_queue_keeps_its_name_over_a_cut),
+	CASE(who_listens_learns_of_a_cut),
 	CASE(every_message_ends_once),
 	WIRE(a_peer_that_stalls_holds_nobody_up),
 	WIRE(closing_is_quick_though_the_peer_stalls),

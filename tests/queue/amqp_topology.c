@@ -84,6 +84,19 @@ static void responses(void **state)
 	assert_string_equal(text, "x-expires=600000");
 }
 
+static void events_end_with_their_connection(void **state)
+{
+	struct sgh_amqp_declare declare;
+	char text[100];
+
+	sgh_amqp_declare_fill(&declare, &sgh_amqp_event_queue, "any", true);
+	sgh_amqp_declare_text(&declare, text, sizeof(text));
+	assert_string_equal(text, "x-max-length=100000");
+	assert_false(declare.method.durable);
+	assert_true(declare.method.exclusive);
+	assert_true(declare.method.auto_delete);
+}
+
 static void a_text_that_is_too_long_is_cut(void **state)
 {
 	struct sgh_amqp_declare declare;
@@ -102,6 +115,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(dead_letters_have_the_type_of_their_queue),
 	cmocka_unit_test(delays_go_back_to_the_write_queue),
 	cmocka_unit_test(responses),
+	cmocka_unit_test(events_end_with_their_connection),
 	cmocka_unit_test(a_text_that_is_too_long_is_cut),
 };
 

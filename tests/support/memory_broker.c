@@ -110,7 +110,7 @@ struct memory_bin *memory_declare_locked(struct memory_broker *broker, const cha
 	return bin;
 }
 
-static void bin_free(struct memory_bin *bin)
+void memory_bin_free_locked(struct memory_bin *bin)
 {
 	struct sgh_list *link;
 
@@ -121,6 +121,14 @@ static void bin_free(struct memory_bin *bin)
 	free(bin->exchange);
 	free(bin->key);
 	free(bin);
+}
+
+void memory_bind_locked(struct memory_bin *bin, const char *exchange, const char *key)
+{
+	free(bin->exchange);
+	free(bin->key);
+	bin->exchange = strdup(exchange);
+	bin->key = key ? strdup(key) : NULL;
 }
 
 static void add_locked(struct memory_broker *broker, struct memory_bin *bin,
@@ -277,7 +285,8 @@ void memory_broker_unref(struct memory_broker *broker)
 	if (!broker || __atomic_sub_fetch(&broker->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	while (!sgh_list_empty(&broker->bins))
-		bin_free(sgh_list_entry(broker->bins.next, struct memory_bin, link));
+		memory_bin_free_locked(
+			sgh_list_entry(broker->bins.next, struct memory_bin, link));
 	pthread_cond_destroy(&broker->changed);
 	pthread_mutex_destroy(&broker->lock);
 	free(broker);
@@ -292,8 +301,8 @@ void memory_broker_declare(struct memory_broker *broker, const char *queue,
 
 	pthread_mutex_lock(&broker->lock);
 	bin = memory_declare_locked(broker, queue, false);
-	bin->exchange = exchange ? strdup(exchange) : NULL;
-	bin->key = key ? strdup(key) : NULL;
+	if (exchange)
+		memory_bind_locked(bin, exchange, key);
 	pthread_mutex_unlock(&broker->lock);
 }
 
@@ -304,7 +313,7 @@ void memory_broker_delete(struct memory_broker *broker, const char *queue)
 	pthread_mutex_lock(&broker->lock);
 	bin = memory_bin_locked(broker, queue);
 	if (bin)
-		bin_free(bin);
+		memory_bin_free_locked(bin);
 	pthread_mutex_unlock(&broker->lock);
 }
 

@@ -77,11 +77,16 @@ struct memory_broker {
 	pthread_cond_t changed;
 	struct sgh_list bins;
 	unsigned response_queues;
+	unsigned event_queues;
 	unsigned dropped;
 	uint64_t numbers;
 };
 
 struct memory_bin *memory_bin_locked(struct memory_broker *broker, const char *name);
+/* Forget a queue, and what is in it. */
+void memory_bin_free_locked(struct memory_bin *bin);
+/* A queue of what is published to an exchange under `key`; NULL: under any. */
+void memory_bind_locked(struct memory_bin *bin, const char *exchange, const char *key);
 struct memory_bin *memory_declare_locked(struct memory_broker *broker, const char *name,
 					 bool quorum);
 /* Whether there is an exchange of that name. */

@@ -304,16 +304,24 @@ static bool may_attach_locked(struct handle *handle, struct consumer *consumer,
 static void attach_locked(struct handle *handle, struct consumer *consumer,
 			  int64_t *next_ms)
 {
+	const char *event = consumer->base.options.event;
 	struct memory_bin *bin = memory_bin_locked(handle->broker, consumer->name);
 	/* One that has not heard of the loss yet hears of that first. */
 	bool current = !consumer->told || consumer->told_epoch == handle->epoch;
-	bool wanted = handle->connected && !consumer->paused && bin && current;
+	bool wanted = handle->connected && !consumer->paused && current;
 
+	if (wanted && event && !bin) {
+		bin = memory_declare_locked(handle->broker, consumer->name, false);
+		memory_bind_locked(bin, SANGRAHA_EVENT_EXCHANGE, event);
+	}
+	wanted = wanted && bin;
 	if (wanted && !consumer->attached)
 		wanted = may_attach_locked(handle, consumer, next_ms);
 	if (bin && wanted != consumer->attached)
 		bin->consumers += wanted ? 1 : -1;
 	consumer->attached = wanted;
+	if (event && bin && !wanted)
+		memory_bin_free_locked(bin);
 }
 
 /* One callback to some consumer; false when none is due. */
@@ -434,18 +442,20 @@ static int consumer_new(struct sangraha_queue *base,
 {
 	struct handle *handle = handle_of(base);
 	struct consumer *consumer = calloc(1, sizeof(*consumer));
+	const char *prefix = options->event ? SGH_EVENT_QUEUE : SANGRAHA_RESPONSE_QUEUE;
+	unsigned *number;
 	char own[64];
 
 	if (!consumer)
 		return sgh_fail_memory(err);
 	pthread_mutex_lock(&handle->broker->lock);
-	snprintf(own, sizeof(own), "%s.%u", SANGRAHA_RESPONSE_QUEUE,
-		 handle->broker->response_queues + 1);
+	number = options->event ? &handle->broker->event_queues
+				: &handle->broker->response_queues;
+	snprintf(own, sizeof(own), "%s.%u", prefix, *number + 1);
 	consumer->name = strdup(options->queue ? options->queue : own);
-	if (!options->queue) {
-		handle->broker->response_queues++;
+	*number += !options->queue;
+	if (!options->queue && !options->event)
 		memory_declare_locked(handle->broker, own, false);
-	}
 	consumer->base = (struct sgh_consumer){ .queue = base, .options = *options };
 	consumer->base.options.queue = consumer->name;
 	consumer->refs = 1;

@@ -14,7 +14,8 @@
  * the exchange: "publish sangraha.object.created"; the end of a delivery is "ack", "return"
  * or "reject" and its queue; "attach" and its queue can be failed, delayed and held too,
  * but is not journalled. A connection's own response queues are called
- * object_response_queue.1, .2, … so that a journal can name them.
+ * object_response_queue.1, .2, … so that a journal can name them; those of events, which
+ * are gone while it is not attached, object_event_queue.1, .2, …
  */
 struct sangraha_queue *memory_queue_new(struct sangraha_context *context,
 					struct memory_broker *broker,

@@ -188,24 +188,38 @@ struct sgh_delivery *t_inbox_next(struct t_inbox *inbox)
 	return delivery;
 }
 
+static struct sgh_consumer *attach(struct sangraha_queue *queue, struct t_inbox *inbox,
+				   struct sgh_consumer_options options)
+{
+	struct sgh_consumer *consumer = NULL;
+
+	options.deliver = inbox_deliver;
+	options.attached = inbox_attached;
+	options.arg = inbox;
+	t_ok(sgh_consumer_new(queue, &options, &consumer, &t_err));
+	t_wait(t_inbox_attached(inbox) == 1);
+	return consumer;
+}
+
 struct sgh_consumer *t_consume(struct sangraha_queue *queue, struct t_inbox *inbox,
 			       const char *name, unsigned prefetch, size_t max_bytes,
 			       size_t max_body)
 {
-	struct sgh_consumer_options options = {
-		.queue = name,
-		.prefetch = prefetch,
-		.max_bytes = max_bytes,
-		.max_body = max_body,
-		.deliver = inbox_deliver,
-		.attached = inbox_attached,
-		.arg = inbox,
-	};
-	struct sgh_consumer *consumer = NULL;
+	return attach(queue, inbox,
+		      (struct sgh_consumer_options){ .queue = name,
+						     .prefetch = prefetch,
+						     .max_bytes = max_bytes,
+						     .max_body = max_body });
+}
 
-	t_ok(sgh_consumer_new(queue, &options, &consumer, &t_err));
-	t_wait(t_inbox_attached(inbox) == 1);
-	return consumer;
+struct sgh_consumer *t_listen(struct sangraha_queue *queue, struct t_inbox *inbox,
+			      const char *event)
+{
+	return attach(queue, inbox,
+		      (struct sgh_consumer_options){ .event = event,
+						     .prefetch = 16,
+						     .max_bytes = 1 << 20,
+						     .max_body = 64 << 10 });
 }
 
 bool t_body_is(const struct sgh_delivery *delivery, const char *body)

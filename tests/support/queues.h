@@ -52,6 +52,9 @@ struct sgh_delivery *t_inbox_next(struct t_inbox *inbox);
 struct sgh_consumer *t_consume(struct sangraha_queue *queue, struct t_inbox *inbox,
 			       const char *name, unsigned prefetch, size_t max_bytes,
 			       size_t max_body);
+/* The same for events with that routing key. */
+struct sgh_consumer *t_listen(struct sangraha_queue *queue, struct t_inbox *inbox,
+			      const char *event);
 bool t_body_is(const struct sgh_delivery *delivery, const char *body);
 /* How many messages a queue holds, asked by a probe. */
 uint64_t t_messages(struct sangraha_queue *queue, const char *name);
