@@ -25,6 +25,8 @@ struct sgh_budget {
 	struct {
 		pthread_mutex_t lock;
 		size_t used;
+		size_t kept; /* besides */
+		struct sgh_list keepers;
 		size_t arriving; /* of these, not there yet */
 		size_t sips;     /* likewise, in pieces of up to a sip */
 		uint64_t turn;
@@ -41,6 +43,7 @@ struct sgh_budget *sgh_budget_new(size_t limit)
 	budget->refs = 1;
 	budget->limit = limit;
 	pthread_mutex_init(&budget->state.lock, NULL);
+	sgh_list_init(&budget->state.keepers);
 	for (int i = 0; i < LINES; i++)
 		sgh_list_init(&budget->state.lines[i]);
 	return budget;
@@ -152,12 +155,34 @@ static bool fits_locked(const struct sgh_budget *budget, size_t size)
 	return used == 0 || (used <= budget->limit && size <= budget->limit - used);
 }
 
+/* How much of what is kept has to go. */
+static size_t excess_locked(const struct sgh_budget *budget)
+{
+	size_t kept = budget->state.kept;
+	size_t room = budget->limit - sgh_min(budget->state.used, budget->limit);
+
+	return kept > room ? kept - room : 0;
+}
+
+static void use_locked(struct sgh_budget *budget, size_t size)
+{
+	budget->state.used += size;
+	if (!excess_locked(budget))
+		return;
+	sgh_list_for_each (link, &budget->state.keepers) {
+		struct sgh_budget_keeper *keeper =
+			sgh_list_entry(link, struct sgh_budget_keeper, link);
+
+		keeper->give_up(keeper);
+	}
+}
+
 static void take_locked(struct sgh_budget *budget, const struct sgh_budget_waiter *waiter)
 {
 	size_t most = 0;
 	size_t *share = share_locked(budget, line_of(budget, waiter), &most);
 
-	budget->state.used += waiter->size;
+	use_locked(budget, waiter->size);
 	if (share)
 		*share += waiter->size;
 }
@@ -198,7 +223,7 @@ bool sgh_budget_try(struct sgh_budget *budget, size_t size)
 void sgh_budget_force(struct sgh_budget *budget, size_t size)
 {
 	pthread_mutex_lock(&budget->state.lock);
-	budget->state.used += size;
+	use_locked(budget, size);
 	pthread_mutex_unlock(&budget->state.lock);
 }
 
@@ -307,4 +332,65 @@ bool sgh_budget_cancel(struct sgh_budget *budget, struct sgh_budget_waiter *wait
 	pthread_mutex_unlock(&budget->state.lock);
 	tell(&granted);
 	return cancelled;
+}
+
+/* ---- what is kept ---- */
+
+void sgh_budget_add_keeper(struct sgh_budget *budget, struct sgh_budget_keeper *keeper)
+{
+	pthread_mutex_lock(&budget->state.lock);
+	sgh_list_append(&budget->state.keepers, &keeper->link);
+	pthread_mutex_unlock(&budget->state.lock);
+}
+
+void sgh_budget_remove_keeper(struct sgh_budget *budget, struct sgh_budget_keeper *keeper)
+{
+	pthread_mutex_lock(&budget->state.lock);
+	sgh_list_remove(&keeper->link);
+	pthread_mutex_unlock(&budget->state.lock);
+}
+
+bool sgh_budget_keep(struct sgh_budget *budget, size_t size)
+{
+	bool room;
+
+	pthread_mutex_lock(&budget->state.lock);
+	/* Whose turn it is gets what is released next, and not the keeper. */
+	room = !next_locked(budget) && size <= budget->state.used &&
+	       budget->state.used <= budget->limit &&
+	       budget->state.kept <= budget->limit - budget->state.used;
+	if (room) {
+		budget->state.used -= size;
+		budget->state.kept += size;
+	}
+	pthread_mutex_unlock(&budget->state.lock);
+	return room;
+}
+
+void sgh_budget_unkeep(struct sgh_budget *budget, size_t size)
+{
+	pthread_mutex_lock(&budget->state.lock);
+	budget->state.kept -= size;
+	budget->state.used += size;
+	pthread_mutex_unlock(&budget->state.lock);
+}
+
+size_t sgh_budget_excess(struct sgh_budget *budget)
+{
+	size_t excess;
+
+	pthread_mutex_lock(&budget->state.lock);
+	excess = excess_locked(budget);
+	pthread_mutex_unlock(&budget->state.lock);
+	return excess;
+}
+
+size_t sgh_budget_kept(struct sgh_budget *budget)
+{
+	size_t kept;
+
+	pthread_mutex_lock(&budget->state.lock);
+	kept = budget->state.kept;
+	pthread_mutex_unlock(&budget->state.lock);
+	return kept;
 }

@@ -42,6 +42,33 @@ void sgh_budget_force(struct sgh_budget *budget, size_t size);
 void sgh_budget_release(struct sgh_budget *budget, size_t size);
 
 /*
+ * Memory that is kept for as long as nobody needs it. It does not count as used, so nobody
+ * waits for it; but when used and kept are more than the limit together, all keepers are
+ * told to give up some, which they do soon, on a thread of their own.
+ */
+struct sgh_budget_keeper {
+	/* There is an excess. With the budget's lock held: it may wake somebody, no more. */
+	void (*give_up)(struct sgh_budget_keeper *keeper);
+	struct sgh_list link;
+};
+
+void sgh_budget_add_keeper(struct sgh_budget *budget, struct sgh_budget_keeper *keeper);
+/* When it returns give_up() is not running and will not be called. */
+void sgh_budget_remove_keeper(struct sgh_budget *budget,
+			      struct sgh_budget_keeper *keeper);
+
+/*
+ * Of what is used `size` bytes are kept from now on. False, and nothing changes, while
+ * somebody waits for memory, or used and kept are over the limit already.
+ */
+bool sgh_budget_keep(struct sgh_budget *budget, size_t size);
+/* The reverse: they are used again, to be released as anything that is. */
+void sgh_budget_unkeep(struct sgh_budget *budget, size_t size);
+/* By how much used and kept are over the limit, as far as what is kept can help. */
+size_t sgh_budget_excess(struct sgh_budget *budget);
+size_t sgh_budget_kept(struct sgh_budget *budget);
+
+/*
  * A place in the line. `granted` is called once, on the thread that released memory, with
  * no lock held, after the reservation was made; it must be short. Those that hold memory
  * already go before those that do not. One that wants more than the whole limit is

@@ -68,7 +68,8 @@ int sangraha_context_metrics(struct sangraha_context *context, char **ret_text,
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"no context or no place for text");
 	sgh_metric_set(sgh_metrics_gauge(context->metrics, "sangraha_memory_bytes", ""),
-		       (int64_t)sgh_budget_used(context->budget));
+		       (int64_t)(sgh_budget_used(context->budget) +
+				 sgh_budget_kept(context->budget)));
 	sgh_metrics_render(context->metrics, &buf);
 	text = sgh_buf_take(&buf);
 	if (!text)

@@ -220,6 +220,73 @@ static void it_is_known_how_long_somebody_waits(void **state)
 	sgh_budget_release(budget, 60 * K);
 }
 
+struct shelf {
+	struct sgh_budget_keeper keeper;
+	int told;
+};
+
+static void give_up(struct sgh_budget_keeper *keeper)
+{
+	sgh_container_of(keeper, struct shelf, keeper)->told++;
+}
+
+static void nobody_waits_for_what_is_kept(void **state)
+{
+	struct sgh_budget *budget = *state;
+	struct customer next = customer(70 * K, false);
+	struct shelf shelf = { .keeper = { .give_up = give_up } };
+
+	sgh_budget_add_keeper(budget, &shelf.keeper);
+	sgh_budget_force(budget, 40 * K);
+	assert_true(sgh_budget_keep(budget, 40 * K));
+	assert_int_equal(sgh_budget_used(budget), 0);
+	assert_int_equal(sgh_budget_kept(budget), 40 * K);
+	assert_true(sgh_budget_try(budget, 20 * K));
+	assert_int_equal(shelf.told, 0);
+	assert_true(sgh_budget_wait(budget, &next.waiter));
+	assert_int_equal(shelf.told, 1);
+	assert_int_equal(sgh_budget_excess(budget), 30 * K);
+	sgh_budget_unkeep(budget, 40 * K);
+	sgh_budget_release(budget, 40 * K);
+	assert_int_equal(sgh_budget_excess(budget), 0);
+	assert_int_equal(sgh_budget_used(budget), 90 * K);
+	sgh_budget_remove_keeper(budget, &shelf.keeper);
+	sgh_budget_force(budget, 20 * K);
+	assert_int_equal(shelf.told, 1);
+	sgh_budget_release(budget, 110 * K);
+}
+
+static void no_more_is_kept_than_there_is_room_for(void **state)
+{
+	struct sgh_budget *budget = *state;
+
+	sgh_budget_force(budget, 80 * K);
+	assert_true(sgh_budget_keep(budget, 60 * K));
+	sgh_budget_force(budget, 80 * K);
+	assert_int_equal(sgh_budget_excess(budget), 60 * K);
+	assert_false(sgh_budget_keep(budget, 20 * K));
+	sgh_budget_unkeep(budget, 60 * K);
+	sgh_budget_release(budget, 60 * K);
+	assert_true(sgh_budget_keep(budget, 20 * K));
+	sgh_budget_unkeep(budget, 20 * K);
+	sgh_budget_release(budget, 100 * K);
+}
+
+static void nothing_is_kept_while_somebody_waits(void **state)
+{
+	struct sgh_budget *budget = *state;
+	struct customer next = customer(20 * K, false);
+
+	assert_true(sgh_budget_try(budget, 90 * K));
+	assert_false(sgh_budget_wait(budget, &next.waiter));
+	assert_false(sgh_budget_keep(budget, 30 * K));
+	sgh_budget_release(budget, 10 * K);
+	assert_int_equal(next.granted, 1);
+	assert_true(sgh_budget_keep(budget, 30 * K));
+	sgh_budget_unkeep(budget, 30 * K);
+	sgh_budget_release(budget, 100 * K);
+}
+
 static const struct CMUnitTest tests[] = {
 	CASE(never_over_the_limit),
 	CASE(one_larger_than_all_goes_alone),
@@ -232,6 +299,9 @@ static const struct CMUnitTest tests[] = {
 	CASE(first_pieces_have_a_share_of_their_own),
 	CASE(who_is_patient_lets_others_pass),
 	CASE(it_is_known_how_long_somebody_waits),
+	CASE(nobody_waits_for_what_is_kept),
+	CASE(no_more_is_kept_than_there_is_room_for),
+	CASE(nothing_is_kept_while_somebody_waits),
 };
 
 t_main(tests)
