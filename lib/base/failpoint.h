@@ -10,7 +10,8 @@
  * Who wants a process to die or stop at a label names a folder in SANGRAHA_FAIL_POINTS of
  * its environment and puts a file of the label's name there that says "kill" or "stop".
  * The first process to come by renames the file to "<label>.hit", so that it happens once,
- * and sends itself SIGKILL or SIGSTOP. Any thread.
+ * appends a line with its id, and sends itself SIGKILL or SIGSTOP. It is dead, or stands
+ * still, some time after that. Any thread.
  */
 #ifdef SGH_WITH_FAIL_POINTS
 #define SGH_FAIL_POINT(label) sgh_fail_point(label)

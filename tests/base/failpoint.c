@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -44,6 +45,23 @@ static bool is_there(const char *folder, const char *name)
 	return access(path, F_OK) == 0;
 }
 
+/* Who came by says so in the last line. */
+static pid_t who_came_by(const char *folder)
+{
+	sgh_autofree char *path = t_path(folder, "put.stored.hit");
+	FILE *file = fopen(path, "r");
+	char text[32] = "";
+	size_t length;
+
+	assert_non_null(file);
+	length = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	assert_true(length && text[length - 1] == '\n');
+	text[length - 1] = '\0';
+	assert_non_null(strrchr(text, '\n'));
+	return (pid_t)atoi(strrchr(text, '\n'));
+}
+
 /* A child that comes by "put.stored" and goes on. */
 static pid_t come_by(const char *folder)
 {
@@ -79,14 +97,16 @@ static void a_place_that_is_not_armed_does_nothing(void **state)
 
 static void the_first_to_come_by_is_killed(void **state)
 {
+	pid_t pid;
 	int status;
 
 	arm(*state, "put.stored", "kill\n");
-	assert_true(waitpid(come_by(*state), &status, 0) > 0);
+	pid = come_by(*state);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 	assert_false(is_there(*state, "put.stored"));
-	assert_true(is_there(*state, "put.stored.hit"));
+	assert_int_equal(who_came_by(*state), pid);
 	goes_on(come_by(*state));
 }
 
@@ -100,10 +120,10 @@ static void the_first_to_come_by_is_stopped(void **state)
 	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
 	assert_true(WIFSTOPPED(status));
 	assert_int_equal(WSTOPSIG(status), SIGSTOP);
-	assert_true(is_there(*state, "put.stored.hit"));
 	goes_on(come_by(*state));
 	kill(pid, SIGCONT);
 	goes_on(pid);
+	assert_int_equal(who_came_by(*state), pid);
 }
 
 static void of_many_one_is_hit(void **state)

@@ -90,6 +90,10 @@ class Member(Daemon):
             return text.rsplit(")", 1)[1].split()[0] in "Tt"
         return False
 
+    def went_on(self, since):
+        """Whether it stood still after that time, and does not any more."""
+        return any(to > since for _, to in self.pauses)
+
     def is_alive(self):
         return self.process is not None and self.process.poll() is None
 

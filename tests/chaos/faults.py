@@ -5,6 +5,8 @@ import signal
 import subprocess
 import time
 
+from harness import wait_for
+
 LINK_KINDS = {
     "latency": {"seconds": 0.3},
     "stall": {},
@@ -19,6 +21,8 @@ LINK_KINDS = {
 
 # How long who came by a fail-point is away.
 HOLD_SECONDS = {"kill": 0.3, "stop": 2.5}
+# What a busy machine may take for a process to die that was told to.
+DEATH_SECONDS = 20
 
 
 class Fault:
@@ -110,7 +114,7 @@ class FailPoint(Fault):
         self.label, self.how, self.must = label, how, must
         self.hold = hold or HOLD_SECONDS[how]
         self.seconds = FailPoint.seconds + self.hold
-        self.hit_at = self.deployment = None
+        self.hit_at = self.armed_at = self.deployment = None
         self.is_hit = False
 
     def begin(self, deployment):
@@ -120,23 +124,45 @@ class FailPoint(Fault):
         self.path = deployment.points / self.label
         self.hit_path = deployment.points / f"{self.label}.hit"
         self.hit_path.unlink(missing_ok=True)
+        self.armed_at = time.monotonic()
         armed = deployment.points / f"{self.label}.new"
         armed.write_text(self.how)
         armed.rename(self.path)
 
     def is_over(self):
-        if not self.is_hit and self.hit_path.exists():
-            self.is_hit, self.hit_at = True, time.monotonic()
-            age = time.time() - self.hit_path.stat().st_ctime
-            for each in self.deployment.members:
-                if each.is_alive() and each.is_paused() and each.stopped_at is None:
-                    each.stopped_at = self.hit_at - age
+        if not self.is_hit and self.has_struck():
+            self.note_hit()
         return self.is_hit and time.monotonic() - self.hit_at >= self.hold
+
+    def note_hit(self):
+        self.is_hit, self.hit_at = True, time.monotonic()
+        age = time.time() - self.hit_path.stat().st_ctime
+        for each in self.deployment.members:
+            if each.is_alive() and each.is_paused() and each.stopped_at is None:
+                each.stopped_at = self.hit_at - age
+
+    def has_struck(self):
+        """
+        Whether who came by is dead, or stands still, or did. A busy machine takes its time for that, and who was
+        found alive by heal() and died afterwards would be started again by nobody.
+        """
+        try:
+            pid = self.hit_path.read_text().split()[1]
+        except (FileNotFoundError, IndexError):
+            return False
+        return not any(str(each.process.pid) == pid and self.spares(each) for each in self.deployment.members)
+
+    def spares(self, member):
+        if self.how == "kill":
+            return member.is_alive()
+        return member.is_alive() and not member.is_paused() and not member.went_on(self.armed_at)
 
     def end(self, deployment):
         self.path.unlink(missing_ok=True)
         # The last moment counts, too.
-        self.is_hit = self.is_hit or self.hit_path.exists()
+        if not self.is_hit and self.hit_path.exists():
+            wait_for(self.has_struck, DEATH_SECONDS, f"who came by {self.label} has met it")
+            self.note_hit()
         self.hit_path.unlink(missing_ok=True)
         super().end(deployment)
 
