@@ -81,6 +81,11 @@ def sized(rng, how, **more):
     return write(how, large((2 << 20) + rng.randrange(1000)), **more)
 
 
+def sized_long(rng, how, **more):
+    """The same, with parts over what a small memory holds."""
+    return write(how, large((5 << 20) + rng.randrange(1000)), **more)
+
+
 def refused(rng, how, **more):
     """JSON that is none, at its last byte."""
     body = document(rng, how).body[:-1] + b",}"

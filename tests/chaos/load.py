@@ -100,6 +100,9 @@ class Worker:
     def put_sized(self):
         self.keyed_write(bodies.sized)
 
+    def put_sized_long(self):
+        self.keyed_write(bodies.sized_long)
+
     def put_sized_twice(self):
         self.put_twice(bodies.sized)
 

@@ -119,7 +119,7 @@ def usual(label):
         return VERIFIED, LARGE_STEPS
     if label == "file.piece-written":
         # Where no memory is for whole parts they go to the disk as they come.
-        return SMALL, {"put_sized": 6, "put": 2, "read": 2}
+        return SMALL, {"put_sized_long": 6, "put": 2, "read": 2}
     return {}, LARGE_STEPS if prefix in LARGE else None
 
 
