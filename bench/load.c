@@ -17,6 +17,8 @@
 #define EVENTS     64
 #define TICK_MS    100
 #define REDIRECTED 307
+/* A prime, so that all of a list come before one comes again, in no order of theirs. */
+#define STRIDE UINT64_C(2654435761)
 
 /* One of the clients: it has one operation under way, and then the next. */
 struct client {
@@ -118,7 +120,8 @@ static int write_request(struct client *client)
 	client->reads = next_is_read(load);
 	if (client->reads) {
 		client->object =
-			load->stored->items[load->next_read++ % load->stored->count];
+			load->stored
+				->items[load->next_read++ * STRIDE % load->stored->count];
 		exchange_prepare(&client->direct, EXCHANGE_COMPARES, load->body,
 				 client->object.token);
 		return load->target->kind->get(load->target, load->body, &client->object,
