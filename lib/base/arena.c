@@ -69,6 +69,15 @@ char *sgh_arena_strdup(struct sgh_arena *arena, const char *text)
 	return sgh_arena_text(arena, text, strlen(text));
 }
 
+size_t sgh_arena_memory(const struct sgh_arena *arena)
+{
+	size_t size = 0;
+
+	for (const struct sgh_arena_chunk *at = arena->chunks; at; at = at->next)
+		size += sizeof(*at) + at->capacity;
+	return size;
+}
+
 void sgh_arena_fini(struct sgh_arena *arena)
 {
 	while (arena->chunks) {

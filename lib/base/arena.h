@@ -20,6 +20,8 @@ void *sgh_arena_alloc(struct sgh_arena *arena, size_t size);
 /* A NUL-terminated copy; NULL without memory or past the bound. */
 char *sgh_arena_text(struct sgh_arena *arena, const void *data, size_t length);
 char *sgh_arena_strdup(struct sgh_arena *arena, const char *text);
+/* How many bytes of memory it takes for what was handed out. */
+size_t sgh_arena_memory(const struct sgh_arena *arena);
 void sgh_arena_fini(struct sgh_arena *arena);
 
 #endif

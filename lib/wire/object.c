@@ -179,6 +179,11 @@ int sgh_object_complete(struct sangraha_object *object, const char *sha256,
 	return 0;
 }
 
+size_t sgh_object_memory(const struct sangraha_object *object)
+{
+	return sizeof(*object) + sgh_arena_memory(&object->arena);
+}
+
 struct sangraha_object *sangraha_object_ref(struct sangraha_object *object)
 {
 	if (object)

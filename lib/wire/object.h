@@ -84,6 +84,9 @@ int sgh_object_new(const struct sgh_object_parts *parts, struct sangraha_object 
 int sgh_object_complete(struct sangraha_object *object, const char *sha256,
 			const char *facts, const char *rules, struct sangraha_error *err);
 
+/* How many bytes of memory it takes. */
+size_t sgh_object_memory(const struct sangraha_object *object);
+
 /*
  * Stored metadata, version 1: names without "x-amz-meta-" ("sangraha",
  * "sangraha-filename", …), values percent-encoded where docs/protocol.md says so.

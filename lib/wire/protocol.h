@@ -181,4 +181,11 @@ int sgh_event_message(const char *kind, const struct sgh_request *request,
 		      const struct sangraha_object *object, const struct sgh_reply *reply,
 		      struct sgh_message **ret, struct sangraha_error *err);
 
+/*
+ * Which object an event is about, by its subject. SANGRAHA_E_INVALID for what is no event
+ * about an object whose type is known.
+ */
+int sgh_event_subject(const struct sgh_message *message, char type[SANGRAHA_TYPE_SIZE],
+		      char id[SANGRAHA_ID_SIZE], struct sangraha_error *err);
+
 #endif

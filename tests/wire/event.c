@@ -143,6 +143,53 @@ static void about_nothing_there_is_no_event(void **state)
 	assert_null(message);
 }
 
+/* What a message with that body is about: 0 and "type id" in `text`, or why not. */
+static int subject(const char *body, char text[100])
+{
+	struct sgh_message *m = sgh_message_new();
+	char type[SANGRAHA_TYPE_SIZE];
+	char id[SANGRAHA_ID_SIZE];
+	int status;
+
+	m->body = *body ? t_bytes(body) : NULL;
+	status = sgh_event_subject(m, type, id, &t_err);
+	if (!status)
+		snprintf(text, 100, "%s %s", type, id);
+	sgh_message_free(m);
+	return status;
+}
+
+static void an_event_tells_what_it_is_about(void **state)
+{
+	struct sgh_message *m = event("deleted", &request, NULL, NULL);
+	char type[SANGRAHA_TYPE_SIZE];
+	char id[SANGRAHA_ID_SIZE];
+
+	t_ok(sgh_event_subject(m, type, id, &t_err));
+	assert_string_equal(type, request.object_type);
+	assert_string_equal(id, ID);
+	sgh_message_free(m);
+}
+
+static void what_is_about_no_object_is_invalid(void **state)
+{
+	char text[100] = "";
+
+	t_ok(subject("{\"subject\":\"pdf/" ID "\",\"data\":{\"id\":7}}", text));
+	assert_string_equal(text, "pdf " ID);
+	t_fails(SANGRAHA_E_INVALID, subject("", text));
+	t_fails(SANGRAHA_E_INVALID, subject("no json", text));
+	t_fails(SANGRAHA_E_INVALID, subject("{}", text));
+	t_fails(SANGRAHA_E_INVALID, subject("{\"subject\":7}", text));
+	t_fails(SANGRAHA_E_INVALID, subject("{\"subject\":\"" ID "\"}", text));
+	t_fails(SANGRAHA_E_INVALID, subject("{\"subject\":\"pdf/x\"}", text));
+	t_fails(SANGRAHA_E_INVALID, subject("{\"subject\":\"/" ID "\"}", text));
+	t_fails(SANGRAHA_E_INVALID, subject("{\"subject\":\"P/" ID "\"}", text));
+	t_fails(SANGRAHA_E_INVALID,
+		subject("{\"subject\":\"a-type-that-is-far-too-long-to-be-one/" ID "\"}",
+			text));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(created),
 	cmocka_unit_test(deleted),
@@ -150,6 +197,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_same_event_has_the_same_id),
 	cmocka_unit_test(the_object_alone_is_enough),
 	cmocka_unit_test(about_nothing_there_is_no_event),
+	cmocka_unit_test(an_event_tells_what_it_is_about),
+	cmocka_unit_test(what_is_about_no_object_is_invalid),
 };
 
 t_main(tests)
