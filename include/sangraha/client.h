@@ -51,6 +51,16 @@ struct sangraha_client_options {
 	unsigned idle_timeout_ms;  /* a transfer without a byte fails after; 0: 30000 */
 	const char *store_ca_file; /* PEM, of https stores; NULL: the system's */
 	unsigned async_timeout_ms; /* a put with `async` is done by then; 0: a day */
+	/*
+	 * Objects within the inline limit are kept for a while after they were fetched, and
+	 * gets and stats of them answered at once. One that somebody has deleted is served
+	 * no longer than until the event of that arrives, and not when this client has been
+	 * told so; without the queue of events nothing is. What is kept counts as memory of
+	 * the context, and gives way to whoever needs it.
+	 */
+	size_t cache_size; /* bytes, at most; 0: 8 MiB, or a quarter of the memory limit */
+	unsigned cache_ttl_ms; /* after it was asked for at the store; 0: 10000 */
+	int no_cache;          /* 1: each read asks a getter */
 };
 
 /*
@@ -258,6 +268,14 @@ int sangraha_client_put_fd(struct sangraha_client *client, int fd,
 int sangraha_client_get(struct sangraha_client *client, const char *type, const char *id,
 			const struct sangraha_request_options *options,
 			struct sangraha_result **ret, struct sangraha_error *err);
+
+/*
+ * The answer to a get if the cache has it, without asking anybody; it counts as a get.
+ * Yours: sangraha_result_free(). NULL when it has not: a get would ask a getter. Does not
+ * block; from any thread. Since: 0.1
+ */
+struct sangraha_result *sangraha_client_cached(struct sangraha_client *client,
+					       const char *type, const char *id);
 
 /*
  * Where a body goes to: take `length` bytes and return 0, or a negative enum

@@ -13,7 +13,7 @@ static int call(struct sangraha_client *client, struct sgh_request *request,
 	int status;
 
 	sgh_wait_init(&wait);
-	status = sgh_call_start(client, request, timeout_ms, true, sgh_wait_answered,
+	status = sgh_read_start(client, request, timeout_ms, true, sgh_wait_answered,
 				&wait, err);
 	if (!status)
 		status = sgh_wait_collect(&wait, ret, err);

@@ -40,6 +40,7 @@ struct call {
 	struct sangraha_result *result; /* there from the start: the end cannot fail */
 	char correlation_id[SANGRAHA_ID_SIZE];
 	bool direct;
+	uint64_t mark; /* of a get, for the cache */
 	int64_t started_us;
 	int64_t deadline_ms;
 	struct sgh_budget_waiter waiter;
@@ -133,6 +134,18 @@ static void completed(struct sangraha_client *client)
 	pthread_mutex_unlock(&client->state.lock);
 }
 
+/* What is deleted, or not there any more, is not to be read again, here least of all. */
+static void forget_deleted(struct call *call, int status)
+{
+	const struct sgh_request *request = call->request;
+	bool gone = request->verb == SGH_DELETE ||
+		    (request->verb >= SGH_GET && status == SANGRAHA_E_NOT_FOUND);
+
+	if (gone && request->object_type && request->object_id)
+		sgh_cache_remove(call->client->cache, request->object_type,
+				 request->object_id);
+}
+
 /*
  * Hand over the result of a call that this thread settled, and drop the reference of the
  * open call and of a timer that will not fire. One that is firing drops its own.
@@ -151,6 +164,7 @@ static void complete(struct call *call, int status, const struct sangraha_error 
 		      sgh_now_us() - call->started_us);
 	disarmed = sgh_timer_cancel(client->timers, &call->timer);
 	drop_room(call);
+	forget_deleted(call, status);
 	sgh_client_complete(client, result, call->direct);
 	SGH_FAIL_POINT("call.completed");
 	completed(client);
@@ -476,6 +490,8 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 	call->direct = direct || client->direct;
 	call->started_us = sgh_now_us();
 	call->deadline_ms = sgh_now_ms() + timeout_ms;
+	if (request->verb == SGH_GET)
+		call->mark = sgh_cache_mark(client->cache, request->object_id);
 	request->deadline = sgh_time_ms() +
 			    (request->reply_to ? timeout_ms : client->async_timeout_ms);
 	if (!request->reply_to)
@@ -644,6 +660,20 @@ static bool put_off(struct sangraha_client *client, struct sgh_reply *reply)
 	return true;
 }
 
+/* Keep an object that came whole, if it is the one that was asked for. */
+static void keep(const struct call *call, const struct sgh_reply *reply)
+{
+	const struct sgh_request *request = call->request;
+	const struct sangraha_object *object = reply->object;
+	size_t length = reply->body ? reply->body->length : 0;
+
+	if (call->mark && !reply->ticket && object->size == length &&
+	    strcmp(object->type, request->object_type) == 0 &&
+	    strcmp(object->id, request->object_id) == 0)
+		sgh_cache_put(call->client->cache, call->mark, call->started_us / 1000,
+			      reply->object, reply->body);
+}
+
 void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
 {
 	struct sangraha_error err = { .status = reply->status };
@@ -664,6 +694,8 @@ void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
 	else if (!answers(call->request, reply))
 		sgh_fail(&err, SANGRAHA_E_INTERNAL, 0,
 			 "the answer lacks what was asked for");
+	else
+		keep(call, reply);
 	call->result->reply = reply;
 	complete(call, err.status, &err);
 }

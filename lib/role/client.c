@@ -23,7 +23,9 @@
 /* A list takes so many times its text: the descriptions, and what they are made into. */
 #define LIST_WEIGHT 6
 #define TICK_MS     400
-#define PROBE_MS    500
+/* Besides those of the calls: the tick, and two for the cache. */
+#define OWN_TIMERS 3ul
+#define PROBE_MS   500
 /*
  * Transfers at once. Each has up to some 150 KiB of buffers that no budget counts, so there
  * are few; a download whose reader takes his time does not keep its place.
@@ -58,6 +60,7 @@ void sgh_client_unref(struct sangraha_client *client)
 	pthread_mutex_destroy(&client->state.lock);
 	pthread_mutex_destroy(&client->move.lock);
 	free(client->store_ca_file);
+	sgh_cache_free(client->cache);
 	sangraha_types_unref(client->types);
 	sangraha_context_unref(client->context);
 	free(client);
@@ -67,7 +70,8 @@ bool sgh_client_reserve_timer(struct sangraha_client *client)
 {
 	unsigned more = __atomic_add_fetch(&client->more_timers, 1, __ATOMIC_RELAXED);
 
-	return sgh_timers_reserve(client->timers, client->max_in_flight + 1ul + more);
+	return sgh_timers_reserve(client->timers,
+				  client->max_in_flight + OWN_TIMERS + more);
 }
 
 void sgh_client_release_timer(struct sangraha_client *client)
@@ -360,9 +364,11 @@ static void init_probes(struct sangraha_client *client)
 	}
 }
 
-static int start(struct sangraha_client *client, struct sangraha_types *types,
+static int start(struct sangraha_client *client,
+		 const struct sangraha_client_options *options,
 		 struct sangraha_error *err)
 {
+	struct sangraha_types *types = sgh_option(options, types, NULL);
 	struct sgh_consumer_options consumer = {
 		.prefetch = REPLY_PREFETCH,
 		.max_bytes = sgh_budget_limit(client->context->budget) / 4,
@@ -383,9 +389,11 @@ static int start(struct sangraha_client *client, struct sangraha_types *types,
 		status = sangraha_types_new(NULL, &client->types, err);
 	if (!status)
 		status = sgh_timers_new(&client->timers, err);
-	/* For the calls and the tick. */
-	if (!status && !sgh_timers_reserve(client->timers, client->max_in_flight + 1ul))
+	if (!status &&
+	    !sgh_timers_reserve(client->timers, client->max_in_flight + OWN_TIMERS))
 		status = sgh_fail_memory(err);
+	if (!status)
+		status = sgh_reads_begin(client, options, err);
 	if (!status)
 		status =
 			sgh_consumer_new(client->queue, &consumer, &client->replies, err);
@@ -425,7 +433,7 @@ int sangraha_client_new(struct sangraha_context *context, struct sangraha_queue 
 			     &client->store_ca_file))
 		status = sgh_fail_memory(err);
 	else
-		status = start(client, sgh_option(options, types, NULL), err);
+		status = start(client, options, err);
 	if (status) {
 		sangraha_client_free(client);
 		return status;
@@ -452,6 +460,8 @@ void sangraha_client_free(struct sangraha_client *client)
 	client->state.closing = true;
 	pthread_mutex_unlock(&client->state.lock);
 	sgh_consumer_free(client->replies);
+	sgh_consumer_free(client->events);
+	sgh_cache_close(client->cache);
 	sgh_uploads_end(client);
 	sgh_calls_abort(client);
 	wait_for_callbacks(client);

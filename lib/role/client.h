@@ -9,6 +9,7 @@
 #include "base/context.h"
 #include "base/timer.h"
 #include "queue/queue.h"
+#include "role/cache.h"
 #include "role/tally.h"
 #include "store/mover.h"
 #include "wire/protocol.h"
@@ -38,7 +39,9 @@ struct sangraha_client {
 	struct sangraha_queue *queue;
 	struct sangraha_types *types;
 	struct sgh_consumer *replies;
-	char reply_to[128]; /* the name of their queue */
+	struct sgh_consumer *events; /* deletes; NULL without a cache */
+	struct sgh_cache *cache;     /* NULL: there is none */
+	char reply_to[128];          /* the name of their queue */
 	struct sgh_timers *timers;
 	struct sgh_tally tally;
 	struct sgh_metric *uploads_open;
@@ -55,7 +58,9 @@ struct sangraha_client {
 	bool persistent_reads;
 	int wake_fd;
 	struct sgh_timer tick;
-	unsigned more_timers;     /* atomic: besides those of the calls and the tick */
+	struct sgh_timer
+		hand;         /* dispatches what the cache answered, of a direct client */
+	unsigned more_timers; /* atomic: besides those of the calls and the tick */
 	unsigned idle_timeout_ms; /* of a transfer */
 	char *store_ca_file;      /* NULL: the system's */
 	struct {
@@ -132,6 +137,22 @@ void sgh_client_complete(struct sangraha_client *client, struct sangraha_result 
 int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 		   unsigned timeout_ms, bool direct, sangraha_done_fn *done, void *arg,
 		   struct sangraha_error *err);
+
+/*
+ * The same, but a get or a stat of an object is answered from the cache if that can be:
+ * then `done` of a `direct` call has been called when this returns.
+ */
+int sgh_read_start(struct sangraha_client *client, struct sgh_request *request,
+		   unsigned timeout_ms, bool direct, sangraha_done_fn *done, void *arg,
+		   struct sangraha_error *err);
+
+/*
+ * Make the cache that the options want, and listen for deletes. The client has room for
+ * two timers more.
+ */
+int sgh_reads_begin(struct sangraha_client *client,
+		    const struct sangraha_client_options *options,
+		    struct sangraha_error *err);
 
 /* A reply arrived: settle the call it belongs to. Takes the reply. */
 void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply);

@@ -136,7 +136,7 @@ static int submit(struct sangraha_client *client, const char *type, const char *
 
 	if (status)
 		return status;
-	return sgh_call_start(client, request, sgh_request_timeout(client, &options),
+	return sgh_read_start(client, request, sgh_request_timeout(client, &options),
 			      true, answered, fetch, err);
 }
 

@@ -295,7 +295,7 @@ static int submit_plain(struct sangraha_client *client, enum sgh_verb verb,
 	status = sgh_plain_request(client, verb, type, id, options, &request, err);
 	if (status)
 		return status;
-	return sgh_call_start(client, request, sgh_request_timeout(client, options),
+	return sgh_read_start(client, request, sgh_request_timeout(client, options),
 			      false, done, arg, err);
 }
 

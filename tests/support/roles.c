@@ -65,6 +65,7 @@ int t_roles_end(void **state)
 	memory_broker_unref(f->broker);
 	/* Whatever a body was reserved for is over. */
 	assert_int_equal(sgh_budget_used(f->context->budget), 0);
+	assert_int_equal(sgh_budget_kept(f->context->budget), 0);
 	sangraha_context_unref(f->context);
 	script_free(f->script);
 	free(f);
@@ -131,13 +132,30 @@ static bool hears(struct sangraha_client *client)
 
 void t_start_deaf_client(struct t_roles *f)
 {
+	const struct sangraha_client_options options = {
+		.size = sizeof(options),
+		.no_cache = 1,
+	};
+
 	script_hold(f->script, "attach " SANGRAHA_RESPONSE_QUEUE ".1", 1);
 	f->client_queue = memory_queue_new(f->context, f->broker, f->script);
-	t_ok(sangraha_client_new(f->context, f->client_queue, NULL, &f->client, &t_err));
+	t_ok(sangraha_client_new(f->context, f->client_queue, &options, &f->client,
+				 &t_err));
 	t_wait(script_holding(f->script));
 }
 
 void t_start_client(struct t_roles *f, const struct sangraha_client_options *options)
+{
+	struct sangraha_client_options plain = { .size = sizeof(plain) };
+
+	if (options)
+		plain = *options;
+	plain.no_cache = 1;
+	t_start_caching_client(f, &plain);
+}
+
+void t_start_caching_client(struct t_roles *f,
+			    const struct sangraha_client_options *options)
 {
 	f->client_queue = memory_queue_new(f->context, f->broker, f->script);
 	t_ok(sangraha_client_new(f->context, f->client_queue, options, &f->client,

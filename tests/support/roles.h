@@ -53,7 +53,10 @@ int t_getter_begin(void **state);
 /* Start one and wait until it works; the journal is empty then. NULL: by default. */
 void t_start_receiver(struct t_roles *f, const struct sangraha_receiver_options *options);
 void t_start_getter(struct t_roles *f, const struct sangraha_getter_options *options);
+/* Without a cache, so that each read is one; the second has it. */
 void t_start_client(struct t_roles *f, const struct sangraha_client_options *options);
+void t_start_caching_client(struct t_roles *f,
+			    const struct sangraha_client_options *options);
 /* One whose response queue is not there before script_release(). */
 void t_start_deaf_client(struct t_roles *f);
 /* A broker with other delays than a thousandth; before any role. */
