@@ -43,6 +43,8 @@ int sgh_start_client(const struct sgh_program *program, struct sangraha_client *
 		     struct sangraha_error *err)
 {
 	const struct sgh_config *config = &program->config;
+	uint64_t cache_size = sgh_config_number(config, SGH_SET_CACHE_SIZE);
+	unsigned cache_ttl = sgh_program_number(program, SGH_SET_CACHE_TTL);
 	struct sangraha_client_options options = {
 		.size = sizeof(options),
 		.types = program->types,
@@ -57,6 +59,9 @@ int sgh_start_client(const struct sgh_program *program, struct sangraha_client *
 		.idle_timeout_ms = sgh_program_number(program, SGH_SET_IDLE_TIMEOUT),
 		.store_ca_file = sgh_config_text(config, SGH_SET_STORE_CA_FILE),
 		.async_timeout_ms = sgh_program_number(program, SGH_SET_ASYNC_TIMEOUT),
+		.cache_size = cache_size,
+		.cache_ttl_ms = cache_ttl,
+		.no_cache = !cache_size || !cache_ttl,
 	};
 
 	return sangraha_client_new(program->context, program->queue, &options, ret, err);
