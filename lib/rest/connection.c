@@ -13,8 +13,8 @@
 
 /* MHD closes without a word; the watch, which has one, is to come first. */
 #define MARGIN_S 2
-/* How often the watch looks while somebody waits for memory. */
-#define SHORT_MS 250
+/* How often the watch looks while somebody waits for memory, or has. */
+#define SHORT_MS 100
 
 static int64_t window_ms(const struct sangraha_rest *rest)
 {
@@ -180,6 +180,13 @@ bool sgh_connection_refuses(const struct sgh_connection *connection, bool *probe
 	return false;
 }
 
+bool sgh_connection_is_drained(const struct sgh_connection *connection)
+{
+	int there = 0;
+
+	return connection && ioctl(connection->fd, FIONREAD, &there) == 0 && !there;
+}
+
 void sgh_connection_holds(struct sgh_connection *connection, size_t bytes)
 {
 	if (!connection)
@@ -271,9 +278,7 @@ static void give_up_locked(struct sgh_connection *connection, unsigned http,
 static bool holds_up_by_body(struct sgh_connection *connection, int64_t now,
 			     const struct sgh_shortage *shortage)
 {
-	int there = 0;
-
-	if (ioctl(connection->fd, FIONREAD, &there) || there)
+	if (!sgh_connection_is_drained(connection))
 		return false;
 	sgh_pace_count(&connection->watch.pace, now, connection->watch.bytes);
 	return sgh_pace_is_behind(&connection->watch.pace, shortage,
@@ -406,7 +411,8 @@ int sgh_connection_watch_interval(const struct sangraha_rest *rest)
 
 	/* While memory is short it matters how soon somebody is found to hold it. */
 	if (interval > SHORT_MS &&
-	    sangraha_context_memory_waited_ms(rest->context, NULL) > 0)
+	    (__atomic_load_n(&rest->due, __ATOMIC_RELAXED) ||
+	     sangraha_context_memory_waited_ms(rest->context, NULL) > 0))
 		interval = SHORT_MS;
 	return interval < 20 ? 20 : (int)interval;
 }

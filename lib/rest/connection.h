@@ -75,6 +75,8 @@ bool sgh_connection_lacks(const struct sgh_connection *connection, uint64_t miss
  * nothing to the latter and which the former's kernel refuses.
  */
 bool sgh_connection_refuses(const struct sgh_connection *connection, bool *probed);
+/* Whether everything that came was read. */
+bool sgh_connection_is_drained(const struct sgh_connection *connection);
 /*
  * So much memory waits for the client: for more of a body, or until an answer was read. It
  * ends with the phase.

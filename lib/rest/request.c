@@ -20,6 +20,8 @@
 #define GRACE_MS 2000
 /* The client takes five seconds at most to remove what it has stored of a body. */
 #define END_MS (5000 + 500)
+/* So much of a body that its client has sent may be on its way: what kernels hold. */
+#define ON_ITS_WAY ((uint64_t)4 << 20)
 
 void *sgh_web_request_new(void *cls, const char *target,
 			  struct MHD_Connection *connection)
@@ -398,13 +400,48 @@ static enum MHD_Result discard(struct sgh_web_request *request, size_t length)
 	return MHD_YES;
 }
 
+static void set_due(struct sgh_web_request *request, int64_t due_ms)
+{
+	if (!request->due_ms != !due_ms)
+		__atomic_add_fetch(&request->rest->due, due_ms ? 1 : -1u,
+				   __ATOMIC_RELAXED);
+	request->due_ms = due_ms;
+}
+
+/*
+ * Whether the client may have sent all of it: it cannot know that we wait. Of a body of
+ * unknown length that is so until it has its first buffer, and no part of it is stored.
+ */
+static bool may_be_sent(const struct sgh_web_request *request, uint64_t read)
+{
+	if (request->announced < 0)
+		return request->taken <= ON_ITS_WAY;
+	return (uint64_t)request->announced <= read + ON_ITS_WAY;
+}
+
+/*
+ * The time of a request runs from the moment its client has sent the last byte. When that
+ * was is not known here: the first wait for memory counts, unless we catch up with the
+ * client later.
+ */
+static int64_t begin_wait(struct sgh_web_request *request, uint64_t read)
+{
+	int64_t give_up_ms = sgh_now_ms() + request->rest->request_timeout_ms;
+
+	request->caught_up = false;
+	if (!request->due_ms && may_be_sent(request, read))
+		set_due(request, give_up_ms);
+	return request->due_ms ? request->due_ms : give_up_ms;
+}
+
 /* Suspend until there is memory for `held` bytes of a body that MHD has read, and more. */
 static bool suspend_for_memory(struct sgh_web_request *request, size_t held)
 {
 	uint64_t read = request->taken + held;
+	int64_t give_up_ms = begin_wait(request, read);
 
 	pthread_mutex_lock(&request->async.lock);
-	request->async.give_up_ms = sgh_now_ms() + request->rest->request_timeout_ms;
+	request->async.give_up_ms = give_up_ms;
 	request->async.missing =
 		request->announced > 0 && read < (uint64_t)request->announced
 			? (uint64_t)request->announced - read
@@ -433,7 +470,7 @@ static bool waited_in_vain(struct sgh_web_request *request)
 	pthread_mutex_unlock(&request->async.lock);
 	if (!gave_up)
 		return false;
-	if (sgh_put_moves(request)) {
+	if (!request->due_ms && sgh_put_moves(request)) {
 		keep_waiting(request);
 		return false;
 	}
@@ -470,6 +507,10 @@ static enum MHD_Result receive(struct sgh_web_request *request, const char *data
 		return MHD_NO;
 	sgh_connection_nudge(request->connection);
 	sgh_connection_bytes(request->connection, *length);
+	/* These were not sent before all that had come was taken. */
+	if (request->caught_up)
+		set_due(request, 0);
+	request->caught_up = false;
 	while (*length && !request->problem.http && request->route->body) {
 		size_t taken = 0;
 
@@ -480,8 +521,12 @@ static enum MHD_Result receive(struct sgh_web_request *request, const char *data
 		request->taken += taken;
 		if (taken)
 			keep_waiting(request);
-		if (*length == 0)
+		if (*length == 0) {
+			request->caught_up =
+				request->due_ms &&
+				sgh_connection_is_drained(request->connection);
 			return MHD_YES;
+		}
 		if (waited_in_vain(request))
 			break;
 		sgh_connection_phase(request->connection, SGH_PHASE_PAUSED);
@@ -511,7 +556,10 @@ static enum MHD_Result respond(struct sgh_web_request *request)
 		request->async.missing = 0;
 		request->async.endless = false;
 		request->async.give_up_ms =
-			sgh_now_ms() + request->rest->request_timeout_ms + GRACE_MS;
+			request->due_ms
+				? request->due_ms
+				: sgh_now_ms() + request->rest->request_timeout_ms +
+					  GRACE_MS;
 		pthread_mutex_unlock(&request->async.lock);
 		request->waits = request->route->start(request) == SGH_STEP_WAIT;
 	}
@@ -590,6 +638,7 @@ static void end(struct sgh_web_request *request, bool whole)
 {
 	struct sangraha_rest *rest = request->rest;
 
+	set_due(request, 0);
 	if (request->connection)
 		request->connection->request = NULL;
 	if (request->begun)

@@ -60,6 +60,9 @@ struct sgh_web_request {
 
 	int64_t announced; /* bytes of the body; -1: not known before its end */
 	uint64_t taken;    /* of them */
+	/* When the time of who may have sent all is over; 0: that is not known. */
+	int64_t due_ms;
+	bool caught_up; /* since then all that had come was taken */
 
 	/* A body that nobody wants. */
 	uint64_t discarded;

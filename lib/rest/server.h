@@ -56,6 +56,8 @@ struct sangraha_rest {
 	bool closing;  /* atomic: who waits for an answer is told that there is none */
 	bool stopping; /* atomic: nothing waits any more */
 
+	unsigned due; /* atomic: requests with a due_ms */
+
 	struct {
 		pthread_mutex_t lock;
 		/* Fewer connections or requests, no more listening, one more told. */

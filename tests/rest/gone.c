@@ -8,6 +8,8 @@
 
 #define POST "POST /v1/objects HTTP/1.1\r\nHost: x\r\n"
 #define MANY 30
+/* More than can be on its way when it is not read. */
+#define LONG (8 << 20)
 
 struct gone {
 	struct web *web;
@@ -268,21 +270,27 @@ static void memory_that_never_comes_is_503(void **state)
 	fake_release(web->fake);
 }
 
-/* A little memory came: the time for the rest of it begins again. */
+/* A little memory came: the time for the rest of a long one begins again. */
 static void memory_that_comes_in_part_is_waited_for_again(void **state)
 {
 	struct gone *gone = *state;
+	struct web *web = gone->web;
 	int64_t began = sgh_now_ms();
+	char *rest = calloc(1, LONG);
 	struct answer answer;
-	int fd = stand_in_line(gone->web, "Content-Length: 9\r\n\r\nabcdefghi");
+	int fd;
 
-	fake_pause_after(gone->web->fake, 5);
+	fake_inline_limit(web->fake, LONG);
+	fd = stand_in_line(web, "Content-Length: 8388608\r\n\r\nabcdefghi");
+	fake_pause_after(web->fake, 5);
+	web_send_bytes(fd, rest, LONG - 9);
 	web_receive(fd, false, &answer);
 	assert_int_equal(answer.status, 503);
 	assert_in_range(sgh_now_ms() - began, 2900, 15000);
 	answer_free(&answer);
 	close(fd);
-	fake_release(gone->web->fake);
+	free(rest);
+	fake_release(web->fake);
 }
 
 #define CASE(f)    cmocka_unit_test_setup_teardown(f, set_up, tear_down)

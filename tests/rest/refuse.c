@@ -8,6 +8,8 @@
 /* Bodies that are refused while they still arrive, over real sockets. */
 
 #define POST "/v1/objects"
+/* More than can be on its way when it is not read. */
+#define LONG (8 << 20)
 
 static void refuses(struct web *web, int status)
 {
@@ -197,26 +199,109 @@ static void a_form_that_is_wrong_takes_its_file_back(void **state)
 	answer_free(&answer);
 }
 
-static void a_pause_lasts_as_long_as_anything_moves(void **state)
+static struct web *web_in_a_hurry(unsigned request_timeout_ms)
 {
 	struct sangraha_rest_options options = {
 		.size = sizeof(options),
-		.request_timeout_ms = 100,
+		.request_timeout_ms = request_timeout_ms,
 	};
 	struct web *web = web_new(&options);
+
+	fake_inline_limit(web->fake, LONG);
+	fake_pause_after(web->fake, 2);
+	fake_hold(web->fake);
+	return web;
+}
+
+static void a_long_pause_lasts_as_long_as_anything_moves(void **state)
+{
+	struct web *web = web_in_a_hurry(100);
+	char *rest = calloc(1, LONG);
 	struct answer answer;
 	int fd = web_connect(web);
 
 	fake_moves(web->fake, true);
-	fake_pause_after(web->fake, 2);
-	fake_hold(web->fake);
-	begin(fd, 10);
+	begin(fd, LONG);
 	web_send(fd, "0123456789");
 	assert_false(is_answered(fd, 500));
 	fake_moves(web->fake, false);
+	web_send_bytes(fd, rest, LONG - 10);
 	web_receive(fd, false, &answer);
 	assert_int_equal(answer.status, 503);
 	assert_contains(answer.body, "\"code\":\"overloaded\"");
+	answer_free(&answer);
+	close(fd);
+	free(rest);
+	fake_release(web->fake);
+	web_free(web);
+}
+
+/* Its time runs from then on, wherever the bytes are. */
+static void who_may_have_sent_all_waits_no_longer(void **state)
+{
+	static const char *const wholes[] = {
+		"Content-Length: 10\r\n\r\n0123456789",
+		"Transfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n",
+	};
+	struct web *web = web_in_a_hurry(100);
+
+	fake_moves(web->fake, true);
+	for (size_t i = 0; i < SGH_COUNT(wholes); i++) {
+		struct answer answer;
+		int fd = web_connect(web);
+
+		web_send(fd, "POST " POST " HTTP/1.1\r\nHost: x\r\n%s", wholes[i]);
+		web_receive(fd, false, &answer);
+		assert_int_equal(answer.status, 503);
+		assert_contains(answer.body, "\"code\":\"overloaded\"");
+		answer_free(&answer);
+		close(fd);
+	}
+	fake_release(web->fake);
+	web_free(web);
+}
+
+/* Memory came at the last moment: what is left of the time is for the store. */
+static void the_wait_for_memory_is_part_of_the_time(void **state)
+{
+	struct web *web = web_in_a_hurry(3000);
+	int64_t began = sgh_now_ms();
+	struct answer answer;
+	int fd = web_connect(web);
+
+	begin(fd, 10);
+	web_send(fd, "0123456789");
+	assert_false(is_answered(fd, 500));
+	fake_pause_after(web->fake, 0);
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 504);
+	assert_contains(answer.body, "\"operation\":");
+	assert_in_range(sgh_now_ms() - began, 2900, 7500);
+	answer_free(&answer);
+	close(fd);
+	fake_release(web->fake);
+	web_free(web);
+}
+
+/* Whose bytes are all there has not sent the rest yet. */
+static void who_sends_the_rest_later_has_time_for_it(void **state)
+{
+	struct web *web = web_in_a_hurry(2000);
+	struct answer answer;
+	int fd = web_connect(web);
+	int64_t sent;
+
+	begin(fd, 10);
+	web_send(fd, "012345");
+	assert_false(is_answered(fd, 300));
+	fake_release(web->fake);
+	assert_false(is_answered(fd, 1000));
+	fake_hold(web->fake);
+	sent = sgh_now_ms();
+	web_send(fd, "6789");
+	web_receive(fd, false, &answer);
+	assert_int_equal(answer.status, 503);
+	assert_true(sgh_now_ms() - sent >= 1900);
 	answer_free(&answer);
 	close(fd);
 	fake_release(web->fake);
@@ -233,7 +318,10 @@ static const struct CMUnitTest tests[] = {
 	CASE(of_a_body_in_chunks_too),
 	CASE(the_words_of_others_are_left_alone),
 	CASE(a_form_that_is_wrong_takes_its_file_back),
-	cmocka_unit_test(a_pause_lasts_as_long_as_anything_moves),
+	cmocka_unit_test(a_long_pause_lasts_as_long_as_anything_moves),
+	cmocka_unit_test(who_may_have_sent_all_waits_no_longer),
+	cmocka_unit_test(the_wait_for_memory_is_part_of_the_time),
+	cmocka_unit_test(who_sends_the_rest_later_has_time_for_it),
 };
 
 t_main(tests)
