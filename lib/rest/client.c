@@ -35,6 +35,17 @@ sgh_web_request_options(const struct sgh_web_request *request)
 	return options;
 }
 
+bool sgh_cached(struct sgh_web_request *request)
+{
+	struct sangraha_result *result =
+		sangraha_client_cached(request->rest->client, request->type, request->id);
+
+	if (!result)
+		return false;
+	sgh_web_request_answered(request, result);
+	return true;
+}
+
 enum sgh_step sgh_submitted(struct sgh_web_request *request, int status,
 			    const struct sangraha_error *err)
 {

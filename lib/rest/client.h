@@ -15,6 +15,12 @@ struct sangraha_request_options
 sgh_web_request_options(const struct sgh_web_request *request);
 
 /*
+ * Whether the object is at hand: then the request is answered by it, and a route's start()
+ * has to submit nothing and returns SGH_STEP_WAIT.
+ */
+bool sgh_cached(struct sgh_web_request *request);
+
+/*
  * To be wrapped around a submit call: takes the reference that sgh_web_request_done() drops
  * before it, and after it looks at what it returned.
  */

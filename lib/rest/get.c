@@ -26,6 +26,8 @@ enum sgh_step sgh_get_start(struct sgh_web_request *request)
 	struct sangraha_error err = { 0 };
 	int status;
 
+	if (sgh_cached(request))
+		return SGH_STEP_WAIT;
 	options.redirect = request->rest->redirect_large;
 	options.download = sgh_uri_query(&request->uri, "download") != NULL;
 	sgh_web_request_ref(request);

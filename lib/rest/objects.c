@@ -59,6 +59,8 @@ static enum sgh_step stat_start(struct sgh_web_request *request)
 	struct sangraha_request_options options = sgh_web_request_options(request);
 	struct sangraha_error err = { 0 };
 
+	if (sgh_cached(request))
+		return SGH_STEP_WAIT;
 	sgh_web_request_ref(request);
 	return sgh_submitted(request,
 			     sangraha_client_submit_stat(

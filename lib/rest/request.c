@@ -98,6 +98,15 @@ void sgh_web_request_done(void *arg, struct sangraha_result *result)
 	sgh_web_request_unref(request);
 }
 
+void sgh_web_request_answered(struct sgh_web_request *request,
+			      struct sangraha_result *result)
+{
+	pthread_mutex_lock(&request->async.lock);
+	request->async.result = result;
+	request->async.completed = true;
+	pthread_mutex_unlock(&request->async.lock);
+}
+
 unsigned sgh_web_request_again(struct sgh_web_request *request)
 {
 	int64_t left;

@@ -116,6 +116,13 @@ void sgh_web_request_unref(struct sgh_web_request *request);
 void sgh_web_request_done(void *request, struct sangraha_result *result);
 
 /*
+ * Called by a route's start() that has the result already, which is taken: finish() is
+ * called without a wait.
+ */
+void sgh_web_request_answered(struct sgh_web_request *request,
+			      struct sangraha_result *result);
+
+/*
  * Called by a route's finish() before it submits once more: the result is released. With
  * request->waits set finish() is called for the next one. Returns the milliseconds
  * that are left of the request's time, at least 1.

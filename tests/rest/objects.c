@@ -194,6 +194,38 @@ static void metadata_is_the_description(void **state)
 	answer_free(&answer);
 }
 
+static void what_is_cached_asks_nobody(void **state)
+{
+	static const struct {
+		const char *method, *target, *headers;
+		int status;
+		const char *body;
+	} cases[] = {
+		{ "GET", WEB_OBJECT, "", 200, WEB_BYTES },
+		{ "HEAD", WEB_OBJECT, "", 200, "" },
+		{ "GET", WEB_OBJECT, "Range: bytes=2-4\r\n", 206, "234" },
+		{ "GET", WEB_OBJECT, "If-None-Match: *\r\n", 304, "" },
+		{ "GET", WEB_OBJECT, "If-Match: \"x\"\r\n", 412, NULL },
+		{ "GET", WEB_OBJECT "/metadata", "", 200, NULL },
+	};
+	struct web *web = *state;
+	size_t before = fake_requests(web->fake);
+
+	fake_cached(web->fake, true);
+	for (size_t i = 0; i < SGH_COUNT(cases); i++) {
+		struct answer answer = web_do(web, cases[i].method, cases[i].target,
+					      cases[i].headers, NULL, 0);
+
+		assert_int_equal(answer.status, cases[i].status);
+		if (cases[i].body)
+			assert_string_equal(answer.body, cases[i].body);
+		assert_non_null(answer_header(&answer, "X-Correlation-ID"));
+		answer_free(&answer);
+	}
+	assert_int_equal(fake_requests(web->fake), before);
+	fake_cached(web->fake, false);
+}
+
 static void delete_is_204(void **state)
 {
 	struct web *web = *state;
@@ -463,6 +495,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_answer_without_a_description_is_500),
 	cmocka_unit_test(if_match_of_another_is_412),
 	cmocka_unit_test(metadata_is_the_description),
+	cmocka_unit_test(what_is_cached_asks_nobody),
 	cmocka_unit_test(delete_is_204),
 	cmocka_unit_test(a_delete_has_conditions),
 	cmocka_unit_test(a_conditional_delete_of_nothing_is_404),

@@ -30,6 +30,7 @@ struct sangraha_client {
 		pthread_cond_t changed;
 		bool stop;
 		bool hold;
+		bool cached;
 		struct sgh_list calls;
 		struct sangraha_health health;
 		struct fake_answer answer;
@@ -431,6 +432,27 @@ int sangraha_client_submit_get(struct sangraha_client *fake, const char *type,
 			       struct sangraha_error *err)
 {
 	return submit(fake, "get", type, id, options, done, arg, err);
+}
+
+void fake_cached(struct sangraha_client *fake, bool cached)
+{
+	pthread_mutex_lock(&fake->state.lock);
+	fake->state.cached = cached;
+	pthread_mutex_unlock(&fake->state.lock);
+}
+
+struct sangraha_result *sangraha_client_cached(struct sangraha_client *fake,
+					       const char *type, const char *id)
+{
+	struct sangraha_result *result = NULL;
+	struct call call = { .id = "" };
+
+	snprintf(call.id, sizeof(call.id), "%s", id);
+	pthread_mutex_lock(&fake->state.lock);
+	if (fake->state.cached)
+		result = make_result_locked(fake, &call);
+	pthread_mutex_unlock(&fake->state.lock);
+	return result;
 }
 
 int sangraha_client_submit_stat(struct sangraha_client *fake, const char *type,

@@ -67,6 +67,8 @@ struct fake_seen {
 struct sangraha_client *fake_new(void);
 /* All requests from now on. */
 void fake_answer(struct sangraha_client *fake, const struct fake_answer *answer);
+/* From now on reads are answered by sangraha_client_cached(), or are not. */
+void fake_cached(struct sangraha_client *fake, bool cached);
 /* Keep requests until they are released, all at once, each from the fake's thread. */
 void fake_hold(struct sangraha_client *fake);
 void fake_release(struct sangraha_client *fake);
