@@ -122,7 +122,7 @@ struct sangraha_upload {
 		int64_t renew_ms;
 		unsigned extend_failures;
 		int64_t extend_ms; /* not before */
-		bool left;         /* what became of the commit is not known: no abort */
+		bool left;         /* it is somebody else's, or may be done: no abort */
 		bool aborted;
 
 		/* the end */
@@ -231,6 +231,12 @@ void sgh_upload_fail_locked(struct sangraha_upload *upload, int status,
 			    const struct sangraha_error *err);
 void sgh_upload_fail(struct sangraha_upload *upload, int status,
 		     const struct sangraha_error *err);
+/*
+ * It has gone from the store. Who did that may have completed it, under the same id at the
+ * same time, and an abort while that is read back would take the object away. Nothing is
+ * open any more, so it is not ours to abort.
+ */
+void sgh_upload_ended_locked(struct sangraha_upload *upload);
 /* From here on it is more than one message: open until it is over. */
 int sgh_upload_open(struct sangraha_upload *upload, struct sangraha_error *err);
 

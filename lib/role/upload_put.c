@@ -99,11 +99,7 @@ static void again_locked(struct sangraha_upload *upload, struct sgh_upload_part 
 
 	part->failures++;
 	if (status == SANGRAHA_E_NOT_FOUND) {
-		struct sangraha_error err;
-
-		sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0,
-			 "the upload was ended by somebody else");
-		sgh_upload_fail_locked(upload, SANGRAHA_E_UNAVAILABLE, &err);
+		sgh_upload_ended_locked(upload);
 	} else if ((!passing && status != SANGRAHA_E_UNAUTHORIZED) ||
 		   part->failures > FAILURES_MAX || upload->windowed) {
 		sgh_upload_fail_locked(upload,

@@ -279,11 +279,7 @@ static void extended_locked(struct sangraha_upload *upload,
 	    ++upload->state.extend_failures <= EXTEND_TRIES) {
 		upload->state.extend_ms = sgh_now_ms() + EXTEND_AGAIN_MS;
 	} else if (result->status == SANGRAHA_E_NOT_FOUND) {
-		struct sangraha_error err;
-
-		sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0,
-			 "the upload was ended by somebody else");
-		sgh_upload_fail_locked(upload, SANGRAHA_E_UNAVAILABLE, &err);
+		sgh_upload_ended_locked(upload);
 	} else if (result->status) {
 		fail_by_locked(upload, result);
 	} else if (!reply->ticket || reply->ticket->kind != SGH_TICKET_PARTS ||

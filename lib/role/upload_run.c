@@ -35,6 +35,16 @@ void sgh_upload_fail(struct sangraha_upload *upload, int status,
 	sgh_upload_run(upload);
 }
 
+void sgh_upload_ended_locked(struct sangraha_upload *upload)
+{
+	struct sangraha_error err;
+
+	upload->state.left = true;
+	sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0,
+		 "the upload was ended by somebody else");
+	sgh_upload_fail_locked(upload, SANGRAHA_E_UNAVAILABLE, &err);
+}
+
 static void fail_late_locked(struct sangraha_upload *upload)
 {
 	struct sangraha_error err;
