@@ -138,7 +138,7 @@ static void print_counts(const struct sangraha_reconcile_counts *counts)
 	printf("%" PRIu64 " records, %" PRIu64 " objects and %" PRIu64 " dead letters: ",
 	       counts->records, counts->objects, counts->letters);
 	if (!counts->found)
-		printf("nothing found");
+		printf("nothing found%s", counts->place[0] ? " so far" : "");
 	else
 		printf("%" PRIu64 " found", counts->found);
 	if (counts->did)

@@ -267,6 +267,8 @@ def test_it_stops_and_goes_on(planted):
     out, err = planted.run("--within", "1ms", *NOW, "--json", status=UNAVAILABLE)
     counts = json.loads(out.splitlines()[-1])
     assert counts["from"].startswith("meta/") and "not enough" in err
+    out, _ = planted.run("--within", "1ms", *NOW, status=UNAVAILABLE)
+    assert "nothing found so far\nnot all of it; go on with --from 'meta/" in out
     found, _ = planted.run.found("--from", "json/", status=FOUND)
     assert found == [("object-incomplete", "would", f"json/{incomplete}")]
     assert planted.run.found("--from", "image/")[0] == []
