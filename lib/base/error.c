@@ -154,6 +154,12 @@ int sgh_fail_errno(struct sangraha_error *err, int errnum, const char *what)
 			strerror_r(errnum, text, sizeof(text)));
 }
 
+bool sgh_disk_full(const struct sangraha_error *err)
+{
+	return err->status == SANGRAHA_E_OVERLOADED &&
+	       (err->native == ENOSPC || err->native == EDQUOT);
+}
+
 int sgh_fail_with(struct sangraha_error *err, int status,
 		  const struct sangraha_error *from)
 {

@@ -2,6 +2,7 @@
 #ifndef SGH_BASE_ERROR_H
 #define SGH_BASE_ERROR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <sangraha/error.h>
@@ -19,6 +20,9 @@ int sgh_fail_memory(struct sangraha_error *err);
 
 /* An errno: "what: strerror". EACCES … become the status that fits, others _INTERNAL. */
 int sgh_fail_errno(struct sangraha_error *err, int errnum, const char *what);
+
+/* Whether that is a disk of this machine that is full: native is its errno. */
+bool sgh_disk_full(const struct sangraha_error *err);
 
 /* Copy `from` into `err` (both may be NULL) and return its status, or `status` without. */
 int sgh_fail_with(struct sangraha_error *err, int status,

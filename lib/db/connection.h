@@ -34,5 +34,7 @@ int sgh_db_step(sqlite3 *sqlite, sqlite3_stmt *statement, struct sangraha_error 
 
 /* What SQLite says about its last call, as a status and a sentence with the file's name. */
 int sgh_db_fail(sqlite3 *sqlite, struct sangraha_error *err);
+/* The same of an errno of the file itself. */
+int sgh_db_fail_system(const char *file, int errnum, struct sangraha_error *err);
 
 #endif

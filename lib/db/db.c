@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/thread.h"
+#include "db/room.h"
 
 #define BATCH_MAX        512  /* jobs in one transaction */
 #define CHECKPOINT_PAGES 1000 /* in the log, before it is written back */
@@ -26,6 +27,7 @@ struct sgh_db {
 	pthread_t thread;
 	/* of the thread that writes */
 	struct sgh_db_connection writer;
+	struct sgh_db_room room;
 	int failed; /* the status of the statement that failed in this transaction */
 	struct sangraha_error failure;
 	int wal_pages;
@@ -91,6 +93,12 @@ static int count_pages(void *arg, sqlite3 *sqlite, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+static void disconnect_writer(struct sgh_db *db)
+{
+	sgh_db_disconnect(&db->writer);
+	sgh_db_room_leave(&db->room);
+}
+
 static int connect_writer(struct sgh_db *db, struct sangraha_error *err)
 {
 	int rc = sgh_db_connect(&db->writer, db->file, db->options.statements,
@@ -98,8 +106,10 @@ static int connect_writer(struct sgh_db *db, struct sangraha_error *err)
 
 	if (!rc)
 		rc = sgh_db_prepare(db->writer.sqlite, &db->options, err);
+	if (!rc)
+		rc = sgh_db_room_enter(&db->room, db->writer.sqlite, err);
 	if (rc)
-		sgh_db_disconnect(&db->writer);
+		disconnect_writer(db);
 	else
 		sqlite3_wal_hook(db->writer.sqlite, count_pages, db);
 	return rc;
@@ -133,8 +143,11 @@ static int remember_place(struct sgh_db *db, struct sangraha_error *err)
 	return 0;
 }
 
-/* After an error that is not a full disk nothing is known: begin with what is in the files. */
-static int begin(struct sgh_db *db, struct sangraha_error *err)
+/*
+ * After an error that is not a full disk nothing is known: begin with what is in the files.
+ * `spend` is what is kept for jobs that make room.
+ */
+static int begin(struct sgh_db *db, bool spend, struct sangraha_error *err)
 {
 	int rc = check_place(db, err);
 
@@ -142,6 +155,8 @@ static int begin(struct sgh_db *db, struct sangraha_error *err)
 		rc = connect_writer(db, err);
 	if (!rc)
 		rc = sgh_db_exec(db->writer.sqlite, "BEGIN IMMEDIATE", err);
+	if (!rc)
+		rc = sgh_db_room_begin(&db->room, db->writer.sqlite, spend, err);
 	return rc;
 }
 
@@ -152,7 +167,7 @@ static void roll_back(struct sgh_db *db, int status)
 	if (!sqlite3_get_autocommit(db->writer.sqlite))
 		sgh_db_exec(db->writer.sqlite, "ROLLBACK", NULL);
 	if (status != SANGRAHA_E_OVERLOADED)
-		sgh_db_disconnect(&db->writer);
+		disconnect_writer(db);
 }
 
 static void run_jobs(struct sgh_db *db, struct sgh_list *jobs)
@@ -165,6 +180,29 @@ static void run_jobs(struct sgh_db *db, struct sgh_list *jobs)
 		if (db->failed)
 			return;
 	}
+}
+
+static bool all_free(const struct sgh_list *jobs)
+{
+	bool frees = true;
+
+	sgh_list_for_each (link, jobs)
+		frees &= sgh_list_entry(link, struct sgh_db_job, link)->frees;
+	return frees;
+}
+
+static unsigned most_room(const struct sgh_list *jobs)
+{
+	unsigned most = 0;
+
+	sgh_list_for_each (link, jobs) {
+		const struct sgh_db_job *job =
+			sgh_list_entry(link, struct sgh_db_job, link);
+
+		if (job->room > most)
+			most = job->room;
+	}
+	return most;
 }
 
 /* The index of the log is written behind the log's sync: then a crash may bring it back. */
@@ -180,23 +218,30 @@ static int commit(struct sgh_db *db, struct sangraha_error *err)
 }
 
 /* 0 when all of them are on disk, or have failed for reasons of their own. */
-static int transact(struct sgh_db *db, struct sgh_list *jobs, struct sangraha_error *err)
+static int transact(struct sgh_db *db, struct sgh_list *jobs, bool spend,
+		    struct sangraha_error *err)
 {
 	int rc;
 
 	db->failed = 0;
-	rc = begin(db, err);
+	rc = begin(db, spend, err);
 	if (!rc) {
 		run_jobs(db, jobs);
 		SGH_FAIL_POINT("db.changed");
-		rc = db->failed ? sgh_fail_with(err, db->failed, &db->failure)
-				: commit(db, err);
+		rc = db->failed
+			     ? sgh_fail_with(err, db->failed, &db->failure)
+			     : sgh_db_room_settle(&db->room, db->writer.sqlite,
+						  all_free(jobs), most_room(jobs), err);
 	}
-	if (rc)
+	if (!rc)
+		rc = commit(db, err);
+	if (rc) {
 		roll_back(db, rc);
-	else
-		SGH_FAIL_POINT("db.committed");
-	return rc;
+		return rc;
+	}
+	sgh_db_room_committed(&db->room);
+	SGH_FAIL_POINT("db.committed");
+	return 0;
 }
 
 static void fail_all(struct sgh_list *jobs, int status, const struct sangraha_error *err)
@@ -223,40 +268,6 @@ static void finish(struct sgh_list *jobs)
 	}
 }
 
-/* What does not fit on the disk, or is on a damaged page, takes no neighbours along. */
-static void run_singly(struct sgh_db *db, struct sgh_list *jobs)
-{
-	struct sgh_list *link;
-
-	while ((link = sgh_list_pop(jobs))) {
-		struct sangraha_error err = { 0 };
-		struct sgh_list one;
-		int rc;
-
-		sgh_list_init(&one);
-		sgh_list_append(&one, link);
-		rc = transact(db, &one, &err);
-		if (rc)
-			fail_all(&one, rc, &err);
-		finish(&one);
-	}
-}
-
-static void run_batch(struct sgh_db *db, struct sgh_list *jobs)
-{
-	struct sangraha_error err = { 0 };
-	bool several = jobs->next != jobs->prev;
-	int rc = transact(db, jobs, &err);
-
-	if ((rc == SANGRAHA_E_OVERLOADED || rc == SANGRAHA_E_INTERNAL) && several) {
-		run_singly(db, jobs);
-		return;
-	}
-	if (rc)
-		fail_all(jobs, rc, &err);
-	finish(jobs);
-}
-
 /* ---- the log ---- */
 
 static void log_checkpoint(struct sgh_db *db, int code)
@@ -274,6 +285,17 @@ static void log_checkpoint(struct sgh_db *db, int code)
 	}
 }
 
+static void write_back(struct sgh_db *db, int mode)
+{
+	int code;
+
+	sqlite3_busy_timeout(db->writer.sqlite, RESTART_WAIT_MS);
+	code = sqlite3_wal_checkpoint_v2(db->writer.sqlite, NULL, mode, NULL, NULL);
+	log_checkpoint(db, code);
+	sqlite3_busy_timeout(db->writer.sqlite, 5000);
+	sgh_db_room_cut(&db->room);
+}
+
 /*
  * The log is written back while nobody waits. While there is always somebody reading it
  * would never begin anew, so a long one waits for those who read just now; who comes later
@@ -283,7 +305,6 @@ static void checkpoint(struct sgh_db *db)
 {
 	int mode = db->wal_pages >= RESTART_PAGES ? SQLITE_CHECKPOINT_RESTART
 						  : SQLITE_CHECKPOINT_PASSIVE;
-	int code;
 
 	if (db->wal_pages < CHECKPOINT_PAGES)
 		db->wal_tried = 0;
@@ -293,11 +314,81 @@ static void checkpoint(struct sgh_db *db)
 	if (db->wal_pages >= db->wal_tried &&
 	    db->wal_pages < db->wal_tried + CHECKPOINT_PAGES)
 		return;
-	sqlite3_busy_timeout(db->writer.sqlite, RESTART_WAIT_MS);
-	code = sqlite3_wal_checkpoint_v2(db->writer.sqlite, NULL, mode, NULL, NULL);
-	log_checkpoint(db, code);
-	sqlite3_busy_timeout(db->writer.sqlite, 5000);
+	write_back(db, mode);
 	db->wal_tried = db->wal_pages;
+}
+
+/*
+ * What comes next begins at the log's start, in room that the log has. What it has taken
+ * beyond that goes back to the disk.
+ */
+static void begin_log_anew(struct sgh_db *db)
+{
+	bool is_long = sgh_db_room_log_is_long(&db->room);
+
+	if (!db->writer.sqlite)
+		return;
+	write_back(db, is_long ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART);
+	if (is_long)
+		sgh_db_room_log_cut(&db->room);
+}
+
+/* ---- batches ---- */
+
+/*
+ * On a full disk a job that makes room gets what is kept for that. When it has helped one
+ * of them nothing it is not tried with each: `*lost`.
+ */
+static int run_one(struct sgh_db *db, struct sgh_list *one, bool *lost,
+		   struct sangraha_error *err)
+{
+	int rc = transact(db, one, false, err);
+
+	if (!rc || *lost || !sgh_disk_full(err) || !all_free(one))
+		return rc;
+	begin_log_anew(db);
+	rc = transact(db, one, db->room.reserved, err);
+	*lost = rc && sgh_disk_full(err);
+	return rc;
+}
+
+/* What does not fit on the disk, or is on a damaged page, takes no neighbours along. */
+static void run_singly(struct sgh_db *db, struct sgh_list *jobs)
+{
+	struct sgh_list *link;
+	bool lost = false;
+
+	while ((link = sgh_list_pop(jobs))) {
+		struct sangraha_error err = { 0 };
+		struct sgh_list one;
+		int rc;
+
+		sgh_list_init(&one);
+		sgh_list_append(&one, link);
+		rc = run_one(db, &one, &lost, &err);
+		if (rc)
+			fail_all(&one, rc, &err);
+		finish(&one);
+	}
+}
+
+static void run_batch(struct sgh_db *db, struct sgh_list *jobs)
+{
+	struct sangraha_error err = { 0 };
+	bool several = jobs->next != jobs->prev;
+	int rc = transact(db, jobs, false, &err);
+	bool full = rc && sgh_disk_full(&err);
+
+	if (full)
+		begin_log_anew(db);
+	if (full ||
+	    ((rc == SANGRAHA_E_OVERLOADED || rc == SANGRAHA_E_INTERNAL) && several)) {
+		run_singly(db, jobs);
+		return;
+	}
+	if (rc)
+		fail_all(jobs, rc, &err);
+	finish(jobs);
 }
 
 /* ---- the thread ---- */
@@ -338,6 +429,7 @@ static void destroy(struct sgh_db *db)
 	void *arg = db->closed_arg;
 
 	sgh_db_disconnect(&db->writer);
+	sgh_db_room_fini(&db->room);
 	sgh_datadir_fini(&db->folder);
 	pthread_cond_destroy(&db->s.cond);
 	pthread_mutex_destroy(&db->s.lock);
@@ -403,6 +495,17 @@ static int make_file(struct sgh_db *db, struct sangraha_error *err)
 	return 0;
 }
 
+/* Without room for it the first change that needs it makes it, or is refused. */
+static int make_reserve(struct sgh_db *db, struct sangraha_error *err)
+{
+	struct sangraha_error lack = { 0 };
+	int rc = db->room.reserved
+			 ? 0
+			 : sgh_db_room_reserve(&db->room, db->writer.sqlite, &lack);
+
+	return rc && !sgh_disk_full(&lack) ? sgh_fail_with(err, rc, &lack) : 0;
+}
+
 static int start(struct sgh_db *db, struct sangraha_error *err)
 {
 	char thread[16];
@@ -415,8 +518,11 @@ static int start(struct sgh_db *db, struct sangraha_error *err)
 	}
 	if (!rc)
 		rc = make_file(db, err);
+	db->room.path = db->file;
 	if (!rc)
 		rc = connect_writer(db, err);
+	if (!rc)
+		rc = make_reserve(db, err);
 	if (!rc)
 		rc = remember_place(db, err);
 	/* A file that was just made is there after a power cut too. */
@@ -439,6 +545,7 @@ int sgh_db_open(const struct sgh_db_options *options, struct sgh_db **ret,
 	db->options = *options;
 	sangraha_context_ref(options->context);
 	db->folder = (struct sgh_datadir)SGH_DATADIR_INIT;
+	db->room = SGH_DB_ROOM_INIT;
 	pthread_mutex_init(&db->s.lock, NULL);
 	sgh_cond_init(&db->s.cond);
 	sgh_list_init(&db->s.jobs);

@@ -63,8 +63,8 @@ struct sgh_db_job {
 	 * On the thread that writes, inside a transaction shared with other jobs. A job that
 	 * fails for a reason of its own (SANGRAHA_E_PRECONDITION …) must have changed nothing
 	 * by then. When a statement fails in it (sgh_db_run()) the whole transaction does;
-	 * then run() may be called once more, in a transaction of this job alone, so it
-	 * keeps nothing in the job that would be wrong the second time.
+	 * then run() may be called again, in a transaction of this job alone, so it keeps
+	 * nothing in the job that would be wrong the next time.
 	 */
 	int (*run)(struct sgh_db_job *job, struct sgh_db *db, struct sangraha_error *err);
 	/*
@@ -78,6 +78,13 @@ struct sgh_db_job {
 		     const struct sangraha_error *err);
 	/* Nobody waits for it: it may wait SGH_DB_LAZY_MS for company, to save a sync. */
 	bool lazy;
+	/*
+	 * It makes room on the disk, or is needed for that, and small: on a full disk it may
+	 * use what is kept for such jobs, while others are SANGRAHA_E_OVERLOADED.
+	 */
+	bool frees;
+	/* Bytes that there must be room for, though it changes less: of a probe. */
+	unsigned room;
 	/* -------- private -------- */
 	struct sgh_list link;
 	int status;

@@ -10,7 +10,7 @@
 #define CACHE_KIB       2048
 #define WAL_KEPT        (16 << 20) /* bytes of the log that stay after a checkpoint */
 
-static int fail_system(const char *file, int errnum, struct sangraha_error *err)
+int sgh_db_fail_system(const char *file, int errnum, struct sangraha_error *err)
 {
 	char text[128];
 
@@ -33,11 +33,11 @@ int sgh_db_fail(sqlite3 *sqlite, struct sangraha_error *err)
 	case SQLITE_NOMEM:
 		return sgh_fail_memory(err);
 	case SQLITE_FULL:
-		return fail_system(file, ENOSPC, err);
+		return sgh_db_fail_system(file, ENOSPC, err);
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
 		/* After a sync that failed it may be on disk, even if that was for its room. */
-		return fail_system(
+		return sgh_db_fail_system(
 			file,
 			code == SQLITE_IOERR_FSYNC ? EIO : sqlite3_system_errno(sqlite),
 			err);
@@ -123,9 +123,13 @@ static int configure(sqlite3 *sqlite, struct sangraha_error *err)
 
 	sqlite3_extended_result_codes(sqlite, 1);
 	sqlite3_busy_timeout(sqlite, BUSY_TIMEOUT_MS);
-	/* The thread that writes makes checkpoints when nobody waits for it. */
+	/*
+	 * The thread that writes makes checkpoints when nobody waits for it. To overwrite
+	 * what is deleted would cost as much of the log as it has bytes.
+	 */
 	snprintf(sql, sizeof(sql),
 		 "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+		 "PRAGMA secure_delete=FAST;"
 		 "PRAGMA journal_size_limit=%d; PRAGMA cache_size=-%d;"
 		 "PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF",
 		 WAL_KEPT, CACHE_KIB);

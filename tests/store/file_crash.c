@@ -155,15 +155,20 @@ static void check_service(struct folder *f)
 	folder_holds(f, "next", 'n', LARGE);
 }
 
-static void kill_at_any_call(void)
+/* At each `stride`-th; with `made` the folder has been open before. */
+static void kill_at_any_call(bool made, unsigned stride)
 {
 	struct report *report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	bool survived = false;
 
-	for (unsigned n = 1; !survived; n++) {
+	for (unsigned n = 1; !survived; n += stride) {
 		struct folder f = { .path = new_folder() };
 
+		if (made) {
+			folder_open(&f);
+			folder_close(&f);
+		}
 		survived = die_at(&f, n, report);
 		folder_open(&f);
 		check_objects(&f, report->done);
@@ -181,14 +186,22 @@ static void killed_at_any_call(void **state)
 {
 	steps = objects;
 	step_count = SGH_COUNT(objects);
-	kill_at_any_call();
+	kill_at_any_call(true, 1);
+}
+
+/* Most of its calls write zeros, for later. */
+static void killed_at_some_call_of_the_first_time(void **state)
+{
+	steps = objects;
+	step_count = SGH_COUNT(objects);
+	kill_at_any_call(false, 7);
 }
 
 static void killed_at_any_call_of_an_upload(void **state)
 {
 	steps = uploads;
 	step_count = SGH_COUNT(uploads);
-	kill_at_any_call();
+	kill_at_any_call(true, 1);
 }
 
 /* ---- the order of calls ---- */
@@ -345,6 +358,7 @@ static void a_small_body_is_synced_before_the_answer(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(killed_at_any_call),
+	cmocka_unit_test(killed_at_some_call_of_the_first_time),
 	cmocka_unit_test(killed_at_any_call_of_an_upload),
 	FOLDER_CASE(a_body_is_on_disk_before_its_row),
 	FOLDER_CASE(a_row_goes_before_its_file),

@@ -228,6 +228,18 @@ int ftruncate64(int fd, off_t length)
 	return ftruncate(fd, length);
 }
 
+int fallocate(int fd, int mode, off_t offset, off_t length)
+{
+	if (!passes(T_DISK_WRITE, "fallocate", fd, NULL))
+		return -1;
+	return (int)syscall(SYS_fallocate, fd, mode, offset, length);
+}
+
+int fallocate64(int fd, int mode, off_t offset, off_t length)
+{
+	return fallocate(fd, mode, offset, length);
+}
+
 int unlinkat(int fd, const char *path, int flags)
 {
 	if (!passes(T_DISK_REMOVE, "unlink", fd, path))

@@ -13,7 +13,7 @@
 
 /* Which calls. */
 enum {
-	T_DISK_WRITE = 1,   /* write, pwrite */
+	T_DISK_WRITE = 1,   /* write, pwrite, fallocate */
 	T_DISK_MAKE = 2,    /* open with O_CREAT, mkdir, link */
 	T_DISK_SYNC = 4,    /* fsync, fdatasync */
 	T_DISK_REMOVE = 8,  /* unlink */
