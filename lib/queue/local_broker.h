@@ -47,6 +47,7 @@ struct sgh_local_item {
 	int64_t id;     /* the order of publishing */
 	int64_t due_ms; /* Unix: when its time in the queue ends; 0: never */
 	bool durable;
+	bool frees;   /* as sgh_publish.frees */
 	bool written; /* is on disk */
 	bool kept;    /* counts in the queue's window; otherwise it is only passing */
 	bool redelivered;

@@ -6,7 +6,8 @@
 #include "queue/local_message.h"
 
 #define COMPLAIN_MS 10000
-#define HANGS_MS    5000 /* a disk that takes so long is not waited for */
+#define PROBE_ROOM  (64 << 10) /* bytes; who has less than that is full */
+#define HANGS_MS    5000       /* a disk that takes so long is not waited for */
 
 static struct sgh_local_item *item_of(struct sgh_local_change *change)
 {
@@ -43,6 +44,15 @@ static void on_done(struct sgh_db_job *job, int status, const struct sangraha_er
 	pthread_mutex_unlock(&local->lock);
 }
 
+/* All but new messages, and what finds out whether there is room for those. */
+static bool frees(const struct sgh_local_change *change)
+{
+	if (change->job.run == sgh_local_run_probe)
+		return false;
+	return change->job.run != sgh_local_run_insert ||
+	       sgh_container_of(change, struct sgh_local_item, change)->frees;
+}
+
 void sgh_local_submit_locked(struct sgh_local *local, struct sgh_local_change *change,
 			     int (*run)(struct sgh_db_job *job, struct sgh_db *db,
 					struct sangraha_error *err),
@@ -56,6 +66,8 @@ void sgh_local_submit_locked(struct sgh_local *local, struct sgh_local_change *c
 	change->job.run = run;
 	change->job.done = on_done;
 	change->job.lazy = lazy;
+	change->job.frees = frees(change);
+	change->job.room = run == sgh_local_run_probe ? PROBE_ROOM : 0;
 	sgh_db_submit(local->db, &change->job);
 }
 
@@ -72,10 +84,14 @@ static void complain_locked(struct sgh_local *local, const char *what)
 	pthread_mutex_lock(&local->lock);
 }
 
-static void health_locked(struct sgh_local *local, int status)
+static void health_locked(struct sgh_local *local, const struct sgh_local_change *change)
 {
 	bool failed = local->failing;
+	int status = change->status;
 
+	/* What makes room is written where nothing else is. */
+	if (!status && change->job.frees)
+		return;
 	local->failing = status != 0;
 	if (status) {
 		if (!failed)
@@ -121,7 +137,7 @@ void sgh_local_finish_locked(struct sgh_local *local)
 		if (is_damaged(change))
 			complain_locked(local, "a message is left where it is");
 		else
-			health_locked(local, change->status);
+			health_locked(local, change);
 		change->finish(change);
 	}
 }

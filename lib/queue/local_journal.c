@@ -370,7 +370,7 @@ static int change_now(struct sgh_local *local,
 				 struct sangraha_error *err),
 		      struct sangraha_error *err)
 {
-	struct sync sync = { .job = { .run = run, .done = sync_done },
+	struct sync sync = { .job = { .run = run, .done = sync_done, .frees = true },
 			     .local = local,
 			     .err = err };
 

@@ -69,6 +69,7 @@ static int item_new(const struct sgh_publish *publish, struct sgh_local_item **r
 	}
 	sgh_list_init(&item->link);
 	sgh_list_init(&item->flight);
+	item->frees = publish->frees;
 	if (message->body && message->body->length) {
 		item->body = sgh_bytes_ref(message->body);
 		item->size = message->body->length;

@@ -31,6 +31,8 @@ struct sgh_publish {
 	const struct sgh_message *message;
 	bool mandatory; /* a message that no queue takes is a failure */
 	bool confirm;   /* done when the broker has taken charge of it; else when sent */
+	/* It is small, and asks for what makes room: it may use what is kept for that. */
+	bool frees;
 	int64_t deadline_ms; /* monotonic */
 	/*
 	 * Called exactly once. 0: sent, or confirmed. SANGRAHA_E_NOT_FOUND: returned as

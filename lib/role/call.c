@@ -297,6 +297,7 @@ static int publish(struct call *call, struct sangraha_error *err)
 			.message = message,
 			.mandatory = sure,
 			.confirm = sure,
+			.frees = sgh_verb_frees(call->request->verb),
 			.deadline_ms = call->deadline_ms,
 			.done = published,
 		};

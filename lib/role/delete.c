@@ -139,6 +139,7 @@ static void write_tombstone(struct sgh_task *task)
 	op->body = delete->record;
 	op->content_type = "application/json";
 	op->if_none_match = true;
+	op->frees = true;
 	sgh_task_run_one(task, tombstone_written);
 }
 

@@ -57,6 +57,7 @@ static void leave(struct sgh_task *task, const char *outcome, int status)
 }
 
 static void replied(struct sgh_task *task);
+static void postponed(struct sgh_task *task);
 static void buried(struct sgh_task *task);
 static bool park(struct sgh_task *task);
 static void publish_again(struct sgh_timer *timer);
@@ -84,6 +85,18 @@ static bool may_skip(const struct sgh_task *task, int status)
 	       ((reads || full) && sgh_now_ms() >= until);
 }
 
+/* Somebody waits for the reply. */
+static bool is_awaited(const struct sgh_task *task)
+{
+	return task->request && task->request->reply_to && !task->late;
+}
+
+/* A copy finds no room: to try until there is some would take all of the requester's time. */
+static bool answers_instead(const struct sgh_task *task, const struct sangraha_error *err)
+{
+	return task->published == postponed && sgh_disk_full(err) && is_awaited(task);
+}
+
 static bool no_room(const struct sgh_task *task, int status)
 {
 	return task->published == buried && status == SANGRAHA_E_OVERLOADED &&
@@ -100,6 +113,10 @@ static void publish_failed(struct sgh_task *task, int status,
 		sgh_log(service->context, SANGRAHA_LOG_ERROR, service->kind->role,
 			"publish", "%s", err->message);
 		task->published(task);
+		return;
+	}
+	if (answers_instead(task, err)) {
+		sgh_task_give_up(task, err);
 		return;
 	}
 	if (no_room(task, status) && park(task))
@@ -164,6 +181,7 @@ static void publish(struct sgh_task *task, struct sgh_message *message,
 		.routing_key = routing_key,
 		.mandatory = mandatory,
 		.confirm = confirm,
+		.frees = task->request && sgh_verb_frees(task->request->verb),
 	};
 	publish_start(task);
 }
@@ -467,7 +485,8 @@ static bool park(struct sgh_task *task)
 void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)
 {
 	const struct sgh_request *request = task->request;
-	bool waiting = request->reply_to && !task->late;
+	bool waiting = is_awaited(task);
+	bool full = sgh_disk_full(err);
 	bool breaker_open = sgh_store_writes_down_ms(task->service->store) > 0;
 	int64_t left = task->deadline_ms == SGH_NEVER ? INT64_MAX
 						      : task->deadline_ms - sgh_now_ms();
@@ -479,10 +498,10 @@ void sgh_task_retry(struct sgh_task *task, const struct sangraha_error *err)
 	/* What a write does not find is its bucket: somebody emptied the store. */
 	if (err->status == SANGRAHA_E_NOT_FOUND)
 		sgh_service_prepare_again(task->service);
-	if (err->status != SANGRAHA_E_INTERNAL)
+	if (err->status != SANGRAHA_E_INTERNAL && !full)
 		answer.status = SANGRAHA_E_UNAVAILABLE;
 	/* Who waits decides what happens next; nobody else would look at a dead letter. */
-	if (waiting && (out || breaker_open || left <= delays[0].ms)) {
+	if (waiting && (full || out || breaker_open || left <= delays[0].ms)) {
 		sgh_task_give_up(task, &answer);
 		return;
 	}

@@ -225,6 +225,8 @@ static struct sgh_file_op *op_new(struct sgh_file *file, struct sgh_store_op *op
 	self->upload = copy(&at, op->upload);
 	self->part = op->part;
 	self->if_none_match = op->if_none_match;
+	self->change.frees = op->frees || op->verb == SGH_STORE_DELETE ||
+			     op->verb == SGH_STORE_UPLOAD_ABORT;
 	self->modified_ms = sgh_time_ms();
 	self->missing = INT64_MAX;
 	self->body_file = SGH_FILE_BODY_NONE;

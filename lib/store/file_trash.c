@@ -120,6 +120,7 @@ static void look(struct sgh_job *job)
 		.run = forget,
 		.done = forgotten,
 		.lazy = true,
+		.frees = true,
 	};
 	sgh_db_submit(engine->db, &engine->trash.forget);
 }

@@ -20,7 +20,8 @@ static void note(struct sgh_file_op *self, int status, const struct sangraha_err
 	bool disk = (status == SANGRAHA_E_OVERLOADED && err->native != ENOMEM) ||
 		    status == SANGRAHA_E_UNAVAILABLE || status == SANGRAHA_E_UNAUTHORIZED;
 
-	if ((!status && self->wrote) || disk)
+	/* What makes room is written where nothing else is. */
+	if ((!status && self->wrote && !self->change.frees) || disk)
 		__atomic_store_n(&self->file->write_failed, disk, __ATOMIC_RELAXED);
 	/* A disk that cannot be written to may well be read: that is not the breaker's. */
 	self->ours |= disk;
@@ -260,6 +261,7 @@ static void put_failed(struct sgh_file_op *self)
 	if (self->status == SANGRAHA_E_UNAVAILABLE) {
 		self->change.run = doubt;
 		self->change.done = doubt_ended;
+		self->change.frees = true;
 		sgh_db_submit(engine->db, &self->change);
 	} else {
 		self->job.run = undo;
@@ -421,6 +423,7 @@ static void probed(struct sgh_db_job *job, int status, const struct sangraha_err
 void sgh_file_probe(struct sgh_file_op *self)
 {
 	self->change.run = probe;
+	self->change.room = SGH_FILE_SMALL_MAX;
 	self->change.done = probed;
 	sgh_db_submit(self->file->engine->db, &self->change);
 }

@@ -78,8 +78,10 @@ struct sgh_store_op {
 	/* put, upload complete: SANGRAHA_E_PRECONDITION when the key exists */
 	bool if_none_match;
 	const char *sha256; /* put: digest of the body in hex where known, else NULL */
-	uint64_t offset;    /* get */
-	size_t max_length;  /* get: bytes, at most; over SGH_BUDGET_LENT they may wait */
+	/* put: it is small, and needed to make room: it may use what is kept for that */
+	bool frees;
+	uint64_t offset;   /* get */
+	size_t max_length; /* get: bytes, at most; over SGH_BUDGET_LENT they may wait */
 	/* get: becomes `data`, with room for max_length; NULL: memory of the budget */
 	struct sgh_bytes *room;
 	/* get: an object of more than max_length bytes comes without any, `data` NULL */

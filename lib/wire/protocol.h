@@ -37,6 +37,12 @@ enum sgh_verb {
 /* Whether a text is 1 to `max` bytes of printable ASCII: a cursor, a traceparent. */
 bool sgh_printable(const char *text, size_t max);
 
+/* Whether a request takes something away, so that a full disk has room again. */
+static inline bool sgh_verb_frees(enum sgh_verb verb)
+{
+	return verb == SGH_DELETE || verb == SGH_PUT_ABORT;
+}
+
 /* "put", "put-begin", …; "unknown". */
 const char *sgh_verb_name(enum sgh_verb verb);
 

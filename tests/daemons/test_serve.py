@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 import requests
@@ -425,27 +426,74 @@ def test_slow_uploads_do_not_keep_others_from_reading(serve):
         assert Rest(daemon.url).content(reference) == large(0)
 
 
+def fill(disk):
+    """Take every byte that is left."""
+    with pytest.raises(OSError), open(disk / "filler", "ab", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+
+
+def store_until_full(rest, size):
+    """What was stored until a write was refused, at once and with the reason."""
+    made = []
+    while True:
+        begun = time.monotonic()
+        answer = rest.post(large(len(made), size), "application/json")
+        if answer.status_code != 201:
+            break
+        made.append(answer.json()["reference"])
+    refused(answer, 503, "overloaded")
+    assert answer.headers["Retry-After"] == "1"
+    assert time.monotonic() - begun < 15
+    return made
+
+
 def test_a_full_disk(serve, tmp_path):
     """Writes are refused, reads go on, and nothing has to be started again."""
     with tmpfs(tmp_path / "disk", "size=24m") as disk:
         daemon = serve(folder=disk / "data").start().ready()
         rest = Rest(daemon.url)
         first = rest.store(b'{"first":1}')["reference"]
-        (disk / "filler").write_bytes(b"")
-        with pytest.raises(OSError), open(disk / "filler", "wb", buffering=0) as filler:
-            while True:
-                filler.write(bytes(1 << 16) if filler.tell() < 20 << 20 else bytes(4096))
-        for size in (3 << 20, 100):
-            answer = rest.post(large(1, size), "application/json")
-            assert answer.status_code in (503, 507), answer.text
-            refused(answer, answer.status_code, answer.json()["code"])
+        fill(disk)
+        for size in (3 << 20, 30_000):
+            store_until_full(rest, size)
         assert rest.content(first) == b'{"first":1}'
         assert requests.get(f"{daemon.url}/health/live", timeout=10).status_code == 200
-        health = requests.get(f"{daemon.url}/health/ready", timeout=10).json()
-        assert (health["reads"], health["writes"]) == (True, False), health
+        wait_for(lambda: not daemon.readiness().json()["writes"])
+        assert daemon.readiness().json()["reads"]
         os.truncate(disk / "filler", 0)
         made = wait_for(lambda: rest.post(b'{"second":1}').json().get("reference"), 20)
         assert rest.content(made) == b'{"second":1}'
+        daemon.kill()
+
+
+@pytest.mark.parametrize("again", [None, Daemon.kill, Daemon.terminate])
+@pytest.mark.parametrize("size", [200_000, 30_000])
+def test_a_full_disk_can_be_emptied(serve, tmp_path, size, again):
+    """Deletes go on until there is room, whether the disk's others leave some or not."""
+    with tmpfs(tmp_path / "disk", "size=24m") as disk:
+        daemon = serve(folder=disk / "data").start().ready()
+        rest = Rest(daemon.url)
+        made = store_until_full(rest, size)
+        fill(disk)
+        if again:
+            again(daemon)
+            fill(disk)
+            daemon = serve(folder=disk / "data").start()
+            rest = Rest(daemon.url)
+        assert rest.content(made[0]) == large(0, size)
+        gone = len(made) // 2
+        for reference in made[:gone]:
+            answer = rest.delete(reference)
+            assert answer.status_code == 204, answer.text
+        more = large(len(made), size)
+        made.append(wait_for(lambda: rest.post(more, "application/json").json().get("reference"), 20))
+        for i, reference in enumerate(made):
+            if i < gone:
+                refused(rest.get(reference), 404, "not_found")
+            else:
+                assert rest.content(reference) == large(i, size)
+        daemon.ready()
         daemon.kill()
 
 
