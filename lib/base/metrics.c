@@ -199,6 +199,8 @@ static const struct {
 	{ "sangraha_dlq_messages", "Messages in a dead-letter queue." },
 	{ "sangraha_breaker_state", "0 closed, 1 half open, 2 open." },
 	{ "sangraha_store_failures_total", "Requests that a store gateway failed." },
+	{ "sangraha_store_packs_total", "Requests that stored many objects at once." },
+	{ "sangraha_store_packed_objects_total", "Objects that such requests took." },
 	{ "sangraha_memory_bytes", "Bytes of bodies in flight and cache." },
 	{ "sangraha_cache_hits_total", "Reads served by the cache." },
 	{ "sangraha_cache_misses_total", "Reads the cache did not have." },

@@ -14,12 +14,15 @@ static void complete(struct sgh_s3_op *self, int status)
 {
 	struct sgh_s3 *s3 = self->s3;
 	struct sgh_store_op *op = self->op;
+	struct sgh_s3_lane *lane = op->backend;
 	bool internal = self->internal;
 
 	op->status = status;
 	if (!status)
 		op->err = (struct sangraha_error){ 0 };
 	sgh_s3_op_put_back(self);
+	if (lane)
+		sgh_s3_lane_landed(s3, lane);
 	if (!internal) {
 		sgh_store_complete(&s3->store, op);
 		return;
@@ -147,13 +150,28 @@ int sgh_s3_submit_internal(struct sgh_s3 *s3, struct sgh_store_op *op,
 	return begin(s3, op, op->verb, true, probe, err);
 }
 
+int sgh_s3_put_alone(struct sgh_s3 *s3, struct sgh_store_op *op,
+		     struct sangraha_error *err)
+{
+	return begin(s3, op, SGH_STORE_PUT, false, NULL, err);
+}
+
 static int s3_submit(struct sangraha_store *store, struct sgh_store_op *op,
 		     struct sangraha_error *err)
 {
 	struct sgh_s3 *s3 = sgh_container_of(store, struct sgh_s3, store);
 	bool ask = is_conditional(op->verb) && op->if_none_match && sgh_s3_must_ask(s3);
 
+	op->backend = NULL;
+	if (op->verb == SGH_STORE_PUT && op->packable && !op->if_none_match)
+		return sgh_s3_pack_submit(s3, op, err);
 	return begin(s3, op, ask ? SGH_STORE_HEAD : op->verb, false, NULL, err);
+}
+
+static void s3_cancel(struct sangraha_store *store, const void *owner)
+{
+	sgh_s3_pack_cancel(sgh_container_of(store, struct sgh_s3, store), owner);
+	sgh_s3_cancel(store, owner);
 }
 
 static void s3_destroy(struct sangraha_store *store)
@@ -163,6 +181,7 @@ static void s3_destroy(struct sangraha_store *store)
 	if (s3->http)
 		sgh_s3_close_flights(s3);
 	sgh_http_free(s3->http);
+	sgh_s3_pack_fini(s3);
 	sgh_s3_free_unused(s3);
 	sgh_s3_health_fini(s3);
 	pthread_cond_destroy(&s3->state.changed);
@@ -208,6 +227,16 @@ static int configure_public(struct sgh_s3 *s3, const char *url,
 	return sgh_s3_gateways_parse(&s3->public, url, err);
 }
 
+/* One timer, which can always be armed. */
+static int start_timers(struct sgh_s3 *s3, struct sangraha_error *err)
+{
+	int rc = sgh_timers_new(&s3->timers, err);
+
+	if (rc)
+		return rc;
+	return sgh_timers_reserve(s3->timers, 1) ? 0 : sgh_fail_memory(err);
+}
+
 static int configure(struct sgh_s3 *s3, const char *url,
 		     const struct sangraha_store_options *options,
 		     struct sangraha_error *err)
@@ -241,7 +270,8 @@ static int configure(struct sgh_s3 *s3, const char *url,
 	if (!sgh_strdup(access_key, &s3->access_key) ||
 	    !sgh_strdup(secret_key, &s3->secret_key))
 		return sgh_fail_memory(err);
-	return sgh_http_new(&http, &s3->http, err);
+	rc = sgh_http_new(&http, &s3->http, err);
+	return rc ? rc : start_timers(s3, err);
 }
 
 static int s3_open(struct sangraha_context *context, const char *url,
@@ -259,6 +289,7 @@ static int s3_open(struct sangraha_context *context, const char *url,
 	sgh_cond_init(&s3->state.changed);
 	sgh_list_init(&s3->state.unused);
 	sgh_list_init(&s3->state.flying);
+	sgh_s3_pack_init(s3);
 	rc = configure(s3, url, options, err);
 	if (rc) {
 		s3_destroy(&s3->store);
@@ -273,7 +304,7 @@ const struct sgh_store_backend sgh_store_s3 = {
 	.open = s3_open,
 	.destroy = s3_destroy,
 	.submit = s3_submit,
-	.cancel = sgh_s3_cancel,
+	.cancel = s3_cancel,
 	.down_ms = sgh_s3_down_ms,
 	.ticket = sgh_s3_ticket,
 };

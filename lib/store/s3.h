@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/timer.h"
 #include "http/http.h"
 #include "store/store.h"
 #include "wire/s3xml.h"
@@ -18,11 +19,20 @@
 #define SGH_S3_UPLOADS_PAGE 100
 #define SGH_S3_UPLOADS_MAX  1000
 #define SGH_S3_FIND_BYTES   (SGH_S3_UPLOADS_MAX * (SGH_S3_UPLOAD_MAX + 64))
+#define SGH_S3_DEFAULT_TYPE "application/octet-stream"
+#define SGH_S3_LANES_MAX    16 /* buckets into which small puts travel together */
 
 /* What is known of a gateway, of reads and all that comes before, or of changes. */
 struct sgh_s3_side {
 	struct sgh_breaker breaker;
 	int64_t heard_ms; /* atomic; monotonic: the last answer to one of those */
+};
+
+/* Whether it makes objects of the members of an archive. */
+enum sgh_s3_extracts {
+	SGH_S3_EXTRACT_UNKNOWN,
+	SGH_S3_EXTRACT_TRYING,
+	SGH_S3_EXTRACT_WORKS,
 };
 
 /* One gateway of the store. */
@@ -36,6 +46,10 @@ struct sgh_s3_endpoint {
 	bool unanswered;  /* atomic: so was the last change that failed */
 	unsigned waiting; /* atomic: requests without an answer */
 	unsigned probes;  /* atomic: being asked whether it is there */
+	/* Whether it takes archives apart: s3_extract.c; under the lock of sgh_s3. */
+	enum sgh_s3_extracts extracts;
+	int64_t extract_ms;      /* monotonic: no new trial before */
+	int64_t extract_wait_ms; /* before the next one */
 };
 
 /* Some gateways, of which each will do. */
@@ -51,6 +65,14 @@ enum sgh_s3_conditions {
 	SGH_S3_PROBING,
 	SGH_S3_HONOURED,
 	SGH_S3_IGNORED,
+};
+
+/* The small puts into one bucket that travel together, see s3_pack.c. */
+struct sgh_s3_lane {
+	char bucket[64];
+	unsigned flights;        /* requests under way, of one put or of many */
+	struct sgh_list waiting; /* sgh_store_op.link: those that go next */
+	struct sgh_list packs;   /* under way */
 };
 
 struct sgh_s3 {
@@ -74,6 +96,16 @@ struct sgh_s3 {
 		unsigned internal;      /* what the back end itself has begun */
 		bool closing;
 	} state;
+	struct sgh_timers *timers;
+	struct {
+		pthread_mutex_t lock;
+		struct sgh_s3_lane lanes[SGH_S3_LANES_MAX];
+		unsigned lane_count;
+		struct sgh_timer timer; /* for the first deadline of all in the lanes */
+		int64_t due_ms;         /* when it fires, or before; SGH_NEVER */
+		struct sgh_metric *packs;
+		struct sgh_metric *objects;
+	} packing;
 };
 
 /*
@@ -194,8 +226,43 @@ int sgh_s3_result(struct sgh_s3_op *self, struct sangraha_error *err);
 /* Whether to ask before writing, because the server's own check is not known to work. */
 bool sgh_s3_must_ask(struct sgh_s3 *s3);
 
+/* s3_archive.c */
+
+/* How an archive names a header of a member, and what the request that puts it says. */
+#define SGH_S3_TAR_SPACE "minio.metadata."
+#define SGH_S3_TAR_TYPE  "application/x-tar"
+extern const struct sgh_pair sgh_s3_tar_meta;
+
+/* Whether a put may be a member, and the bytes that it takes then. */
+bool sgh_s3_archive_fits(const struct sgh_store_op *op);
+size_t sgh_s3_archive_size(const struct sgh_store_op *op);
+/* Of a list of such puts, which take `size` bytes together; NULL without memory. */
+struct sgh_bytes *sgh_s3_archive_new(struct sgh_s3 *s3, const struct sgh_list *members,
+				     size_t size);
+
+/* s3_extract.c */
+
+/* Which gateways are not known to take archives apart, a bit each; tries those in time. */
+uint32_t sgh_s3_not_extracting(struct sgh_s3 *s3);
+/* One refused an archive: they have to be tried again. */
+void sgh_s3_extract_refused(struct sgh_s3 *s3);
+/* s3_pack.c */
+
+void sgh_s3_pack_init(struct sgh_s3 *s3);
+void sgh_s3_pack_fini(struct sgh_s3 *s3);
+/* Begin a put that may travel with others. */
+int sgh_s3_pack_submit(struct sgh_s3 *s3, struct sgh_store_op *op,
+		       struct sangraha_error *err);
+/* One that went alone in this lane is done. The next ones go. */
+void sgh_s3_lane_landed(struct sgh_s3 *s3, struct sgh_s3_lane *lane);
+/* sgh_store_cancel(), of those that wait or are in an archive. */
+void sgh_s3_pack_cancel(struct sgh_s3 *s3, const void *owner);
+
 /* s3.c */
 
+/* Begin a put, alone in its request; op->backend is the lane it counts in, or NULL. */
+int sgh_s3_put_alone(struct sgh_s3 *s3, struct sgh_store_op *op,
+		     struct sangraha_error *err);
 /* Begin an operation of the back end's own; `probe` NULL: at any endpoint. */
 int sgh_s3_submit_internal(struct sgh_s3 *s3, struct sgh_store_op *op,
 			   struct sgh_s3_endpoint *probe, struct sangraha_error *err);

@@ -90,9 +90,15 @@ static void put_headers(struct draft *draft)
 	const struct sgh_store_op *op = draft->self->op;
 
 	add_header(draft, "Content-Type",
-		   op->content_type ? op->content_type : "application/octet-stream");
+		   op->content_type ? op->content_type : SGH_S3_DEFAULT_TYPE);
 	if (op->if_none_match && draft->self->verb == SGH_STORE_PUT)
 		add_header(draft, "If-None-Match", "*");
+	/*
+	 * Who takes the archive apart does not look at this. Others refuse it, instead of
+	 * saying yes to an object that nobody wants: there is none with this tag.
+	 */
+	if (op->tar)
+		add_header(draft, "If-Match", "\"an archive\"");
 	for (size_t i = 0; i < op->meta_count; i++)
 		add_header(draft, joined(draft, "x-amz-meta-", op->meta[i].name),
 			   op->meta[i].value);

@@ -168,6 +168,8 @@ static int fail_answer(const struct sgh_s3_op *self, const struct sgh_s3_error *
 	int status = sgh_s3_status(code, error->code);
 	char about[320];
 
+	self->op->garbled = strcmp(error->code, "XAmzContentSHA256Mismatch") == 0;
+
 	subject(self, about, sizeof(about));
 	if (!error->code[0])
 		return sgh_fail(err, status, code, "%s: %ld %s", about, code,

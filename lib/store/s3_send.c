@@ -112,9 +112,9 @@ int sgh_s3_send(struct sgh_s3_op *self, enum sgh_store_verb verb,
 	bool changes = sgh_store_changes(verb);
 
 	self->verb = verb;
-	self->tried = 0;
+	self->tried = self->op->avoid;
 	if (!self->probe)
-		endpoint = sgh_s3_pick(s3, changes, 0);
+		endpoint = sgh_s3_pick(s3, changes, self->tried);
 	if (endpoint)
 		return sgh_s3_send_to(self, endpoint, err);
 	return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,

@@ -111,7 +111,9 @@ static void clear_result(struct sgh_store_op *op)
 	op->found_part_count = 0;
 	op->uploads = NULL;
 	op->upload_count = 0;
+	op->unsent = false;
 	op->ours = false;
+	op->garbled = false;
 }
 
 bool sgh_store_changes(enum sgh_store_verb verb)

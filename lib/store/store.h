@@ -77,6 +77,11 @@ struct sgh_store_op {
 	size_t meta_count;
 	/* put, upload complete: SANGRAHA_E_PRECONDITION when the key exists */
 	bool if_none_match;
+	/*
+	 * Put, without a condition: the caller is certain that nobody else writes this key,
+	 * so it may travel with others, and wait for those that went before it.
+	 */
+	bool packable;
 	const char *sha256; /* put: digest of the body in hex where known, else NULL */
 	/* put: it is small, and needed to make room: it may use what is kept for that */
 	bool frees;
@@ -111,6 +116,7 @@ struct sgh_store_op {
 	/* the result, complete when `done` is called */
 	int status;
 	struct sangraha_error err;
+	bool unsent; /* it failed, and the store was not asked; false: that is not known */
 	struct sgh_arena arena;
 	struct sgh_store_head head;
 	struct sgh_bytes *data;     /* get: accounted for in the context's budget */
@@ -129,6 +135,9 @@ struct sgh_store_op {
 
 	/* private to the back end */
 	bool ours; /* why it failed says nothing about the store: no memory, a conflict */
+	bool tar;  /* s3: what is put is taken apart, or refused */
+	bool garbled;   /* s3: other bytes than were sent arrived there */
+	uint32_t avoid; /* s3: gateways that it is not for, a bit each */
 	struct sgh_list link;
 	void *backend;
 };
