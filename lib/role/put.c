@@ -11,7 +11,7 @@
  *
  *   check   digest, size, validation, veto            refused: record, event, reply
  *           without anybody who waits, every failure that does not pass is recorded
- *   fast    PUT                                        only what nobody has seen before
+ *   fast    PUT, perhaps together with others          only what nobody has seen before
  *   sure    tombstones and the id under other types -> claim -> PUT if absent
  *           -> 412: HEAD and compare
  *   after   tombstone again                            found: remove, "gone"
@@ -104,6 +104,7 @@ static void write_object(struct sgh_task *task)
 	op->meta_count = put->meta_count;
 	op->sha256 = put->sha256;
 	op->if_none_match = put->sure;
+	op->packable = !put->sure;
 	sgh_task_run_one(task, written);
 }
 

@@ -271,6 +271,8 @@ static void op_done(struct sgh_store_op *op)
 {
 	struct sgh_task *task = op->arg;
 
+	if (op->unsent)
+		__atomic_store_n(&task->unsent, true, __ATOMIC_RELAXED);
 	submit_next(task);
 	op_ended(task);
 }

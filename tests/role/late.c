@@ -458,6 +458,19 @@ static void what_was_not_stored_stays_so(void **state)
 	assert_false(lies_there(f, t_id(1)));
 }
 
+/* Its time was over before the store was asked: nobody has to look for it. */
+static void what_was_not_sent_is_in_no_doubt(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_skip(f->script, "put json", 1, SANGRAHA_E_TIMEOUT);
+	t_send(f, hurried(t_put(t_id(1), BODY)));
+	t_journal(f->script, "put json: timeout\n"
+			     "publish replies: ok\n"
+			     "ack object_write_queue: ok\n");
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+}
+
 static void so_in_json_mode(void **state)
 {
 	struct t_roles *f = *state;
@@ -540,6 +553,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_last_look_that_failed_is_made_up_for),
 	CASE(what_was_stored_in_doubt_is_announced),
 	CASE(what_was_not_stored_stays_so),
+	CASE(what_was_not_sent_is_in_no_doubt),
 	CASE(so_in_json_mode),
 	CASE(a_refusal_of_the_store_leaves_nothing),
 	CASE(what_cannot_be_finished_is_a_dead_letter),

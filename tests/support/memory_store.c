@@ -385,13 +385,14 @@ static void perform(struct memory_store *store, struct pending *pending)
 	pthread_mutex_lock(&store->state.lock);
 	if (op->taken)
 		op->body = sgh_container_of(op->taken, struct taken, base)->bytes;
-	if (step->deed != SCRIPT_FAIL)
+	if (step->deed == SCRIPT_GO || step->deed == SCRIPT_LOSE)
 		status = perform_locked(store, op);
 	drop_taken(op);
 	if (step->deed != SCRIPT_GO)
 		op->status = lost(op, step->status);
 	else
 		op->status = status;
+	op->unsent = step->deed == SCRIPT_SKIP;
 	if (told && step->deed == SCRIPT_LOSE)
 		script_note(store->script, "%s: lost", pending->name);
 	else if (told)

@@ -68,6 +68,12 @@ void script_fail(struct script *script, const char *op, unsigned nth, int status
 	    (struct rule){ .step = { .deed = SCRIPT_FAIL, .status = status } });
 }
 
+void script_skip(struct script *script, const char *op, unsigned nth, int status)
+{
+	add(script, op, nth,
+	    (struct rule){ .step = { .deed = SCRIPT_SKIP, .status = status } });
+}
+
 void script_lose(struct script *script, const char *op, unsigned nth, int status)
 {
 	add(script, op, nth,

@@ -20,6 +20,8 @@ void script_free(struct script *script);
 
 /* It ends with `status` and nothing happens. */
 void script_fail(struct script *script, const char *op, unsigned nth, int status);
+/* It is not even begun, and says so: of a store. */
+void script_skip(struct script *script, const char *op, unsigned nth, int status);
 /* It happens, and ends with `status` nevertheless. */
 void script_lose(struct script *script, const char *op, unsigned nth, int status);
 /* It waits before it happens: for a time, or for script_release(). Others overtake it. */
@@ -48,6 +50,7 @@ void script_expect_(struct script *script, const char *lines, const char *file, 
 enum script_deed {
 	SCRIPT_GO,
 	SCRIPT_FAIL,
+	SCRIPT_SKIP,
 	SCRIPT_LOSE,
 };
 
