@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "base/util.h"
 #include "queue/amqp_consuming.h"
+#include "wire/batch.h"
 
 #define BATCH_MAX 16 /* acknowledgements that wait for more */
 
@@ -68,6 +69,8 @@ int sgh_amqp_consumer_new(struct sgh_amqp_consuming *consuming,
 		return sgh_fail_memory(err);
 	consumer->base.queue = queue;
 	consumer->base.options = *options;
+	if (options->batches && options->max_body < SGH_BATCH_BODY_MAX)
+		consumer->base.options.max_body = SGH_BATCH_BODY_MAX;
 	consumer->consuming = consuming;
 	consumer->refs = 2;
 	consumer->s.wanted = true;
@@ -202,6 +205,10 @@ void sgh_amqp_consumer_settle(struct sgh_delivery *base, int verdict)
 	bool finished;
 	bool hurry;
 
+	if (sgh_amqp_delivery_of(base)->batch) {
+		sgh_amqp_settle_member(sgh_amqp_delivery_of(base), verdict);
+		return;
+	}
 	base->verdict = verdict;
 	sgh_message_free(sgh_take(base->message));
 	hurry = release_bytes(sgh_amqp_delivery_of(base)) || verdict != SGH_SETTLE_ACK;

@@ -30,6 +30,10 @@ struct sgh_amqp_delivery {
 	struct sgh_list order;    /* among those of the channel, by tag */
 	size_t bytes;             /* of its body, counted in its consumer */
 	bool settled;
+	/* Of a batch: its members that are in hand, and that one was given back. Atomic. */
+	unsigned left;
+	bool given_back;
+	struct sgh_amqp_delivery *batch; /* of a member */
 };
 
 struct sgh_amqp_consumer {
@@ -120,6 +124,11 @@ void sgh_amqp_delivery_header(struct sgh_amqp_consumer *consumer,
 			      const amqp_frame_t *frame);
 void sgh_amqp_delivery_body(struct sgh_amqp_consumer *consumer,
 			    const amqp_bytes_t *bytes);
+/* amqp_unbatch.c: hand over a whole delivery, or its members; both begin the callback. */
+void sgh_amqp_hand_over(struct sgh_amqp_consumer *consumer,
+			struct sgh_amqp_delivery *delivery);
+/* A member is settled, and freed; with the last of them the batch is. */
+void sgh_amqp_settle_member(struct sgh_amqp_delivery *member, int verdict);
 /* Instead of its header: the broker is to dead-letter it. */
 void sgh_amqp_delivery_undecodable(struct sgh_amqp_consumer *consumer);
 /*

@@ -10,13 +10,12 @@
 
 static void deliver(struct sgh_amqp_consumer *consumer)
 {
-	const struct sgh_consumer_options *options = &consumer->base.options;
 	struct sgh_amqp_delivery *delivery = sgh_take(consumer->coming);
 
 	sgh_list_append(&consumer->order, &delivery->order);
 	if (sgh_amqp_call_begin(consumer)) {
 		SGH_FAIL_POINT("amqp.received");
-		options->deliver(options->arg, &delivery->base);
+		sgh_amqp_hand_over(consumer, delivery);
 		sgh_amqp_call_end(consumer);
 	} else {
 		sgh_amqp_consumer_settle(&delivery->base, SGH_SETTLE_RETURN);

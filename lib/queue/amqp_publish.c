@@ -14,6 +14,7 @@
 void sgh_amqp_done(struct sgh_amqp_publisher *publisher, struct sgh_publish *publish,
 		   int status, const struct sangraha_error *err)
 {
+	publisher->batches_out -= publish->gathered;
 	pthread_mutex_lock(&publisher->s.lock);
 	publisher->s.in_hand--;
 	pthread_mutex_unlock(&publisher->s.lock);
@@ -41,6 +42,23 @@ void sgh_amqp_note(struct sgh_amqp_publisher *publisher, int64_t deadline_ms)
 {
 	if (deadline_ms < publisher->deadline_ms)
 		publisher->deadline_ms = deadline_ms;
+}
+
+static void expire_waiting(struct sgh_amqp_publisher *publisher, struct sgh_list *list,
+			   int64_t now)
+{
+	sgh_list_for_each_safe (link, list) {
+		struct sgh_publish *publish =
+			sgh_list_entry(link, struct sgh_publish, link);
+
+		if (publish->deadline_ms > now) {
+			sgh_amqp_note(publisher, publish->deadline_ms);
+			continue;
+		}
+		sgh_list_remove(link);
+		sgh_amqp_done_with(publisher, publish, SANGRAHA_E_TIMEOUT,
+				   "the message could not be sent in time");
+	}
 }
 
 /* What is too late: everything in hand is looked at, and the next time noted. */
@@ -71,16 +89,8 @@ static void expire(struct sgh_amqp_publisher *publisher, int64_t now)
 	} else if (publish) {
 		sgh_amqp_note(publisher, publish->deadline_ms);
 	}
-	sgh_list_for_each_safe (link, &publisher->waiting) {
-		publish = sgh_list_entry(link, struct sgh_publish, link);
-		if (publish->deadline_ms > now) {
-			sgh_amqp_note(publisher, publish->deadline_ms);
-			continue;
-		}
-		sgh_list_remove(link);
-		sgh_amqp_done_with(publisher, publish, SANGRAHA_E_TIMEOUT,
-				   "the message could not be sent in time");
-	}
+	expire_waiting(publisher, &publisher->waiting, now);
+	expire_waiting(publisher, &publisher->company, now);
 }
 
 static void expire_probes(struct sgh_amqp_publisher *publisher, int64_t now)
@@ -109,6 +119,7 @@ static void give_up_blocked(struct sgh_amqp_publisher *publisher, int64_t now)
 {
 	struct sangraha_error err = { 0 };
 
+	sgh_list_splice(&publisher->waiting, &publisher->company);
 	while (!sgh_list_empty(&publisher->waiting)) {
 		struct sgh_publish *publish =
 			sgh_list_entry(publisher->waiting.next, struct sgh_publish, link);
@@ -244,6 +255,7 @@ static bool write_some(struct sgh_amqp_publisher *publisher)
 	bool more = true;
 
 	ask_next(publisher);
+	sgh_amqp_gather(publisher);
 	if (!publisher->writing.body &&
 	    (sgh_list_empty(&publisher->waiting) || publisher->blocked_ms))
 		return false;

@@ -56,6 +56,7 @@ int sgh_amqp_publisher_publish(struct sgh_amqp_publisher *publisher,
 	publish->state = SGH_AMQP_WAITING;
 	publish->tag = (uint64_t)sgh_now_ms();
 	publish->sent = 0;
+	publish->gathered = false;
 	pthread_mutex_lock(&publisher->s.lock);
 	if (publisher->s.finished) {
 		rc = sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0, "the queue is closed");
@@ -135,12 +136,16 @@ int sgh_amqp_publisher_wait(struct sgh_amqp_publisher *publisher, unsigned timeo
 
 void sgh_amqp_take_submitted(struct sgh_amqp_publisher *publisher)
 {
+	struct sgh_list submitted;
+
+	sgh_list_init(&submitted);
 	pthread_mutex_lock(&publisher->s.lock);
-	sgh_list_splice(&publisher->waiting, &publisher->s.publishes);
+	sgh_list_splice(&submitted, &publisher->s.publishes);
 	sgh_list_splice(&publisher->asking, &publisher->s.probes);
 	sgh_amqp_note(publisher, publisher->s.deadline_ms);
 	publisher->s.deadline_ms = SGH_NEVER;
 	pthread_mutex_unlock(&publisher->s.lock);
+	sgh_amqp_sort(publisher, &submitted);
 }
 
 /* ---- the life of the connection ---- */
@@ -204,6 +209,7 @@ static void on_finish(struct sgh_amqp_conn *conn)
 	publisher->s.finished = true;
 	pthread_mutex_unlock(&publisher->s.lock);
 	sgh_amqp_take_submitted(publisher);
+	sgh_list_splice(&publisher->waiting, &publisher->company);
 	while ((link = sgh_list_pop(&publisher->waiting)))
 		sgh_amqp_done(publisher, sgh_list_entry(link, struct sgh_publish, link),
 			      SANGRAHA_E_UNAVAILABLE, &err);
@@ -250,6 +256,7 @@ int sgh_amqp_publisher_new(const struct sgh_amqp_settings *settings,
 	publisher->deadline_ms = SGH_NEVER;
 	publisher->s.deadline_ms = SGH_NEVER;
 	sgh_list_init(&publisher->waiting);
+	sgh_list_init(&publisher->company);
 	sgh_list_init(&publisher->asking);
 	sgh_list_init(&publisher->s.publishes);
 	sgh_list_init(&publisher->s.probes);

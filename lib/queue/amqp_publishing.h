@@ -40,6 +40,8 @@ struct sgh_amqp_publisher {
 
 	/* The thread's own. */
 	struct sgh_list waiting; /* publishes not written yet */
+	struct sgh_list company; /* ... those that may go in batches */
+	unsigned batches_out;    /* of those: written and not done */
 	struct sgh_amqp_confirms confirms;
 	struct {
 		struct sgh_publish *publish; /* NULL: given up meanwhile */
@@ -91,6 +93,13 @@ void sgh_amqp_done_with(struct sgh_amqp_publisher *publisher, struct sgh_publish
 int64_t sgh_amqp_publisher_turn(struct sgh_amqp_conn *conn, int64_t now);
 /* Something has to end at that time. */
 void sgh_amqp_note(struct sgh_amqp_publisher *publisher, int64_t deadline_ms);
+
+/* ---- amqp_batch.c ---- */
+
+/* What was submitted goes to `waiting` or, if it may go in batches, to `company`. */
+void sgh_amqp_sort(struct sgh_amqp_publisher *publisher, struct sgh_list *submitted);
+/* Put the next batch in front of `waiting`, if none is on its way. */
+void sgh_amqp_gather(struct sgh_amqp_publisher *publisher);
 
 /* ---- amqp_answers.c ---- */
 

@@ -16,6 +16,9 @@
  * guarded by the broker's lock, unless it says so.
  */
 
+/* What RabbitMQ tells inside x-death, for which our messages have no place: Unix ms. */
+#define SGH_LOCAL_DEATH_TIME "x-first-death-time"
+
 #define SGH_LOCAL_WINDOW        1024  /* messages of a queue that memory knows of */
 #define SGH_LOCAL_TRANSIENT_MAX 8192  /* transient messages in one queue */
 #define SGH_LOCAL_CONSUMERS_MAX 64    /* of one handle */

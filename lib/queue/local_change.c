@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "queue/local_broker.h"
-#include "queue/local_message.h"
+#include "wire/message_bytes.h"
 
 #define COMPLAIN_MS 10000
 #define PROBE_ROOM  (64 << 10) /* bytes; who has less than that is full */
@@ -280,7 +280,7 @@ static bool add_death(struct sgh_local_item *item, struct sgh_buf *buf)
 {
 	struct sgh_message *message = NULL;
 
-	if (sgh_local_message_read(item->meta, item->meta_length, &message, NULL))
+	if (sgh_message_read(item->meta, item->meta_length, &message, NULL))
 		return false;
 	/* As RabbitMQ says where one died first; without room for it the message goes on. */
 	if (!sgh_message_header(message, "x-first-death-queue")) {
@@ -290,14 +290,14 @@ static bool add_death(struct sgh_local_item *item, struct sgh_buf *buf)
 		sgh_message_add_text(message, "x-first-death-reason", "rejected");
 		sgh_message_add_number(message, SGH_LOCAL_DEATH_TIME, sgh_time_ms());
 	}
-	sgh_local_message_write(message, buf);
+	sgh_message_write(message, buf);
 	sgh_message_free(message);
 	return !buf->failed;
 }
 
 static void name_death(struct sgh_local_item *item)
 {
-	struct sgh_buf buf = SGH_BUF_INIT(SGH_LOCAL_META_MAX);
+	struct sgh_buf buf = SGH_BUF_INIT(SGH_MESSAGE_META_MAX);
 
 	if (add_death(item, &buf)) {
 		free(item->meta);

@@ -7,7 +7,7 @@
 #include "base/id.h"
 #include "base/thread.h"
 #include "queue/local_broker.h"
-#include "queue/local_message.h"
+#include "wire/message_bytes.h"
 
 #define MEMORY_AGAIN_MS 100
 #define READ_AGAIN_MS   1000
@@ -384,7 +384,7 @@ static int fill(struct sgh_local *local, struct sgh_local_delivery *delivery,
 {
 	const struct sgh_header *died;
 	struct sgh_message *message = NULL;
-	int rc = sgh_local_message_read(item->meta, item->meta_length, &message, err);
+	int rc = sgh_message_read(item->meta, item->meta_length, &message, err);
 
 	if (rc)
 		return rc;

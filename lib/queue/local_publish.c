@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "queue/local_broker.h"
-#include "queue/local_message.h"
+#include "wire/message_bytes.h"
 
 #define SHORT_MAX 255 /* bytes of a property, as in AMQP */
 
@@ -32,7 +32,7 @@ static int write_meta(struct sgh_local_item *item, const struct sgh_message *mes
 {
 	struct sgh_buf buf = SGH_BUF_INIT(SGH_HEADER_BYTES_MAX);
 
-	sgh_local_message_write(message, &buf);
+	sgh_message_write(message, &buf);
 	if (buf.failed) {
 		bool full = buf.full;
 

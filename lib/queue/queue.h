@@ -33,6 +33,12 @@ struct sgh_publish {
 	bool confirm;   /* done when the broker has taken charge of it; else when sent */
 	/* It is small, and asks for what makes room: it may use what is kept for that. */
 	bool frees;
+	/*
+	 * Whoever consumes it takes batches apart: small messages with a confirm may travel
+	 * together, and overtake others. While none of them is on its way this one goes at
+	 * once.
+	 */
+	bool batch;
 	int64_t deadline_ms; /* monotonic */
 	/*
 	 * Called exactly once. 0: sent, or confirmed. SANGRAHA_E_NOT_FOUND: returned as
@@ -47,6 +53,7 @@ struct sgh_publish {
 	uint64_t tag;
 	size_t sent;
 	int state;
+	bool gathered; /* counts among the batches that are on their way */
 };
 
 /*
@@ -72,6 +79,11 @@ struct sgh_delivery {
 	struct sgh_consumer *consumer;
 	bool redelivered;
 	unsigned delivery_count; /* x-delivery-count of a quorum queue, else 0 */
+	/*
+	 * It came with others, and is acknowledged with the last of them: if one of them is
+	 * given back, all are delivered again.
+	 */
+	bool batched;
 	/* That the broker dead-lettered it: why ("rejected"), in the message's memory, and
 	 * when, in Unix milliseconds; NULL and 0: it did not, or does not tell. */
 	const char *died_of;
@@ -101,6 +113,7 @@ struct sgh_consumer_options {
 	unsigned prefetch; /* deliveries in hand, at most */
 	size_t max_bytes;  /* of bodies in hand; one message always fits */
 	size_t max_body;   /* a larger one is skipped */
+	bool batches;      /* take them apart: see sgh_publish.batch */
 	/* Called for each message; the delivery is the callee's. */
 	void (*deliver)(void *arg, struct sgh_delivery *delivery);
 	/* The consumer is attached (true) or not any more; may be NULL. */

@@ -4,7 +4,7 @@
 
 #include "queue/amqp_topology.h"
 #include "queue/folder.h"
-#include "queue/local_message.h"
+#include "wire/message_bytes.h"
 #include "queue/local_topology.h"
 
 static int set_up(void **state)
@@ -582,22 +582,21 @@ static void what_cannot_be_moved_stays(void **state)
 static void whatever_is_read_is_survived(void **state)
 {
 	struct sgh_message *message = t_message(""), *got = NULL;
-	struct sgh_buf buf = SGH_BUF_INIT(SGH_LOCAL_META_MAX);
+	struct sgh_buf buf = SGH_BUF_INIT(SGH_MESSAGE_META_MAX);
 
 	assert_true(sgh_message_add_text(message, "text", "\xe0\xa4\xb8"));
 	assert_true(sgh_message_add_number(message, "number", -1));
 	assert_true(sgh_message_add_bool(message, "bool", true));
-	sgh_local_message_write(message, &buf);
+	sgh_message_write(message, &buf);
 	assert_false(buf.failed);
-	t_ok(sgh_local_message_read(buf.data, buf.length, &got, &t_err));
+	t_ok(sgh_message_read(buf.data, buf.length, &got, &t_err));
 	assert_int_equal(got->header_count, 3);
 	sgh_message_free(sgh_take(got));
 	for (size_t i = 0; i < buf.length; i++) {
-		t_fails(SANGRAHA_E_INTERNAL,
-			sgh_local_message_read(buf.data, i, &got, &t_err));
+		t_fails(SANGRAHA_E_INTERNAL, sgh_message_read(buf.data, i, &got, &t_err));
 		for (int bit = 0; bit < 8; bit++) {
 			buf.data[i] ^= (char)(1 << bit);
-			if (!sgh_local_message_read(buf.data, buf.length, &got, &t_err))
+			if (!sgh_message_read(buf.data, buf.length, &got, &t_err))
 				sgh_message_free(sgh_take(got));
 			buf.data[i] ^= (char)(1 << bit);
 		}

@@ -212,6 +212,18 @@ struct sgh_consumer *t_consume(struct sangraha_queue *queue, struct t_inbox *inb
 						     .max_body = max_body });
 }
 
+struct sgh_consumer *t_consume_batches(struct sangraha_queue *queue,
+				       struct t_inbox *inbox, const char *name,
+				       unsigned prefetch)
+{
+	return attach(queue, inbox,
+		      (struct sgh_consumer_options){ .queue = name,
+						     .prefetch = prefetch,
+						     .max_bytes = 1 << 20,
+						     .max_body = 64 << 10,
+						     .batches = true });
+}
+
 struct sgh_consumer *t_listen(struct sangraha_queue *queue, struct t_inbox *inbox,
 			      const char *event)
 {

@@ -52,6 +52,10 @@ struct sgh_delivery *t_inbox_next(struct t_inbox *inbox);
 struct sgh_consumer *t_consume(struct sangraha_queue *queue, struct t_inbox *inbox,
 			       const char *name, unsigned prefetch, size_t max_bytes,
 			       size_t max_body);
+/* The same, and what travels together is taken apart. */
+struct sgh_consumer *t_consume_batches(struct sangraha_queue *queue,
+				       struct t_inbox *inbox, const char *name,
+				       unsigned prefetch);
 /* The same for events with that routing key. */
 struct sgh_consumer *t_listen(struct sangraha_queue *queue, struct t_inbox *inbox,
 			      const char *event);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "queue/local_message.h"
+#include "wire/message_bytes.h"
 
 #include "base/error.h"
 #include "base/util.h"
@@ -15,8 +15,11 @@
 
 static void put_number(struct sgh_buf *buf, uint64_t number, int bytes)
 {
+	unsigned char text[8];
+
 	for (int i = 0; i < bytes; i++)
-		sgh_buf_putc(buf, (char)(number >> (8 * i) & 0xff));
+		text[i] = (unsigned char)(number >> (8 * i));
+	sgh_buf_append(buf, text, (size_t)bytes);
 }
 
 static void put_text(struct sgh_buf *buf, const char *text)
@@ -28,7 +31,7 @@ static void put_text(struct sgh_buf *buf, const char *text)
 		sgh_buf_append(buf, text, length);
 }
 
-void sgh_local_message_write(const struct sgh_message *message, struct sgh_buf *buf)
+void sgh_message_write(const struct sgh_message *message, struct sgh_buf *buf)
 {
 	put_number(buf, VERSION, 1);
 	put_number(buf, (message->persistent ? PERSISTENT : 0) | (message->cut ? CUT : 0),
@@ -138,8 +141,8 @@ static void get_message(struct reader *reader, struct sgh_message *message)
 		reader->damaged = true;
 }
 
-int sgh_local_message_read(const void *data, size_t length, struct sgh_message **ret,
-			   struct sangraha_error *err)
+int sgh_message_read(const void *data, size_t length, struct sgh_message **ret,
+		     struct sangraha_error *err)
 {
 	struct sgh_message *message = sgh_message_new();
 	struct reader reader = { .at = data, .left = data ? length : 0 };
@@ -147,9 +150,9 @@ int sgh_local_message_read(const void *data, size_t length, struct sgh_message *
 	if (!message)
 		return sgh_fail_memory(err);
 	/* Every text takes a little more there than here. */
-	message->arena.max = 2 * SGH_LOCAL_META_MAX;
+	message->arena.max = 2 * SGH_MESSAGE_META_MAX;
 	reader.arena = &message->arena;
-	if (length <= SGH_LOCAL_META_MAX)
+	if (length <= SGH_MESSAGE_META_MAX)
 		get_message(&reader, message);
 	else
 		reader.damaged = true;

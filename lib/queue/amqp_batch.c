@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/batch.h"
+
+#include <stdlib.h>
+
+#include "base/util.h"
+#include "queue/amqp_publishing.h"
+#include "queue/amqp_table.h"
+
+/*
+ * Small messages that travel together. What a message costs the broker is mostly a matter
+ * of being one: a log entry, a delivery, two confirms. So while one that may go in batches
+ * is on its way to its confirm, others of the kind gather, and then go as one message. What
+ * comes alone goes alone, at once and as it is.
+ */
+
+#define BATCH_BYTES  (64 << 10)
+#define MEMBER_BYTES (16 << 10)
+#define META_BYTES   2048 /* of a member, more or less */
+#define TOGETHER_MS  1000 /* between the deadlines of those that share one */
+
+/* A batch is published like any message, and its end is the end of its members. */
+struct batch {
+	struct sgh_publish publish;
+	struct sgh_amqp_publisher *publisher;
+	struct sgh_message *message;
+	struct sgh_list members;
+};
+
+static void batch_free(struct batch *batch)
+{
+	sgh_message_free(batch->message);
+	free(batch);
+}
+
+static void batch_done(struct sgh_publish *publish, int status,
+		       const struct sangraha_error *err)
+{
+	struct batch *batch = sgh_container_of(publish, struct batch, publish);
+	struct sgh_list *link;
+
+	while ((link = sgh_list_pop(&batch->members)))
+		sgh_amqp_done(batch->publisher,
+			      sgh_list_entry(link, struct sgh_publish, link), status,
+			      err);
+	batch_free(batch);
+}
+
+static size_t body_length(const struct sgh_publish *publish)
+{
+	const struct sgh_bytes *body = publish->message->body;
+
+	return body ? body->length : 0;
+}
+
+static bool may_join(const struct sgh_publish *publish)
+{
+	return publish->batch && publish->confirm &&
+	       body_length(publish) <= MEMBER_BYTES &&
+	       sgh_amqp_properties_size(publish->message) <= META_BYTES;
+}
+
+void sgh_amqp_sort(struct sgh_amqp_publisher *publisher, struct sgh_list *submitted)
+{
+	struct sgh_list *link;
+
+	while ((link = sgh_list_pop(submitted))) {
+		struct sgh_publish *publish =
+			sgh_list_entry(link, struct sgh_publish, link);
+
+		sgh_list_append(may_join(publish) ? &publisher->company
+						  : &publisher->waiting,
+				link);
+	}
+}
+
+static bool same_way(const struct sgh_publish *a, const struct sgh_publish *b)
+{
+	return sgh_streq(a->exchange, b->exchange) &&
+	       sgh_streq(a->routing_key, b->routing_key) &&
+	       a->mandatory == b->mandatory &&
+	       a->message->persistent == b->message->persistent &&
+	       b->deadline_ms - a->deadline_ms < TOGETHER_MS &&
+	       a->deadline_ms - b->deadline_ms < TOGETHER_MS;
+}
+
+/* Move what goes with the first of them into the batch; without memory fewer. */
+static void collect(struct sgh_amqp_publisher *publisher, struct batch *batch,
+		    struct sgh_buf *buf)
+{
+	struct sgh_publish *first = NULL;
+	unsigned count = 0;
+
+	sgh_list_for_each_safe (link, &publisher->company) {
+		struct sgh_publish *publish =
+			sgh_list_entry(link, struct sgh_publish, link);
+
+		first = first ? first : publish;
+		if (count == SGH_BATCH_MEMBERS_MAX ||
+		    buf->length + body_length(publish) > BATCH_BYTES)
+			break;
+		if (!same_way(first, publish))
+			continue;
+		sgh_batch_add(buf, publish->message);
+		if (buf->failed)
+			break;
+		sgh_list_remove(link);
+		sgh_list_append(&batch->members, link);
+		if (publish->deadline_ms < batch->publish.deadline_ms)
+			batch->publish.deadline_ms = publish->deadline_ms;
+		count++;
+	}
+}
+
+/* Whether the list has one member, or none. */
+static bool alone(const struct sgh_list *list)
+{
+	return list->next->next == list;
+}
+
+static struct batch *batch_new(struct sgh_amqp_publisher *publisher,
+			       const struct sgh_publish *first)
+{
+	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(SGH_BATCH_BODY_MAX);
+	struct batch *batch = calloc(1, sizeof(*batch));
+
+	if (!batch)
+		return NULL;
+	sgh_list_init(&batch->members);
+	batch->publisher = publisher;
+	batch->publish = *first;
+	batch->publish.done = batch_done;
+	collect(publisher, batch, &buf);
+	if (!alone(&batch->members))
+		batch->message = sgh_batch_message(&buf, first->message->persistent);
+	batch->publish.message = batch->message;
+	if (batch->message)
+		return batch;
+	sgh_list_splice(&publisher->company, &batch->members);
+	batch_free(batch);
+	return NULL;
+}
+
+void sgh_amqp_gather(struct sgh_amqp_publisher *publisher)
+{
+	struct sgh_publish *publish;
+	struct batch *batch = NULL;
+
+	if (publisher->batches_out || sgh_list_empty(&publisher->company))
+		return;
+	publish = sgh_list_entry(publisher->company.next, struct sgh_publish, link);
+	if (!alone(&publisher->company))
+		batch = batch_new(publisher, publish);
+	if (batch) {
+		pthread_mutex_lock(&publisher->s.lock);
+		publisher->s.in_hand++;
+		pthread_mutex_unlock(&publisher->s.lock);
+		publish = &batch->publish;
+	} else {
+		sgh_list_remove(&publish->link);
+	}
+	publish->gathered = true;
+	publisher->batches_out++;
+	sgh_list_append(publisher->waiting.next, &publish->link);
+}
