@@ -209,6 +209,7 @@ static void end_late(struct call *call)
 	const char *missing = sgh_client_misses(call->client, reads);
 	struct sangraha_error err;
 
+	sgh_batches_learn(call->client, call->request, NULL);
 	sgh_fail(&err, SANGRAHA_E_TIMEOUT, 0,
 		 "no answer came in %lld ms%s%s; what became of the request is not known",
 		 (long long)((sgh_now_us() - call->started_us) / 1000),
@@ -298,6 +299,7 @@ static int publish(struct call *call, struct sangraha_error *err)
 			.mandatory = sure,
 			.confirm = sure,
 			.frees = sgh_verb_frees(call->request->verb),
+			.batch = sgh_batches_may(client, call->request),
 			.deadline_ms = call->deadline_ms,
 			.done = published,
 		};
@@ -697,6 +699,7 @@ void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
 			 "the answer lacks what was asked for");
 	else
 		keep(call, reply);
+	sgh_batches_learn(client, call->request, reply);
 	call->result->reply = reply;
 	complete(call, err.status, &err);
 }

@@ -374,6 +374,7 @@ static int start(struct sangraha_client *client,
 		.max_bytes = sgh_budget_limit(client->context->budget) / 4,
 		/* JSON mode is not asked for, but a list is a document of its own size. */
 		.max_body = client->inline_limit + (4 << 20),
+		.batches = true,
 		.deliver = deliver,
 		.attached = attached,
 		.arg = client,

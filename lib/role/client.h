@@ -79,6 +79,8 @@ struct sangraha_client {
 		struct sgh_probe probes[SGH_PROBES];
 		size_t probes_pending;
 		bool was_attached; /* the response queue has been there */
+		bool batches;      /* receivers take them: the last answer said so */
+		int64_t alone_ms;  /* until when nothing is batched all the same */
 		bool closing;
 	} state;
 };
@@ -169,6 +171,18 @@ void sgh_calls_resend(struct sangraha_client *client);
 
 /* End all open calls. */
 void sgh_calls_abort(struct sangraha_client *client);
+
+/* ---- batches ---- */
+
+/*
+ * Whether a request may travel with others. Receivers of another make may take no batches, so
+ * as long as there may be some, all go alone; what is sent again does as well.
+ */
+bool sgh_batches_may(struct sangraha_client *client, const struct sgh_request *request);
+
+/* What an answer, or the want of one (NULL), tells about those who take requests. */
+void sgh_batches_learn(struct sangraha_client *client, const struct sgh_request *request,
+		       const struct sgh_reply *reply);
 
 /* ---- requests ---- */
 

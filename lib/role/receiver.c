@@ -63,6 +63,7 @@ static const struct sgh_service_kind receiver_kind = {
 	.dead_letters = SANGRAHA_WRITE_QUEUE ".dlq",
 	.parking = SANGRAHA_WRITE_QUEUE ".delay.300s",
 	.makes_buckets = true,
+	.batches = true,
 	.begin = begin,
 	.on_worker = true,
 	.buried = buried,

@@ -48,6 +48,7 @@ static int open_consumer(struct sgh_service *service, struct sangraha_error *err
 		.prefetch = service->prefetch,
 		.max_bytes = sgh_budget_limit(service->context->budget) / 4,
 		.max_body = longest_body(service),
+		.batches = service->kind->batches,
 		.deliver = sgh_task_deliver,
 		.arg = service,
 	};

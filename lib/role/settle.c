@@ -182,6 +182,8 @@ static void publish(struct sgh_task *task, struct sgh_message *message,
 		.mandatory = mandatory,
 		.confirm = confirm,
 		.frees = task->request && sgh_verb_frees(task->request->verb),
+		/* Who sends batches takes them. */
+		.batch = then == replied && task->delivery->batched,
 	};
 	publish_start(task);
 }
@@ -248,6 +250,7 @@ struct sgh_reply *sgh_task_reply(struct sgh_task *task)
 		task->reply->correlation_id = request->correlation_id;
 		task->reply->operation_id = request->operation_id;
 		task->reply->request_id = request->request_id;
+		task->reply->batches = task->service->kind->batches && !request->json;
 	}
 	return task->reply;
 }
@@ -425,6 +428,18 @@ static void leave_copy(struct sgh_task *task, enum doubt doubt,
 	}
 	task->left_over = then;
 	publish(task, copy, "", delays[0].queue, true, true, left_over);
+}
+
+void sgh_task_go_alone(struct sgh_task *task)
+{
+	struct sangraha_error err;
+
+	sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0,
+		 "one of those that it came with may be what kills receivers");
+	if (note(task, &err))
+		postpone(task, delays[0].queue);
+	else
+		sgh_task_abandon(task);
 }
 
 void sgh_task_leave_copy(struct sgh_task *task, void (*then)(struct sgh_task *task))

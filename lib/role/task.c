@@ -11,7 +11,9 @@
 
 #define PARALLEL       16
 #define DELIVERIES_MAX 20
-#define GIVE_BACK_MS   1000
+/* ... of a batch: no member is to suffer for another that kills who takes it. */
+#define DELIVERIES_TOGETHER 2
+#define GIVE_BACK_MS        1000
 /* A store request of a write is not bound to the requester's deadline: it is finished. */
 #define STORE_MS 30000
 
@@ -147,6 +149,9 @@ static void begin(struct sgh_task *task)
 	task->late = sgh_now_ms() >= task->deadline_ms;
 	if (task->late && !may_finish(task))
 		sgh_task_expire(task);
+	else if (task->delivery->batched &&
+		 task->delivery->delivery_count > DELIVERIES_TOGETHER)
+		sgh_task_go_alone(task);
 	else if (task->delivery->delivery_count > DELIVERIES_MAX)
 		sgh_task_dead_letter(task, "delivered too often", NULL);
 	else

@@ -153,6 +153,9 @@ void sgh_task_finish_in_doubt(struct sgh_task *task);
 /* A copy without anybody who waits: look again after the next delay; past the last, end. */
 void sgh_task_look_later(struct sgh_task *task);
 
+/* Of a batch that was delivered too often: the next try is without the others. */
+void sgh_task_go_alone(struct sgh_task *task);
+
 /* Hopeless: to the dead-letter queue, then an error reply, then acknowledge. */
 void sgh_task_dead_letter(struct sgh_task *task, const char *reason,
 			  const struct sangraha_error *err);

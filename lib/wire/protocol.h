@@ -148,6 +148,7 @@ struct sgh_reply {
 	struct sangraha_object *object; /* a reference */
 	bool replayed;                  /* the put found its own earlier success */
 	bool recorded;                  /* the error is what the operation ended with */
+	bool batches;                   /* whoever answers takes batches */
 	/* of a refusal */
 	const char *declared;
 	const char *detected;

@@ -133,6 +133,8 @@ static bool is_list(const struct sgh_reply *reply)
 static int put_result(struct sgh_fields_writer *writer, const struct sgh_reply *reply,
 		      struct sgh_bytes **ret_body, struct sangraha_error *err)
 {
+	if (reply->batches)
+		sgh_fields_put_bool(writer, "batches", true);
 	if (reply->status) {
 		put_refusal(writer, reply);
 		if (reply->recorded)

@@ -273,6 +273,9 @@ static int read_all(struct parser *parser, struct sgh_budget *budget)
 	if (status == 0)
 		status = read_text(parser, "operation-id", &reply->operation_id);
 	if (status == 0)
+		status = sgh_fields_bool(&parser->fields, "batches", &reply->batches,
+					 parser->err);
+	if (status == 0)
 		status = read_text(parser, "request-id", &reply->request_id);
 	if (status == 0)
 		status = read_status(parser);

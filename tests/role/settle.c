@@ -265,6 +265,40 @@ static void delivered_too_often_is_a_dead_letter(void **state)
 	assert_int_equal(memory_store_count(f->store, "json"), 0);
 }
 
+static void send_batched(struct t_roles *f, struct sgh_request *request,
+			 unsigned deliveries)
+{
+	struct sgh_message *message = NULL;
+
+	t_ok(sgh_request_message(request, &message, &t_err));
+	memory_broker_put_batched(f->broker, T_WRITE, message, deliveries);
+	sgh_request_free(request);
+}
+
+static void what_killed_with_others_goes_alone(void **state)
+{
+	struct t_roles *f = *state;
+
+	send_batched(f, t_put(t_id(1), BODY), 2);
+	t_answers(f, 0);
+	assert_int_equal(script_count(f->script, "publish " T_WRITE ".delay.1s: ok"), 0);
+	send_batched(f, t_put(t_id(2), BODY), 3);
+	t_answers(f, 0);
+	assert_int_equal(script_count(f->script, "publish " T_WRITE ".delay.1s: ok"), 1);
+	assert_int_equal(memory_store_count(f->store, "json"), 2);
+}
+
+static void answers_say_that_batches_are_taken(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_reply *reply;
+
+	t_send(f, t_put(t_id(1), BODY));
+	reply = t_answer(f, 0);
+	assert_true(reply->batches);
+	sgh_reply_free(reply);
+}
+
 static void a_dead_letter_is_recorded(void **state)
 {
 	struct t_roles *f = *state;
@@ -480,6 +514,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(an_unknown_request_is_no_dead_letter),
 	CASE(what_others_do_is_unsupported),
 	CASE(delivered_too_often_is_a_dead_letter),
+	CASE(what_killed_with_others_goes_alone),
+	CASE(answers_say_that_batches_are_taken),
 	CASE(a_dead_letter_is_recorded),
 	CASE(a_dead_letter_is_confirmed_first),
 	CASE(too_large_to_read_is_answered_and_rejected),

@@ -358,14 +358,8 @@ struct sgh_message *memory_broker_take(struct memory_broker *broker, const char 
 	return message;
 }
 
-void memory_broker_put(struct memory_broker *broker, const char *queue,
-		       struct sgh_message *message)
-{
-	memory_broker_put_again(broker, queue, message, 0);
-}
-
-void memory_broker_put_again(struct memory_broker *broker, const char *queue,
-			     struct sgh_message *message, unsigned deliveries)
+static void put(struct memory_broker *broker, const char *queue,
+		struct sgh_message *message, unsigned deliveries, bool batched)
 {
 	struct memory_bin *bin;
 	struct memory_item *item;
@@ -376,8 +370,27 @@ void memory_broker_put_again(struct memory_broker *broker, const char *queue,
 	item = sgh_list_entry(bin->items.prev, struct memory_item, link);
 	item->deliveries = deliveries;
 	item->redelivered = deliveries > 0;
+	item->batched = batched;
 	pthread_mutex_unlock(&broker->lock);
 	sgh_message_free(message);
+}
+
+void memory_broker_put(struct memory_broker *broker, const char *queue,
+		       struct sgh_message *message)
+{
+	put(broker, queue, message, 0, false);
+}
+
+void memory_broker_put_again(struct memory_broker *broker, const char *queue,
+			     struct sgh_message *message, unsigned deliveries)
+{
+	put(broker, queue, message, deliveries, false);
+}
+
+void memory_broker_put_batched(struct memory_broker *broker, const char *queue,
+			       struct sgh_message *message, unsigned deliveries)
+{
+	put(broker, queue, message, deliveries, true);
 }
 
 unsigned memory_broker_dropped(struct memory_broker *broker)

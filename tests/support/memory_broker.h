@@ -37,6 +37,9 @@ void memory_broker_put(struct memory_broker *broker, const char *queue,
 /* The same as if it had been delivered before. */
 void memory_broker_put_again(struct memory_broker *broker, const char *queue,
 			     struct sgh_message *message, unsigned deliveries);
+/* The same as if it came in a batch. */
+void memory_broker_put_batched(struct memory_broker *broker, const char *queue,
+			       struct sgh_message *message, unsigned deliveries);
 /* Messages the broker dropped because they went in a circle. */
 unsigned memory_broker_dropped(struct memory_broker *broker);
 
@@ -51,6 +54,7 @@ struct memory_item {
 	struct sgh_message *message;
 	uint64_t number; /* the order of publishing */
 	bool redelivered;
+	bool batched;
 	unsigned deliveries; /* that failed */
 	int64_t expires_ms;  /* monotonic; 0: never */
 };

@@ -261,6 +261,7 @@ static struct delivery *next_delivery_locked(struct consumer *consumer)
 		return NULL;
 	bin->count--;
 	delivery = delivery_new(consumer, sgh_list_entry(link, struct memory_item, link));
+	delivery->base.batched = delivery->item->batched;
 	if (bin->quorum)
 		delivery->base.delivery_count = delivery->item->deliveries;
 	consumer->in_hand++;
