@@ -8,6 +8,7 @@ COLUMNS = (
     "alone",
     "whole path",
     "ratio (least - most)",
+    "by CPU",
     "at least (aim)",
     "own CPU, ms",
     "broker, ms",
@@ -35,6 +36,12 @@ def mean_cpu(samples, *names):
     """Milliseconds of processor time for one object, the median of the samples."""
     sums = [sum(sample.cpu_ms.get(name, 0) for name in names) for sample in samples]
     return median(sums) if any(name in sample.cpu_ms for sample in samples for name in names) else None
+
+
+def by_cpu(row):
+    """The ratio that there would be if processor time were all that an operation waits for."""
+    ratios = [sum(alone.cpu_ms.values()) / sum(path.cpu_ms.values()) for alone, path in row.pairs]
+    return number(median(ratios)) if row.beside == "MinIO" else "-"
 
 
 def rate(row, samples):
@@ -86,6 +93,7 @@ def line(row):
         beside + rate(row, alone),
         rate(row, paths),
         f"{ratio:.2f} ({min(row.ratios):.2f} - {max(row.ratios):.2f})",
+        by_cpu(row),
         goal(row, ratio),
         own_cpu(paths),
         number(mean_cpu(paths, "broker"), 3),
