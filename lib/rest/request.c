@@ -101,6 +101,7 @@ void sgh_web_request_done(void *arg, struct sangraha_result *result)
 void sgh_web_request_answered(struct sgh_web_request *request,
 			      struct sangraha_result *result)
 {
+	request->cached = true;
 	pthread_mutex_lock(&request->async.lock);
 	request->async.result = result;
 	request->async.completed = true;
@@ -618,14 +619,23 @@ bool sgh_web_request_is_over(struct sgh_web_request *request)
 	return stopping(request) || is_gone(request);
 }
 
+/* A line for each would be a quarter of what it costs to answer from memory. */
+static bool is_quiet(const struct sgh_web_request *request, bool whole)
+{
+	const struct sgh_route *route = request->route;
+
+	return (route && route->flags & SGH_ROUTE_QUIET) ||
+	       (request->cached && whole && !request->problem.http);
+}
+
 static void report(struct sgh_web_request *request, bool whole)
 {
 	const struct sgh_route *route = request->route;
 	const struct sgh_problem *problem = &request->problem;
 	struct sangraha_log_event event = {
 		.size = sizeof(event),
-		.level = route && route->flags & SGH_ROUTE_QUIET ? SANGRAHA_LOG_DEBUG
-								 : SANGRAHA_LOG_INFO,
+		.level =
+			is_quiet(request, whole) ? SANGRAHA_LOG_DEBUG : SANGRAHA_LOG_INFO,
 		.duration_us = sgh_now_us() - request->started_us,
 		.role = request->rest->client ? "orchestrator" : "health",
 		.event = route ? route->event : "unknown route",

@@ -47,6 +47,7 @@ struct sgh_web_request {
 	bool eager;     /* see suspend_unless_woken() */
 	bool interim;   /* the client understands 1xx answers */
 	bool matched;   /* the conditions of a DELETE were looked at */
+	bool cached;    /* answered by sgh_web_request_answered() */
 	int64_t started_us;
 
 	char correlation_id[129];

@@ -297,7 +297,8 @@ static void each_request_is_reported(void **state)
 	struct heard heard = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct sangraha_context_options context = { .size = sizeof(context),
 						    .log = hear,
-						    .log_arg = &heard };
+						    .log_arg = &heard,
+						    .log_level = SANGRAHA_LOG_DEBUG };
 	struct sangraha_rest_options options = { .size = sizeof(options),
 						 .listen = "127.0.0.1:0" };
 	struct web web = { .fake = fake_new() };
@@ -318,6 +319,17 @@ static void each_request_is_reported(void **state)
 	answer = web_do(&web, "GET", "/nowhere", "X-Correlation-ID: c\r\n", NULL, 0);
 	answer_free(&answer);
 	t_wait(was_heard(&heard, "3 unknown route not_found c - -"));
+	fake_cached(web.fake, true);
+	answer = web_do(&web, "GET", WEB_OBJECT, "X-Correlation-ID: d\r\n", NULL, 0);
+	answer_free(&answer);
+	t_wait(was_heard(&heard,
+			 "4 GET /v1/objects/{type}/{id} ok d image/" WEB_ID " -"));
+	answer = web_do(&web, "GET", WEB_OBJECT,
+			"X-Correlation-ID: e\r\nIf-Match: \"x\"\r\n", NULL, 0);
+	answer_free(&answer);
+	t_wait(was_heard(&heard,
+			 "3 GET /v1/objects/{type}/{id} precondition e image/" WEB_ID
+			 " -"));
 	sangraha_rest_free(web.rest);
 	sangraha_client_free(web.fake);
 	sangraha_object_unref(web.object);
