@@ -22,12 +22,14 @@ from .links import Links
 # of write occur without moving gigabytes. Everything else is as shipped.
 REQUEST_SECONDS = 5
 TICKET_SECONDS = 10
+CACHE_SECONDS = 1
 INLINE = 128 << 10
 SPOOL = 1 << 20
 SETTINGS = {
     "SANGRAHA_REQUEST_TIMEOUT": f"{REQUEST_SECONDS}",
     "SANGRAHA_IDLE_TIMEOUT": "5",
     "SANGRAHA_TICKET_TIMEOUT": f"{TICKET_SECONDS}",
+    "SANGRAHA_CACHE_TTL": f"{CACHE_SECONDS}",
     "SANGRAHA_HEARTBEAT": "5",
     "SANGRAHA_INLINE_LIMIT": f"{INLINE}",
     "SANGRAHA_SPOOL_LIMIT": f"{SPOOL}",
