@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_SIZE  2048
-#define MAX_DEFAULT (256 << 10)
+#define STEP_DEFAULT 2048
+#define MAX_DEFAULT  (256 << 10)
 
 struct sgh_arena_chunk {
 	struct sgh_arena_chunk *next;
@@ -15,9 +15,10 @@ struct sgh_arena_chunk {
 	alignas(max_align_t) char data[];
 };
 
-static struct sgh_arena_chunk *chunk_new(size_t size)
+static struct sgh_arena_chunk *chunk_new(const struct sgh_arena *arena, size_t size)
 {
-	size_t capacity = size > CHUNK_SIZE ? size : CHUNK_SIZE;
+	size_t step = arena->step ? arena->step : STEP_DEFAULT;
+	size_t capacity = size > step ? size : step;
 	struct sgh_arena_chunk *chunk = malloc(sizeof(*chunk) + capacity);
 
 	if (!chunk)
@@ -40,7 +41,7 @@ void *sgh_arena_alloc(struct sgh_arena *arena, size_t size)
 	if (arena->used + size > max)
 		return NULL;
 	if (!chunk || chunk->capacity - chunk->used < size) {
-		chunk = chunk_new(size);
+		chunk = chunk_new(arena, size);
 		if (!chunk)
 			return NULL;
 		chunk->next = arena->chunks;

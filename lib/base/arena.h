@@ -13,6 +13,7 @@ struct sgh_arena {
 	struct sgh_arena_chunk *chunks;
 	size_t used; /* bytes handed out */
 	size_t max;  /* bytes, 0: 256 KiB */
+	size_t step; /* bytes that are asked of malloc() at least, 0: 2 KiB */
 };
 
 /* NULL without memory or past the bound. */

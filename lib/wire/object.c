@@ -12,6 +12,8 @@
 #include "wire/mediatype.h"
 #include "wire/sha256.h"
 
+/* What the strings of most objects take: they may be kept by the thousand. */
+#define STRINGS     256
 #define CREATED_MAX 253402300799999 /* the last millisecond of the year 9999 */
 
 bool sgh_type_name_valid(const char *name)
@@ -151,6 +153,7 @@ int sgh_object_new(const struct sgh_object_parts *parts, struct sangraha_object 
 	if (!object)
 		return sgh_fail_memory(err);
 	object->refs = 1;
+	object->arena.step = STRINGS;
 	if (!fill(object, parts)) {
 		sangraha_object_unref(object);
 		return sgh_fail_memory(err);
