@@ -7,7 +7,7 @@ from . import TESTS, faults
 from .places import DISTRIBUTED, EMBEDDED, LINKS, lasting, one
 
 EMBEDDED_ONLY = ("file.", "db.", "local.")
-DISTRIBUTED_ONLY = ("amqp.",)
+DISTRIBUTED_ONLY = ("amqp.", "pack.")
 
 # Where the harness does not come by, and who else looks.
 ELSEWHERE = {
@@ -52,6 +52,7 @@ LARGE_STEPS = {
 ALONE = {
     "write.taken-back": {"put_crossed": 8},
     "late.looked": {"put": 6, "put_keyed": 4, "read": 2},
+    "pack.answered": {"put_async": 8, "put": 2, "read": 1},
     "put-commit.end-seen": {"put_sized": 8, "read": 2},
     "remains.other-aborted": {"put_sized": 8, "read": 2},
     "write.failure-read": {"put_refused_async": 6, "put": 2},
@@ -132,6 +133,9 @@ def company(kind, label):
         trouble = faults.Links("receiver->store", "reset", *LINKS["receiver->store"])
         trouble.seconds = 2
         return [(0.5, trouble)]
+    if label.startswith("pack."):
+        # Nobody travels with others while the store is faster than all who ask it.
+        return [(0, lasting(faults.Links("receiver->store", "latency", *LINKS["receiver->store"]), 8))]
     if label in ("local.recovered", "file.swept"):
         return [(0.5, faults.Kill("serve", "serve"))]
     if label == "call.sent-again":
