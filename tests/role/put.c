@@ -122,6 +122,20 @@ static void doubted(struct t_roles *f)
 	t_answers(f, 0);
 }
 
+/* Of a fresh id nobody else writes anything; of all that came before somebody may. */
+static void only_what_is_new_travels_with_others(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_send(f, t_put(t_id(1), BODY));
+	t_answers(f, 0);
+	assert_int_equal(memory_store_packable(f->store), 1);
+	t_send_again(f, t_put(t_id(2), BODY), 1);
+	t_answers(f, 0);
+	assert_true(memory_store_has(f->store, "json", t_id(2)));
+	assert_int_equal(memory_store_packable(f->store), 1);
+}
+
 static void redelivered_is_conditional(void **state)
 {
 	struct t_roles *f = *state;
@@ -685,6 +699,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(json_mode_is_answered_in_json_mode),
 	CASE(without_reply_to_the_common_queue_gets_it),
 	CASE(a_requester_that_is_gone_is_no_error),
+	CASE(only_what_is_new_travels_with_others),
 	CASE(redelivered_is_conditional),
 	CASE(resent_is_conditional),
 	CASE(retried_is_conditional),

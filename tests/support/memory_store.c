@@ -49,6 +49,7 @@ struct memory_store {
 		pthread_cond_t changed;
 		struct sgh_list pending;
 		struct sgh_list buckets;
+		unsigned packable;
 		bool stop;
 	} state;
 };
@@ -491,6 +492,7 @@ static int submit(struct sangraha_store *base, struct sgh_store_op *op,
 	name_op(pending);
 	pthread_mutex_lock(&store->state.lock);
 	pending->step = script_next(store->script, pending->name);
+	store->state.packable += op->verb == SGH_STORE_PUT && op->packable;
 	sgh_list_append(&store->state.pending, &pending->link);
 	pthread_cond_signal(&store->state.changed);
 	pthread_mutex_unlock(&store->state.lock);
@@ -751,6 +753,17 @@ int memory_store_uploads(struct sangraha_store *base, const char *bucket)
 			count++;
 	pthread_mutex_unlock(&store->state.lock);
 	return count;
+}
+
+unsigned memory_store_packable(struct sangraha_store *base)
+{
+	struct memory_store *store = memory_of(base);
+	unsigned packable;
+
+	pthread_mutex_lock(&store->state.lock);
+	packable = store->state.packable;
+	pthread_mutex_unlock(&store->state.lock);
+	return packable;
 }
 
 void memory_store_wipe(struct sangraha_store *base)

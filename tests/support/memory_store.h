@@ -39,6 +39,8 @@ struct sgh_bytes *memory_store_body(struct sangraha_store *store, const char *bu
 				    const char *key);
 /* How many uploads are open in a bucket. */
 int memory_store_uploads(struct sangraha_store *store, const char *bucket);
+/* How many puts there were that might have travelled with others. */
+unsigned memory_store_packable(struct sangraha_store *store);
 /* Drop every bucket with what is in it. */
 void memory_store_wipe(struct sangraha_store *store);
 
