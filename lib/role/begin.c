@@ -19,10 +19,12 @@
  *           to be read back: upload/<id> if absent -> a ticket for what pins its record
  *   parts   upload/<id> if absent -> begin the upload -> its place in object/…/<record>
  *           if absent -> upload/<id> with the upload's id -> a ticket for the first parts
+ *           to be read back: its place is in object/…/<place>, which upload/<id> names
  *
  * The record comes before the upload, so that no upload is without one for longer than the
  * sweeper needs. Two receivers may find a record without an upload and begin one each: who
- * takes the place first has the upload, and the other one aborts its own.
+ * takes the place first has the upload, and the other one aborts its own. Where the record
+ * decides how a reading back ends it must not be there before, so the place is another one.
  */
 
 #define TICKET_MOST_MS (7 * 86400 * 1000LL) /* stores sign for no longer */
@@ -139,11 +141,16 @@ static void place_taken(struct sgh_task *task)
 	sgh_task_run_one(task, other_aborted);
 }
 
+static const char *place_of(const struct sgh_large *large)
+{
+	return large->upload.place ? large->upload.place : large->upload.record;
+}
+
 static void upload_begun(struct sgh_task *task)
 {
 	struct sgh_large *large = sgh_large_of(task);
 	struct sgh_record place = {
-		.record = large->upload.record,
+		.record = place_of(large),
 		.type = large->write.type.name,
 		.created_ms = sgh_time_ms(),
 		.offset = -1,
@@ -200,7 +207,7 @@ static void begin_upload(struct sgh_task *task)
 		return;
 	}
 	sgh_record_key_object(large->object_key, write->type.name,
-			      task->request->object_id, large->upload.record);
+			      task->request->object_id, place_of(large));
 	op = sgh_task_op(task, SGH_STORE_UPLOAD_BEGIN, write->type.bucket,
 			 task->request->object_id);
 	op->content_type = sangraha_object_content_type(write->object);
@@ -234,6 +241,7 @@ static void upload_found(struct sgh_task *task)
 		/* It was there a moment ago. */
 		try_later(task, passing_parts);
 	else if (!upload->record || !sangraha_id_valid(upload->record) ||
+		 (upload->place && !sangraha_id_valid(upload->place)) ||
 		 !same_upload(task))
 		sgh_write_fail(task, SANGRAHA_E_CONFLICT,
 			       "another object is being uploaded under this id");
@@ -258,6 +266,7 @@ static void recorded(struct sgh_task *task)
 
 static void record_upload(struct sgh_task *task)
 {
+	const struct sangraha_receiver *receiver = task->service->role;
 	const struct sgh_request *request = task->request;
 	struct sgh_large *large = sgh_large_of(task);
 
@@ -270,6 +279,11 @@ static void record_upload(struct sgh_task *task)
 	large->upload.sha256 = request->sha256;
 	large->upload.size = request->size > 0 ? request->size : 0;
 	large->upload.created_ms = sgh_time_ms();
+	if (request->transfer == SGH_TICKET_PARTS &&
+	    (receiver->verify_large || receiver->veto)) {
+		sgh_id_random(large->place_id);
+		large->upload.place = large->place_id;
+	}
 	if (large->upload.content_type)
 		sgh_large_write_upload(task, true, recorded);
 	else

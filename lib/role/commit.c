@@ -15,8 +15,11 @@
  *           -> abort what else is open of the key -> remove upload/<id> -> event, reply
  *
  * What is read back, or shown to a veto, has its record written after that, not before the
- * upload is completed: until then it is no object. Whatever is found in a state that a later step leaves behind
- * - the upload gone, the key taken - is compared as after a completion whose answer was lost.
+ * upload is completed: until then it is no object. Who ends the upload meanwhile writes the
+ * same record without a digest (role/remains.h), and each of the two only where it is absent:
+ * so it says for good how that ended, whoever stops, dies or runs twice. Whatever is found in
+ * a state that a later step leaves behind - the upload gone, the key taken - is compared as
+ * after a completion whose answer was lost.
  */
 
 #define COMPLETE_MS 120000 /* a store may have to look at ten thousand parts */
@@ -175,6 +178,35 @@ static void whole_seen(struct sgh_task *task)
 	describe(task, whole_described);
 }
 
+/* ---- the upload has ended: how ---- */
+
+static void ended_described(struct sgh_task *task)
+{
+	const struct sgh_found *there = &sgh_large_of(task)->write.there;
+	const struct sgh_request *request = task->request;
+
+	SGH_FAIL_POINT("put-commit.end-seen");
+	if (there->status && there->status != SANGRAHA_E_NOT_FOUND &&
+	    there->status != SANGRAHA_E_INTERNAL)
+		sgh_task_retry(task, &there->err);
+	else if (same_digest(task))
+		stored(task);
+	else if (!there->status && sgh_streq(there->object->record, request->record))
+		clash(task);
+	else
+		ended(task);
+}
+
+static void ended_seen(struct sgh_task *task)
+{
+	describe(task, ended_described);
+}
+
+static void see_end(struct sgh_task *task)
+{
+	head(task, ended_seen);
+}
+
 /* ---- parts: what does the key hold ---- */
 
 /* What is to be said of the object, once all of it is there. */
@@ -198,16 +230,68 @@ static struct sgh_record record_of(const struct sgh_task *task)
 	};
 }
 
-static void write_record(struct sgh_task *task, void (*then)(struct sgh_task *task))
+/* Somebody gave the upload up before; it may be there no longer, with all that was its. */
+static void given_up(struct sgh_task *task)
+{
+	sgh_large_clear(task, false, see_end);
+}
+
+static void put_record(struct sgh_task *task, bool if_none_match,
+		       void (*then)(struct sgh_task *task))
 {
 	struct sgh_large *large = sgh_large_of(task);
-	const struct sgh_request *request = task->request;
 	struct sgh_record record = record_of(task);
 
 	large->recorded = true;
+	sgh_large_put_record(task, large->object_key, &record, if_none_match, then);
+}
+
+/* It was there already: by another run of ours, or to say that the upload has ended. */
+static void other_read(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_record other = { .offset = -1 };
+	struct sangraha_error err;
+
+	SGH_FAIL_POINT("put-commit.other-record-read");
+	if (task->op.status)
+		sgh_task_retry(task, &task->op.err);
+	else if (sgh_found_record(&task->op, &other, &err))
+		sgh_task_retry(task, &err);
+	else if (other.sha256)
+		large->settled(task);
+	else if (other.upload)
+		/* The place of one that was not to be read back when it was begun. */
+		put_record(task, false, large->settled);
+	else
+		given_up(task);
+	sgh_record_fini(&other);
+}
+
+static void recorded(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_store_op *op;
+
+	if (!task->op.status) {
+		large->settled(task);
+		return;
+	}
+	op = sgh_task_op(task, SGH_STORE_GET, "meta", large->object_key);
+	op->max_length = SGH_RECORD_MAX;
+	sgh_task_run_one(task, other_read);
+}
+
+/* Write the object's record, over the upload's place if that is where it is. */
+static void write_record(struct sgh_task *task, void (*then)(struct sgh_task *task))
+{
+	struct sgh_large *large = sgh_large_of(task);
+	bool is_place = large->upload.upload && !large->upload.place;
+
+	large->settled = then;
 	sgh_record_key_object(large->object_key, large->write.type.name,
-			      request->object_id, request->record);
-	sgh_large_put_record(task, large->object_key, &record, false, then);
+			      task->request->object_id, task->request->record);
+	put_record(task, !is_place, recorded);
 }
 
 /* What is an object only now is seen as one. */
@@ -437,28 +521,6 @@ static void list_parts(struct sgh_task *task)
 
 /* ---- parts: the upload's record ---- */
 
-static void ended_described(struct sgh_task *task)
-{
-	const struct sgh_found *there = &sgh_large_of(task)->write.there;
-	const struct sgh_request *request = task->request;
-
-	SGH_FAIL_POINT("put-commit.end-seen");
-	if (there->status && there->status != SANGRAHA_E_NOT_FOUND &&
-	    there->status != SANGRAHA_E_INTERNAL)
-		sgh_task_retry(task, &there->err);
-	else if (same_digest(task))
-		stored(task);
-	else if (!there->status && sgh_streq(there->object->record, request->record))
-		clash(task);
-	else
-		ended(task);
-}
-
-static void ended_seen(struct sgh_task *task)
-{
-	describe(task, ended_described);
-}
-
 /* What was announced when it was begun is still true. */
 static bool as_begun(const struct sgh_task *task)
 {
@@ -478,7 +540,7 @@ static void upload_read(struct sgh_task *task)
 	SGH_FAIL_POINT("put-commit.record-read");
 	/* Of one PUT there is no upload of the store's. */
 	if (!sgh_large_is_ours(task) || !upload->upload != whole)
-		head(task, ended_seen);
+		see_end(task);
 	else if (!as_begun(task))
 		sgh_write_fail(task, SANGRAHA_E_INVALID,
 			       "size or digest are not those that the upload was begun "

@@ -18,6 +18,7 @@ struct sgh_large {
 	char upload_key[SGH_RECORD_KEY_SIZE];
 	char object_key[SGH_RECORD_KEY_SIZE]; /* object/<type>/<id>/<record> */
 	char record_id[SANGRAHA_ID_SIZE];     /* the one that a put-begin makes */
+	char place_id[SANGRAHA_ID_SIZE];      /* likewise */
 	struct sgh_bytes *body;               /* of a record that is being written */
 	void (*then)(struct sgh_task *task);
 	/* where a record that cannot be written ends; NULL: in a retry */
@@ -30,7 +31,8 @@ struct sgh_large {
 	/* put-commit */
 	size_t parts_seen;    /* of those in the document: so many are in the store */
 	unsigned parts_after; /* the number of the last one that was listed */
-	bool recorded;        /* this run wrote object/<type>/<id>/<record> */
+	bool recorded; /* this run wrote object/<type>/<id>/<record>, or found it */
+	void (*settled)(struct sgh_task *task); /* after that */
 	struct sgh_verify *verify;
 };
 

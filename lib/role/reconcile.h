@@ -35,6 +35,7 @@ struct sgh_suspect {
 	const struct sgh_type_info *type;
 	char id[SANGRAHA_ID_SIZE];
 	char record[SANGRAHA_ID_SIZE];
+	char place[SANGRAHA_ID_SIZE]; /* of an upload; "": it has none of its own */
 	/* Where it lies when that is not under the key: the object of a tombstone. */
 	bool object;
 	int64_t age_ms;

@@ -149,6 +149,8 @@ static int look_at_upload(struct sgh_reconcile *rec, struct sgh_suspect *suspect
 			       "it is no record of an upload of a type that is known");
 	}
 	snprintf(suspect->record, sizeof(suspect->record), "%s", upload.record);
+	if (upload.place)
+		snprintf(suspect->place, sizeof(suspect->place), "%s", upload.place);
 	if (upload.expires_ms <= sgh_time_ms()) {
 		find(rec, suspect, SANGRAHA_FINDING_UPLOAD_ENDED, modified_ms,
 		     "the time of the upload is over");
@@ -435,6 +437,7 @@ int sgh_reconcile_look(struct sgh_reconcile *rec, struct sgh_suspect *suspect,
 	suspect->type = NULL;
 	suspect->id[0] = '\0';
 	suspect->record[0] = '\0';
+	suspect->place[0] = '\0';
 	suspect->object = false;
 	suspect->looked_ms = sgh_now_ms();
 	return suspect->bucket ? look_at_object(rec, suspect, err)

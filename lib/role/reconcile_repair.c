@@ -59,6 +59,7 @@ static int clear(struct sgh_reconcile *rec, const struct sgh_suspect *suspect,
 	remains->bucket = suspect->type->bucket;
 	remains->id = suspect->id;
 	remains->record = suspect->record;
+	remains->place = suspect->place;
 	remains->until_ms = rec->until_ms;
 	remains->done = cleared;
 	remains->arg = rec;

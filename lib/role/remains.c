@@ -14,6 +14,7 @@ void sgh_remains_fini(struct sgh_remains *remains)
 {
 	sgh_store_op_fini(&remains->op);
 	sgh_store_op_fini(&remains->find);
+	sgh_bytes_unref(sgh_take(remains->body));
 }
 
 const char *sgh_remains_pinned(const struct sgh_store_op *op)
@@ -80,13 +81,32 @@ static void remove_upload(struct sgh_remains *remains)
 	submit(remains, &remains->op, upload_removed);
 }
 
+static void place_removed(struct sgh_remains *remains)
+{
+	SGH_FAIL_POINT("remains.place-removed");
+	if (remains->op.status)
+		end(remains, remains->op.status, &remains->op.err);
+	else
+		remove_upload(remains);
+}
+
+static void remove_place(struct sgh_remains *remains)
+{
+	if (!remains->place) {
+		remove_upload(remains);
+		return;
+	}
+	prepare(&remains->op, SGH_STORE_DELETE, "meta", remains->place_key);
+	submit(remains, &remains->op, place_removed);
+}
+
 static void claim_removed(struct sgh_remains *remains)
 {
 	SGH_FAIL_POINT("remains.claim-removed");
 	if (remains->op.status)
 		end(remains, remains->op.status, &remains->op.err);
 	else
-		remove_upload(remains);
+		remove_place(remains);
 }
 
 /* The record of a failure is there for who asks; what we cannot explain stays, too. */
@@ -111,7 +131,7 @@ static void claim_read(struct sgh_remains *remains)
 	if (op->status && op->status != SANGRAHA_E_NOT_FOUND) {
 		end(remains, op->status, &op->err);
 	} else if (op->status || !is_claim(remains)) {
-		remove_upload(remains);
+		remove_place(remains);
 	} else {
 		prepare(op, SGH_STORE_DELETE, "meta", remains->claim_key);
 		submit(remains, op, claim_removed);
@@ -126,7 +146,7 @@ static void record_removed(struct sgh_remains *remains)
 	if (op->status) {
 		end(remains, op->status, &op->err);
 	} else if (!remains->free) {
-		remove_upload(remains);
+		remove_place(remains);
 	} else {
 		prepare(op, SGH_STORE_GET, "meta", remains->claim_key);
 		op->max_length = SGH_RECORD_MAX;
@@ -152,6 +172,75 @@ static void object_removed(struct sgh_remains *remains)
 		remove_record(remains);
 }
 
+static void object_seen(struct sgh_remains *remains)
+{
+	struct sgh_store_op *op = &remains->op;
+	bool pins = !op->status && sgh_streq(sgh_remains_pinned(op), remains->record);
+
+	SGH_FAIL_POINT("remains.object-seen");
+	if (op->status && op->status != SANGRAHA_E_NOT_FOUND) {
+		end(remains, op->status, &op->err);
+	} else if (!pins) {
+		remains->kept = false;
+		remains->free = op->status;
+		remove_record(remains);
+	} else if (remains->kept) {
+		remove_place(remains);
+	} else {
+		prepare(op, SGH_STORE_DELETE, remains->bucket, remains->id);
+		submit(remains, op, object_removed);
+	}
+}
+
+static void see_object(struct sgh_remains *remains)
+{
+	prepare(&remains->op, SGH_STORE_HEAD, remains->bucket, remains->id);
+	submit(remains, &remains->op, object_seen);
+}
+
+/* ---- what its record says, once and for all ---- */
+
+static void look_at_record(struct sgh_remains *remains);
+
+static void ended(struct sgh_remains *remains)
+{
+	struct sgh_store_op *op = &remains->op;
+
+	SGH_FAIL_POINT("remains.ended");
+	if (op->status == SANGRAHA_E_PRECONDITION)
+		look_at_record(remains);
+	else if (op->status)
+		end(remains, op->status, &op->err);
+	else
+		see_object(remains);
+}
+
+/* Who reads back writes the same key on the same condition, so one of the two is told. */
+static void end_it(struct sgh_remains *remains)
+{
+	struct sgh_store_op *op = &remains->op;
+	struct sgh_record record = {
+		.record = remains->record,
+		.type = remains->type,
+		.created_ms = sgh_time_ms(),
+		.offset = -1,
+	};
+	struct sangraha_error err;
+	int status = sgh_record_write(&record, &remains->body, &err);
+
+	if (status) {
+		end(remains, status, &err);
+		return;
+	}
+	remains->tried = true;
+	prepare(op, SGH_STORE_PUT, "meta", remains->object_key);
+	op->body = remains->body;
+	op->content_type = "application/json";
+	op->if_none_match = true;
+	op->frees = true;
+	submit(remains, op, ended);
+}
+
 /* Whether the record that was read makes an object of what pins it. */
 static int read_record(struct sgh_remains *remains, bool *ret_complete)
 {
@@ -159,8 +248,6 @@ static int read_record(struct sgh_remains *remains, bool *ret_complete)
 	int status = remains->op.status;
 
 	*ret_complete = false;
-	if (status == SANGRAHA_E_NOT_FOUND)
-		return 0;
 	if (!status)
 		status = sgh_found_record(&remains->op, &record, &remains->op.err);
 	*ret_complete = !status && record.sha256;
@@ -173,31 +260,24 @@ static void record_read(struct sgh_remains *remains)
 	int status = read_record(remains, &remains->kept);
 
 	SGH_FAIL_POINT("remains.record-read");
-	if (status) {
+	if (!status) {
+		see_object(remains);
+	} else if (status != SANGRAHA_E_NOT_FOUND) {
 		end(remains, status, &remains->op.err);
-	} else if (remains->kept) {
-		remove_upload(remains);
+	} else if (!remains->tried) {
+		end_it(remains);
 	} else {
-		prepare(&remains->op, SGH_STORE_DELETE, remains->bucket, remains->id);
-		submit(remains, &remains->op, object_removed);
+		sgh_fail(&remains->op.err, SANGRAHA_E_UNAVAILABLE, 0,
+			 "others are taking away the upload of %.36s", remains->id);
+		end(remains, SANGRAHA_E_UNAVAILABLE, &remains->op.err);
 	}
 }
 
-static void object_seen(struct sgh_remains *remains)
+static void look_at_record(struct sgh_remains *remains)
 {
-	struct sgh_store_op *op = &remains->op;
-
-	SGH_FAIL_POINT("remains.object-seen");
-	if (op->status && op->status != SANGRAHA_E_NOT_FOUND) {
-		end(remains, op->status, &op->err);
-	} else if (op->status || !sgh_streq(sgh_remains_pinned(op), remains->record)) {
-		remains->free = op->status;
-		remove_record(remains);
-	} else {
-		prepare(op, SGH_STORE_GET, "meta", remains->object_key);
-		op->max_length = SGH_RECORD_MAX;
-		submit(remains, op, record_read);
-	}
+	prepare(&remains->op, SGH_STORE_GET, "meta", remains->object_key);
+	remains->op.max_length = SGH_RECORD_MAX;
+	submit(remains, &remains->op, record_read);
 }
 
 /* ---- open uploads ---- */
@@ -220,10 +300,9 @@ static void abort_next(struct sgh_remains *remains)
 		end(remains, SANGRAHA_E_UNAVAILABLE, &op->err);
 	} else if (remains->complete) {
 		remains->kept = true;
-		remove_upload(remains);
+		remove_place(remains);
 	} else {
-		prepare(op, SGH_STORE_HEAD, remains->bucket, remains->id);
-		submit(remains, op, object_seen);
+		look_at_record(remains);
 	}
 }
 
@@ -261,6 +340,12 @@ void sgh_remains_clear(struct sgh_remains *remains)
 	remains->op = (struct sgh_store_op){ 0 };
 	remains->kept = false;
 	remains->free = false;
+	remains->tried = false;
+	if (!remains->place || !sangraha_id_valid(remains->place))
+		remains->place = NULL;
+	else
+		sgh_record_key_object(remains->place_key, remains->type, remains->id,
+				      remains->place);
 	sgh_record_key_object(remains->object_key, remains->type, remains->id,
 			      remains->record);
 	sgh_record_key_upload(remains->upload_key, remains->id);

@@ -10,12 +10,14 @@
  * its records, an object without its record. Takes all of it away, in an order that bears
  * being broken off anywhere and repeated, and other receivers at the same work:
  *
- *   abort the upload, then every open one of exactly this key: from here on nothing of it
- *      can become an object
- *   is there an object that pins this record, and the record with a digest? it stays
+ *   abort the upload, then every open one of exactly this key: from here on no completion
+ *      makes an object of it
+ *   is the record there? else write it without a digest, if it is absent: from here on no
+ *      reading back makes an object of it either
+ *   is there an object that pins this record, and the record had a digest? it stays
  *   else remove the object that pins it, and its record
  *   nothing lies under the id? remove the claim operation/<id>, which is for nothing now
- *   remove upload/<id>, by which the rest is found
+ *   remove the upload's place, then upload/<id>, by which the rest is found
  */
 struct sgh_remains {
 	/* the question; strings are unchanged until `done` */
@@ -26,6 +28,7 @@ struct sgh_remains {
 	const char *id;
 	const char *record;
 	const char *upload; /* the upload id; NULL: not known, or completed */
+	const char *place;  /* the record id of its place; NULL: it has none of its own */
 	bool complete;      /* the object and its record are known to be there */
 	int64_t until_ms;   /* monotonic; 0: as long as it takes */
 	int64_t request_ms; /* of one request to the store; 0: 30 s */
@@ -42,9 +45,12 @@ struct sgh_remains {
 	/* private */
 	struct sgh_store_op op;
 	struct sgh_store_op find;
-	size_t next; /* of the uploads found */
+	struct sgh_bytes *body; /* of the record that ends it */
+	size_t next;            /* of the uploads found */
+	bool tried;             /* to write that record */
 	void (*then)(struct sgh_remains *remains);
 	char object_key[SGH_RECORD_KEY_SIZE];
+	char place_key[SGH_RECORD_KEY_SIZE];
 	char upload_key[SGH_RECORD_KEY_SIZE];
 	char claim_key[SGH_RECORD_KEY_SIZE];
 };

@@ -134,6 +134,7 @@ static void clear_remains(struct sgh_sweep *sweep, const struct sgh_type_info *t
 	remains->id = sweep->name.id;
 	remains->record = sweep->record.record;
 	remains->upload = sweep->record.upload;
+	remains->place = sweep->record.place;
 	remains->until_ms = sweep->until_ms;
 	remains->request_ms = STORE_MS;
 	remains->done = remains_cleared;

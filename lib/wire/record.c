@@ -121,6 +121,7 @@ static const struct {
 	{ "rule", offsetof(struct sgh_record, rule) },
 	{ "record", offsetof(struct sgh_record, record) },
 	{ "upload", offsetof(struct sgh_record, upload) },
+	{ "place", offsetof(struct sgh_record, place) },
 	{ "content_type", offsetof(struct sgh_record, content_type) },
 	{ "facts", offsetof(struct sgh_record, facts) },
 	{ "rules", offsetof(struct sgh_record, rules) },

@@ -25,8 +25,10 @@ struct sgh_record {
 	const char *detected;
 	const char *rule;
 	/* of upload/ and object/: large objects */
-	const char *record;       /* the record id */
-	const char *upload;       /* the store's upload id; NULL: not begun yet */
+	const char *record; /* the record id */
+	const char *upload; /* the store's upload id; NULL: not begun yet */
+	/* of upload/: the record id of its place; NULL: the place is under `record` */
+	const char *place;
 	const char *content_type; /* the media type that the object is stored with */
 	const char *facts;        /* compact JSON */
 	const char *rules;

@@ -20,7 +20,7 @@ ELSEWHERE = {
     "local.moved": "a retry that can be written while the store fails; tests/queue/local.c",
     "file.doubted": "a row that cannot be written after its file was; tests/store",
     "remains.object-removed": "the sweep overtakes who is about to read back; tests/role/verify.c",
-    "remains.record-read": "an abort, or the sweep, that comes after the commit of the same upload; tests/role/sweep.c",
+    "put-commit.other-record-read": "an abort, or another run, that crosses the very end of a reading back; tests/role/ends.c",
     f"{EMBEDDED} settle.retry-confirmed": "queue and store share a disk, and fail together; tests/role/settle.c",
     f"{EMBEDDED} settle.retry-acknowledged": "as before",
     f"{EMBEDDED} settle.left-over-confirmed": "as before",
@@ -33,6 +33,8 @@ QUICK = {"SANGRAHA_TICKET_TIMEOUT": "4", "SANGRAHA_ASYNC_TIMEOUT": "4"}
 QUICK_STEPS = {"put": 4, "put_keyed": 4, "put_spooled": 3, "put_streamed": 3, "put_slow": 6, "delete": 8, "read": 4}
 SMALL = {"SANGRAHA_MEMORY_LIMIT": "4M"}
 VERIFIED = {"SANGRAHA_VERIFY_LARGE": "on"}
+# Of what is read back alone, too.
+ENDS = ("remains.ended", "remains.place-removed")
 LARGE = ("put-begin", "put-commit", "file", "put-abort", "upload", "remains", "verify", "erase")
 LARGE_STEPS = {
     "put": 2,
@@ -116,7 +118,7 @@ def usual(label):
     prefix = label.split(".")[0]
     if prefix in ("grave", "sweep", "put-extend") or label == "upload.extended":
         return QUICK, QUICK_STEPS
-    if prefix == "verify" or label.endswith("-after-reading"):
+    if prefix == "verify" or label.endswith("-after-reading") or label in ENDS:
         return VERIFIED, LARGE_STEPS
     if label == "file.piece-written":
         # Where no memory is for whole parts they go to the disk as they come.

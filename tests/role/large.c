@@ -16,6 +16,7 @@
 #define CLEARED                           \
 	"upload-abort json: ok\n"         \
 	"upload-find json: ok\n"          \
+	"get meta/object: ok\n"           \
 	"head json: not_found\n"          \
 	"delete meta/object: ok\n"        \
 	"get meta/operation: not_found\n" \

@@ -54,13 +54,14 @@ static void the_record_comes_after_the_reading(void **state)
 			     "upload-parts json: ok\n"
 			     "upload-complete-new json: ok\n"
 			     "head json: ok\n"
-			     "get meta/object: ok\n"
+			     "get meta/object: not_found\n"
 			     "get json: ok\n"
-			     "put meta/object: ok\n"
+			     "put-new meta/object: ok\n"
 			     "head json: ok\n"
 			     "get meta/object: ok\n"
 			     "head meta/deleted: not_found\n"
 			     "upload-find json: ok\n"
+			     "delete meta/object: ok\n"
 			     "delete meta/upload: ok\n" T_FINISHED);
 	reply = t_answer(f, 0);
 	assert_string_equal(sangraha_object_sha256(reply->object), up.sha256);
@@ -128,6 +129,47 @@ static void announced_facts_are_not_believed(void **state)
 	reply = t_answer(f, 0);
 	assert_non_null(strstr(sangraha_object_facts(reply->object), "\"string\""));
 	sgh_reply_free(reply);
+	t_upload_fini(&up);
+}
+
+/* What was begun before is read back, too, and the other way round. */
+static void it_is_switched_on_and_off_meanwhile(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload ups[2];
+
+	uploads(&ups[0], f, t_id(1), SMALL);
+	sangraha_receiver_free(sgh_take(f->receiver));
+	t_start_receiver(f, NULL);
+	t_send(f, t_commits(&ups[0], SGH_TICKET_PARTS));
+	t_answers(f, 0);
+	assert_true(t_is_complete(&ups[0]));
+	assert_int_equal(script_count(f->script, "get json"), 0);
+	uploads(&ups[1], f, t_id(2), SMALL);
+	sangraha_receiver_free(sgh_take(f->receiver));
+	verifies(f);
+	t_send(f, t_commits(&ups[1], SGH_TICKET_PARTS));
+	t_answers(f, 0);
+	assert_true(t_is_complete(&ups[1]));
+	assert_int_equal(script_count(f->script, "get json: ok"), 1);
+	t_upload_fini(&ups[0]);
+	t_upload_fini(&ups[1]);
+}
+
+/* A receiver of before that takes its place where the record will be. */
+static void a_place_under_the_record_is_taken_over(void **state)
+{
+	struct t_roles *f = *state;
+	char key[SGH_RECORD_KEY_SIZE];
+	struct t_upload up;
+
+	uploads(&up, f, t_id(1), SMALL);
+	sgh_record_key_object(key, "json", up.id, up.record);
+	memory_store_set(f->store, "meta", key,
+			 "{\"sangraha\":1,\"upload\":\"another\"}");
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	t_answers(f, 0);
+	assert_true(t_is_complete(&up));
 	t_upload_fini(&up);
 }
 
@@ -430,6 +472,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(what_is_refused_leaves_nothing),
 	CASE(a_digest_that_differs_leaves_nothing),
 	CASE(announced_facts_are_not_believed),
+	CASE(it_is_switched_on_and_off_meanwhile),
+	CASE(a_place_under_the_record_is_taken_over),
 	CASE(the_whole_is_read_back),
 	CASE(a_whole_that_is_refused_is_removed),
 	CASE(nor_are_those_of_a_whole),

@@ -105,6 +105,7 @@ static void comes_back_whole(void **state)
 		.rule = "json.comma",
 		.record = RECORD,
 		.upload = "VXBsb2FkIElE",
+		.place = "00000000-0000-4000-8000-000000000002",
 		.content_type = "application/pdf",
 		.facts = "{\"pages\":3}",
 		.rules = "2",
@@ -128,6 +129,7 @@ static void comes_back_whole(void **state)
 	assert_string_equal(back.rule, "json.comma");
 	assert_string_equal(back.record, RECORD);
 	assert_string_equal(back.upload, "VXBsb2FkIElE");
+	assert_string_equal(back.place, "00000000-0000-4000-8000-000000000002");
 	assert_string_equal(back.content_type, "application/pdf");
 	assert_string_equal(back.facts, "{\"pages\":3}");
 	assert_string_equal(back.rules, "2");
@@ -151,6 +153,7 @@ static void absent_members_stay_absent(void **state)
 	assert_null(back.rule);
 	assert_null(back.record);
 	assert_null(back.upload);
+	assert_null(back.place);
 	assert_int_equal(back.size, 0);
 	assert_int_equal(back.offset, -1);
 	assert_int_equal(back.expires_ms, 0);

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+#include <sangraha/admin.h>
+
+#include "support/large.h"
+
+/*
+ * A put-commit that reads back, and what ends the upload under its hands: one of them
+ * stands still before each of its steps in turn, the others come to their end, and it goes
+ * on. Whoever said ok is right about it, and of what nobody said ok to nothing stays.
+ */
+
+#define SMALL  100
+#define STEPS  40 /* nobody has more */
+#define DELAYS 12
+#define ROUNDS 60
+
+enum way {
+	PARTS,
+	COMPLETED, /* by a receiver that died after that */
+	PUT,
+	WAYS,
+};
+
+/* The letters: c put-commit, a put-abort, s a sweep when the upload's time is over. */
+struct crossing {
+	struct t_roles *f;
+	enum way way;
+	char first;       /* it stands still */
+	const char *then; /* these come to their end meanwhile, one after another */
+};
+
+struct round {
+	const struct crossing *crossing;
+	struct t_roles *f;
+	struct t_upload up;
+	bool ok; /* a put-commit said so */
+};
+
+static int verifying_begin(void **state)
+{
+	struct sangraha_receiver_options options = {
+		.size = sizeof(options),
+		.verify_large = 1,
+	};
+
+	t_roles_begin(state);
+	t_start_receiver(*state, &options);
+	return 0;
+}
+
+/* Nobody has read it back, and no record makes an object of it. */
+static void completes(struct t_upload *up)
+{
+	struct sgh_record record = { 0 };
+	struct sgh_store_op op = {
+		.verb = SGH_STORE_UPLOAD_COMPLETE,
+		.bucket = "json",
+		.key = up->id,
+		.parts = up->parts,
+		.part_count = up->part_count,
+	};
+
+	assert_true(t_upload_record(up, &record));
+	op.upload = record.upload;
+	t_ok(t_op(up->f, &op));
+	sgh_store_op_fini(&op);
+	sgh_record_fini(&record);
+}
+
+static void uploads(struct round *round)
+{
+	static unsigned ids;
+	struct t_upload *up = &round->up;
+	struct sgh_reply *begun;
+
+	t_upload(up, round->f, t_id(++ids), SMALL);
+	script_forget(round->f->script);
+	if (round->crossing->way != PUT) {
+		t_open(up);
+		t_store_parts(up);
+		if (round->crossing->way == COMPLETED)
+			completes(up);
+		script_forget(round->f->script);
+		return;
+	}
+	t_send(round->f, t_begins(up, SGH_TICKET_PUT));
+	begun = t_answer(round->f, 0);
+	t_store_whole(up, begun);
+	sgh_reply_free(begun);
+	t_wait(script_count(round->f->script, "ack ") == 1);
+	script_forget(round->f->script);
+}
+
+/* ---- who crosses ---- */
+
+static void sweep(struct round *round)
+{
+	struct sgh_record record = { 0 };
+	bool there = t_upload_record(&round->up, &record);
+
+	sgh_record_fini(&record);
+	if (there)
+		t_expire(&round->up);
+	t_ok(sangraha_admin_sweep(round->f->store, NULL, 0, NULL, &t_err));
+}
+
+static void send(struct round *round, char who)
+{
+	bool put = round->crossing->way == PUT;
+	struct t_upload *up = &round->up;
+	struct sgh_record record = { 0 };
+	struct sgh_request *request;
+
+	/* One PUT has no need to know its record; who aborts does. */
+	if (who == 'a' && !up->record[0] && t_upload_record(up, &record))
+		snprintf(up->record, sizeof(up->record), "%s", record.record);
+	sgh_record_fini(&record);
+	if (who == 'a')
+		request = t_aborts(up);
+	else
+		request = t_commits(up, put ? SGH_TICKET_PUT : SGH_TICKET_PARTS);
+	request->correlation_id =
+		sgh_arena_strdup(&request->arena, who == 'a' ? "abort" : "commit");
+	t_send(round->f, request);
+}
+
+static bool answered(struct round *round)
+{
+	return memory_broker_count(round->f->broker, T_REPLIES) > 0;
+}
+
+static void take_answer(struct round *round)
+{
+	struct sgh_message *message;
+	struct sgh_reply *reply = NULL;
+
+	t_wait(answered(round));
+	message = memory_broker_take(round->f->broker, T_REPLIES);
+	t_ok(sgh_reply_parse(message, NULL, &reply, &t_err));
+	round->ok |= !reply->status && sgh_streq(reply->correlation_id, "commit");
+	sgh_message_free(message);
+	sgh_reply_free(reply);
+}
+
+static void runs(struct round *round, char who)
+{
+	if (who == 's') {
+		sweep(round);
+		return;
+	}
+	send(round, who);
+	take_answer(round);
+}
+
+/* ---- one after another ---- */
+
+static bool is_right(struct round *round)
+{
+	sweep(round);
+	return round->ok ? t_is_complete(&round->up) : t_is_nothing(&round->up);
+}
+
+static void judge(struct round *round, unsigned step)
+{
+	const struct crossing *crossing = round->crossing;
+
+	if (!is_right(round))
+		fail_msg("%c stood still before its step %u, and %s ran: %s",
+			 crossing->first, step, crossing->then,
+			 round->ok ? "ok, and it is not there" : "no, and it is there");
+}
+
+/* False when whoever is first came to its end before that step. */
+static bool play(const struct crossing *crossing, unsigned step)
+{
+	struct round round = { .crossing = crossing, .f = crossing->f };
+	struct script *script = round.f->script;
+	bool held;
+
+	uploads(&round);
+	script_hold(script, "", step);
+	send(&round, crossing->first);
+	t_wait(script_holding(script) || answered(&round));
+	held = script_holding(script);
+	if (!held)
+		script_clear(script);
+	for (const char *who = crossing->then; *who; who++)
+		runs(&round, *who);
+	script_release(script);
+	take_answer(&round);
+	judge(&round, step);
+	t_upload_fini(&round.up);
+	return held;
+}
+
+static void plays(struct t_roles *f, char first, const char *then)
+{
+	for (enum way way = 0; way < WAYS; way++) {
+		struct crossing crossing = {
+			.f = f,
+			.way = way,
+			.first = first,
+			.then = then,
+		};
+		unsigned step = 1;
+
+		while (play(&crossing, step))
+			assert_true(++step < STEPS);
+		assert_true(step > 5);
+	}
+}
+
+static void a_commit_is_crossed_by_an_abort(void **state)
+{
+	plays(*state, 'c', "a");
+}
+
+static void a_commit_is_crossed_by_a_sweep(void **state)
+{
+	plays(*state, 'c', "s");
+}
+
+static void an_abort_is_crossed_by_a_commit(void **state)
+{
+	plays(*state, 'a', "c");
+}
+
+/* The first one's answer was lost, or both were delivered. */
+static void a_commit_is_crossed_by_its_like_and_an_abort(void **state)
+{
+	plays(*state, 'c', "ca");
+	plays(*state, 'c', "ac");
+}
+
+static void an_abort_is_crossed_by_a_commit_and_another_abort(void **state)
+{
+	plays(*state, 'a', "ca");
+	plays(*state, 'a', "ac");
+	plays(*state, 'a', "cc");
+}
+
+/* ---- all at once ---- */
+
+static void play_at_once(struct t_roles *f, enum way way, unsigned seed)
+{
+	static const char *const orders[] = { "cac", "acc", "cca", "aca", "cas", "acs" };
+	struct crossing crossing = { .f = f, .way = way };
+	struct round round = { .crossing = &crossing, .f = f };
+	unsigned dice = seed;
+	unsigned answers = 0;
+
+	uploads(&round);
+	for (unsigned step = 1; step <= DELAYS; step++)
+		script_delay(f->script, "", 1 + (unsigned)rand_r(&dice) / 7 % STEPS,
+			     1 + (unsigned)rand_r(&dice) / 7 % 10);
+	for (const char *who = orders[seed % SGH_COUNT(orders)]; *who; who++) {
+		if (*who == 's')
+			sweep(&round);
+		else
+			send(&round, *who);
+		answers += *who != 's';
+	}
+	while (answers--)
+		take_answer(&round);
+	script_clear(f->script);
+	if (!is_right(&round))
+		fail_msg("way %d, seed %u: %s", way, seed,
+			 round.ok ? "ok, and it is not there" : "no, and it is there");
+	t_upload_fini(&round.up);
+}
+
+static void all_cross_at_once(void **state)
+{
+	for (unsigned seed = 1; seed <= ROUNDS; seed++)
+		for (enum way way = 0; way < WAYS; way++)
+			play_at_once(*state, way, seed);
+}
+
+#define CASE(function) \
+	cmocka_unit_test_setup_teardown(function, verifying_begin, t_roles_end)
+
+static const struct CMUnitTest tests[] = {
+	CASE(a_commit_is_crossed_by_an_abort),
+	CASE(a_commit_is_crossed_by_a_sweep),
+	CASE(an_abort_is_crossed_by_a_commit),
+	CASE(a_commit_is_crossed_by_its_like_and_an_abort),
+	CASE(an_abort_is_crossed_by_a_commit_and_another_abort),
+	CASE(all_cross_at_once),
+};
+
+t_main(tests)
