@@ -64,6 +64,19 @@ static void stored(struct sgh_task *task)
 	sgh_write_stored(task, write->there.object, was_there(task));
 }
 
+/*
+ * Whether to look at the object once more: its record was not known when it was seen, and
+ * may have been written by another run after somebody had ended the upload.
+ */
+static bool look_twice(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	bool twice = large->write.there.object->record && !large->known;
+
+	large->known = true;
+	return twice;
+}
+
 static bool same_digest(const struct sgh_task *task)
 {
 	const struct sgh_found *there = &sgh_large_of(task)->write.there;
@@ -138,12 +151,16 @@ static void whole_pinned(struct sgh_task *task)
 		sgh_large_read_upload(task, upload_read);
 }
 
+static void whole_seen(struct sgh_task *task);
+
 static void whole_complete(struct sgh_task *task)
 {
 	const struct sangraha_object *there = sgh_large_of(task)->write.there.object;
 
 	if (!there->record)
 		sgh_write_look_after(task, stored);
+	else if (look_twice(task))
+		head(task, whole_seen);
 	else if (name_record(task, there->record))
 		look_after(task, keep);
 }
@@ -180,6 +197,8 @@ static void whole_seen(struct sgh_task *task)
 
 /* ---- the upload has ended: how ---- */
 
+static void see_end(struct sgh_task *task);
+
 static void ended_described(struct sgh_task *task)
 {
 	const struct sgh_found *there = &sgh_large_of(task)->write.there;
@@ -189,6 +208,8 @@ static void ended_described(struct sgh_task *task)
 	if (there->status && there->status != SANGRAHA_E_NOT_FOUND &&
 	    there->status != SANGRAHA_E_INTERNAL)
 		sgh_task_retry(task, &there->err);
+	else if (same_digest(task) && look_twice(task))
+		see_end(task);
 	else if (same_digest(task))
 		stored(task);
 	else if (!there->status && sgh_streq(there->object->record, request->record))
@@ -233,6 +254,7 @@ static struct sgh_record record_of(const struct sgh_task *task)
 /* Somebody gave the upload up before; it may be there no longer, with all that was its. */
 static void given_up(struct sgh_task *task)
 {
+	sgh_large_of(task)->known = false;
 	sgh_large_clear(task, false, see_end);
 }
 
@@ -254,17 +276,23 @@ static void other_read(struct sgh_task *task)
 	struct sangraha_error err;
 
 	SGH_FAIL_POINT("put-commit.other-record-read");
-	if (task->op.status)
-		sgh_task_retry(task, &task->op.err);
-	else if (sgh_found_record(&task->op, &other, &err))
+	if (task->op.status == SANGRAHA_E_NOT_FOUND) {
+		sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0,
+			 "the upload of %.36s is ending just now",
+			 task->request->object_id);
 		sgh_task_retry(task, &err);
-	else if (other.sha256)
+	} else if (task->op.status) {
+		sgh_task_retry(task, &task->op.err);
+	} else if (sgh_found_record(&task->op, &other, &err)) {
+		sgh_task_retry(task, &err);
+	} else if (other.sha256) {
 		large->settled(task);
-	else if (other.upload)
+	} else if (other.upload) {
 		/* The place of one that was not to be read back when it was begun. */
 		put_record(task, false, large->settled);
-	else
+	} else {
 		given_up(task);
+	}
 	sgh_record_fini(&other);
 }
 
@@ -289,6 +317,7 @@ static void write_record(struct sgh_task *task, void (*then)(struct sgh_task *ta
 	bool is_place = large->upload.upload && !large->upload.place;
 
 	large->settled = then;
+	large->known = true;
 	sgh_record_key_object(large->object_key, large->write.type.name,
 			      task->request->object_id, task->request->record);
 	put_record(task, !is_place, recorded);
@@ -375,7 +404,8 @@ static void not_there(struct sgh_task *task)
 
 static void taken_by_others(struct sgh_task *task)
 {
-	sgh_large_clear(task, false, same_digest(task) ? stored : clash);
+	sgh_large_of(task)->known = false;
+	sgh_large_clear(task, false, same_digest(task) ? see_end : clash);
 }
 
 static void described(struct sgh_task *task)
@@ -386,10 +416,12 @@ static void described(struct sgh_task *task)
 
 	SGH_FAIL_POINT("put-commit.looked");
 	if (!there->status && sgh_streq(there->object->record, record)) {
-		if (same_digest(task))
-			look_after(task, keep);
-		else
+		if (!same_digest(task))
 			clash(task);
+		else if (look_twice(task))
+			look(task);
+		else
+			look_after(task, keep);
 	} else if (!there->status || there->status == SANGRAHA_E_INTERNAL) {
 		taken_by_others(task);
 	} else if (there->status != SANGRAHA_E_NOT_FOUND) {

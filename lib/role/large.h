@@ -32,6 +32,7 @@ struct sgh_large {
 	size_t parts_seen;    /* of those in the document: so many are in the store */
 	unsigned parts_after; /* the number of the last one that was listed */
 	bool recorded; /* this run wrote object/<type>/<id>/<record>, or found it */
+	bool known;    /* the object's record, before the object was looked at */
 	void (*settled)(struct sgh_task *task); /* after that */
 	struct sgh_verify *verify;
 };

@@ -120,6 +120,8 @@ static void committed_twice_it_is_the_same_success(void **state)
 	t_send_again(f, t_commits(&up, SGH_TICKET_PARTS), 1);
 	t_journal(f->script, "get meta/upload: not_found\n"
 			     "head json: ok\n"
+			     "get meta/object: ok\n"
+			     "head json: ok\n"
 			     "get meta/object: ok\n" T_FINISHED);
 	reply = t_answer(f, 0);
 	assert_false(reply->replayed);

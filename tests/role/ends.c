@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <sangraha/admin.h>
 
+#include "base/error.h"
 #include "support/large.h"
 
 /*
@@ -93,7 +94,7 @@ static void uploads(struct round *round)
 
 /* ---- who crosses ---- */
 
-static void sweep(struct round *round)
+static int sweep(struct round *round)
 {
 	struct sgh_record record = { 0 };
 	bool there = t_upload_record(&round->up, &record);
@@ -101,7 +102,7 @@ static void sweep(struct round *round)
 	sgh_record_fini(&record);
 	if (there)
 		t_expire(&round->up);
-	t_ok(sangraha_admin_sweep(round->f->store, NULL, 0, NULL, &t_err));
+	return sangraha_admin_sweep(round->f->store, NULL, 0, NULL, &t_err);
 }
 
 static void send(struct round *round, char who)
@@ -145,7 +146,7 @@ static void take_answer(struct round *round)
 static void runs(struct round *round, char who)
 {
 	if (who == 's') {
-		sweep(round);
+		t_ok(sweep(round));
 		return;
 	}
 	send(round, who);
@@ -156,7 +157,7 @@ static void runs(struct round *round, char who)
 
 static bool is_right(struct round *round)
 {
-	sweep(round);
+	t_ok(sweep(round));
 	return round->ok ? t_is_complete(&round->up) : t_is_nothing(&round->up);
 }
 
@@ -239,6 +240,35 @@ static void an_abort_is_crossed_by_a_commit_and_another_abort(void **state)
 	plays(*state, 'a', "cc");
 }
 
+/* ---- three in turns ---- */
+
+/*
+ * One run stands still before it writes the record, another one has seen the object and not
+ * yet read the record. What is ended then, and recorded after that, is no object.
+ */
+static void who_saw_the_object_before_looks_again(void **state)
+{
+	struct crossing crossing = { .f = *state, .way = COMPLETED };
+	struct round round = { .crossing = &crossing, .f = *state };
+	struct script *script = round.f->script;
+
+	uploads(&round);
+	script_hold(script, "put-new meta/object", 1);
+	send(&round, 'c');
+	t_wait(script_holding(script));
+	script_forget(script);
+	script_delay(script, "get meta/object", 1, 400);
+	send(&round, 'c');
+	t_wait(script_count(script, "head json: ok"));
+	runs(&round, 'a');
+	script_delay(script, "head json", 1, 800);
+	script_release(script);
+	take_answer(&round);
+	take_answer(&round);
+	assert_true(is_right(&round));
+	t_upload_fini(&round.up);
+}
+
 /* ---- all at once ---- */
 
 static void play_at_once(struct t_roles *f, enum way way, unsigned seed)
@@ -254,8 +284,9 @@ static void play_at_once(struct t_roles *f, enum way way, unsigned seed)
 		script_delay(f->script, "", 1 + (unsigned)rand_r(&dice) / 7 % STEPS,
 			     1 + (unsigned)rand_r(&dice) / 7 % 10);
 	for (const char *who = orders[seed % SGH_COUNT(orders)]; *who; who++) {
+		/* A sweep that is overtaken leaves the rest to the next one. */
 		if (*who == 's')
-			sweep(&round);
+			assert_true(!sweep(&round) || sgh_status_passing(t_err.status));
 		else
 			send(&round, *who);
 		answers += *who != 's';
@@ -285,6 +316,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(an_abort_is_crossed_by_a_commit),
 	CASE(a_commit_is_crossed_by_its_like_and_an_abort),
 	CASE(an_abort_is_crossed_by_a_commit_and_another_abort),
+	CASE(who_saw_the_object_before_looks_again),
 	CASE(all_cross_at_once),
 };
 
