@@ -279,8 +279,8 @@ static void record_upload(struct sgh_task *task)
 	large->upload.sha256 = request->sha256;
 	large->upload.size = request->size > 0 ? request->size : 0;
 	large->upload.created_ms = sgh_time_ms();
-	if (request->transfer == SGH_TICKET_PARTS &&
-	    (receiver->verify_large || receiver->veto)) {
+	/* Of one PUT for who uploads in parts under the same key and at the same time. */
+	if (receiver->verify_large || receiver->veto) {
 		sgh_id_random(large->place_id);
 		large->upload.place = large->place_id;
 	}

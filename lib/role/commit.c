@@ -570,8 +570,8 @@ static void upload_read(struct sgh_task *task)
 	void (*next)(struct sgh_task * task) = whole ? look : list_parts;
 
 	SGH_FAIL_POINT("put-commit.record-read");
-	/* Of one PUT there is no upload of the store's. */
-	if (!sgh_large_is_ours(task) || !upload->upload != whole)
+	/* One PUT has none of the store's, but somebody may have begun one besides. */
+	if (!sgh_large_is_ours(task) || (!whole && !upload->upload))
 		see_end(task);
 	else if (!as_begun(task))
 		sgh_write_fail(task, SANGRAHA_E_INVALID,

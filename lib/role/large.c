@@ -214,7 +214,8 @@ void sgh_large_clear(struct sgh_task *task, bool complete,
 	remains->id = task->request->object_id;
 	remains->record = task->request->record;
 	remains->upload = large->upload.upload;
-	remains->place = large->upload.place;
+	/* One PUT took none. */
+	remains->place = complete && !large->upload.upload ? NULL : large->upload.place;
 	remains->complete = complete;
 	remains->done = cleared;
 	remains->arg = task;

@@ -2,6 +2,7 @@
 #include <sangraha/admin.h>
 
 #include "support/large.h"
+#include "wire/sha256.h"
 
 /* A receiver that reads large objects back before it says yes. */
 
@@ -300,6 +301,33 @@ static void a_whole_is_begun_again(void **state)
 	t_upload_fini(&up);
 }
 
+/* Of two that write other bytes under the key the second does not know its digest yet. */
+static void who_uploads_in_parts_besides_is_in_nobodys_way(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+	struct t_upload other;
+
+	t_upload(&up, f, t_id(1), SMALL);
+	stores(&up, NULL);
+	t_upload(&other, f, t_id(1), SMALL);
+	other.fresh = false;
+	other.body->data[1] = 'b';
+	t_ok(sgh_sha256_hex(other.body->data, SMALL, other.sha256, &t_err));
+	t_open(&other);
+	t_store_parts(&other);
+	t_send(f, t_commits(&other, SGH_TICKET_PARTS));
+	t_answers(f, SANGRAHA_E_INVALID);
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	t_answers(f, 0);
+	assert_true(memory_store_has(f->store, "json", up.id));
+	assert_int_equal(memory_store_uploads(f->store, "json"), 0);
+	assert_int_equal(t_records(f, "upload/"), 0);
+	assert_int_equal(t_records(f, "object/"), 1);
+	t_upload_fini(&other);
+	t_upload_fini(&up);
+}
+
 static void deleted_meanwhile_the_whole_is_gone(void **state)
 {
 	struct t_roles *f = *state;
@@ -480,6 +508,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_whole_without_its_commit_is_swept),
 	CASE(its_ticket_ends_long_before_its_record),
 	CASE(a_whole_is_begun_again),
+	CASE(who_uploads_in_parts_besides_is_in_nobodys_way),
 	CASE(deleted_meanwhile_the_whole_is_gone),
 	CASE(what_was_an_object_before_is_not_judged_again),
 	CASE(it_goes_on_past_the_deadline),
