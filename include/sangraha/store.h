@@ -36,6 +36,20 @@ struct sangraha_store_options {
 	 * store's own.
 	 */
 	const char *public_url;
+	/*
+	 * Replicas: other S3 stores, a URL each with commas between, into which somebody
+	 * copies all buckets of this one, with metadata and deletes, under the same names,
+	 * for the same keys and region. Getters read and describe single objects there, in
+	 * turns, and what none of them has, or cannot answer, here. So a reader sees what is
+	 * new at once, and what was deleted for as long as a replica is behind. Lists,
+	 * receivers and the calls below never look there. NULL: there are none.
+	 */
+	const char *read_url;
+	/*
+	 * Where requesters reach the replicas, as many and in the same order. NULL: there as
+	 * well, or, where `public_url` is set, nowhere: large objects come from the store.
+	 */
+	const char *public_read_url;
 };
 
 /*
@@ -47,11 +61,11 @@ struct sangraha_store_options {
  * store. Nothing is sent yet.
  *
  * "file:DIR": objects in the folder DIR, which is made when it is missing and may hold
- * queues ("local:DIR") too. Of `options` the bucket prefix counts. Handles of one context
- * on one folder share what is in it; another process, or another context, is told
- * SANGRAHA_E_UNAVAILABLE. Besides: _UNAUTHORIZED for a folder that cannot be written to,
- * _OVERLOADED for a full disk, _INTERNAL for files that are damaged or of a later
- * version.
+ * queues ("local:DIR") too. Of `options` the bucket prefix counts; a `read_url` cannot be.
+ * Handles of one context on one folder share what is in it; another process, or another
+ * context, is told SANGRAHA_E_UNAVAILABLE. Besides: _UNAUTHORIZED for a folder that cannot
+ * be written to, _OVERLOADED for a full disk, _INTERNAL for files that are damaged or of a
+ * later version.
  *
  * Since: 0.1
  */

@@ -379,6 +379,9 @@ static int file_open(struct sangraha_context *context, const char *url,
 	struct sgh_file_engine *engine;
 	int rc = find_folder(url, &path, err);
 
+	if (!rc && sgh_option(options, read_url, NULL))
+		rc = sgh_fail(err, SANGRAHA_E_INVALID, 0,
+			      "a store in a folder has no replicas");
 	if (!rc)
 		rc = sgh_file_engine_get(context, path, &engine, err);
 	return rc ? rc : sgh_file_new(context, engine, options, ret, err);

@@ -10,6 +10,12 @@
 
 /* Operations from their submission to their end, and the life of a store. */
 
+static unsigned replica_number(const struct sgh_s3_endpoint *endpoint)
+{
+	return sgh_s3_is_replica(endpoint) ? endpoint->number - SGH_S3_ENDPOINTS_MAX + 1
+					   : 0;
+}
+
 static void complete(struct sgh_s3_op *self, int status)
 {
 	struct sgh_s3 *s3 = self->s3;
@@ -18,8 +24,10 @@ static void complete(struct sgh_s3_op *self, int status)
 	bool internal = self->internal;
 
 	op->status = status;
-	if (!status)
+	if (!status) {
 		op->err = (struct sangraha_error){ 0 };
+		op->replica = replica_number(self->endpoint);
+	}
 	sgh_s3_op_put_back(self);
 	if (lane)
 		sgh_s3_lane_landed(s3, lane);
@@ -40,12 +48,11 @@ static void next(struct sgh_s3_op *self, enum sgh_store_verb verb)
 		complete(self, rc);
 }
 
-/* Have another gateway do what this one could not; false: there is none. */
+/* Have another one do what this one could not; false: there is none. */
 static bool elsewhere(struct sgh_s3_op *self)
 {
 	struct sgh_store_op *op = self->op;
-	struct sgh_s3_endpoint *endpoint =
-		sgh_s3_pick(self->s3, sgh_store_changes(self->verb), self->tried);
+	struct sgh_s3_endpoint *endpoint = sgh_s3_pick(self);
 	int rc;
 
 	if (!endpoint)
@@ -85,12 +92,34 @@ static void nothing_in_range(struct sgh_s3_op *self, int status)
 {
 	struct sgh_store_op *op = self->op;
 
-	if (!status) {
+	if (!status && op->head.size > op->offset) {
+		/* It is another one than the one whose end was met. */
+		status = sgh_fail(&op->err, SANGRAHA_E_UNAVAILABLE, 0,
+				  "the object was replaced while it was read");
+	} else if (!status) {
 		op->data = sgh_bytes_new(NULL, 0);
 		if (!op->data)
 			status = sgh_fail_memory(&op->err);
 	}
 	complete(self, status);
+}
+
+/*
+ * A replica was the last that could be asked, and that what it says is so, only the store
+ * knows, which is away.
+ */
+static int unconfirmed(struct sgh_s3_op *self, int status)
+{
+	struct sgh_store_op *op = self->op;
+
+	if (!status || status == SANGRAHA_E_UNAVAILABLE || status == SANGRAHA_E_TIMEOUT ||
+	    self->http.ours || self->http.code == 416 || self->probe ||
+	    !sgh_s3_is_replica(self->endpoint))
+		return status;
+	return sgh_fail(&op->err, SANGRAHA_E_UNAVAILABLE, 0,
+			"the store does not answer, and no replica tells of %s%s/%s",
+			self->s3->store.bucket_prefix, op->bucket,
+			op->key ? op->key : "");
 }
 
 static void on_done(struct sgh_http_request *request)
@@ -104,6 +133,7 @@ static void on_done(struct sgh_http_request *request)
 	sgh_s3_note_end(self, status, by_us);
 	if (!given_up && sgh_s3_may_elsewhere(self, status) && elsewhere(self))
 		return;
+	status = unconfirmed(self, status);
 	if (self->verb == SGH_STORE_HEAD && is_conditional(op->verb)) {
 		asked(self, status);
 	} else if (self->verb == SGH_STORE_HEAD && op->verb == SGH_STORE_GET) {
@@ -215,16 +245,37 @@ static bool access_key_valid(const char *key)
 	return strlen(key) <= 256;
 }
 
-static int configure_public(struct sgh_s3 *s3, const char *url,
-			    struct sangraha_error *err)
+/* Addresses beside those that the store was opened with; NULL: none. */
+static int parse_others(struct sgh_s3_gateways *others, const char *what, const char *url,
+			struct sangraha_error *err)
 {
 	if (!url)
 		return 0;
 	if (strncmp(url, "s3+http:", 8) != 0 && strncmp(url, "s3+https:", 9) != 0)
+		return sgh_fail(
+			err, SANGRAHA_E_INVALID, 0,
+			"the %s of a store begins with s3+http: or s3+https:", what);
+	return sgh_s3_gateways_parse(others, url, err);
+}
+
+static int configure_replicas(struct sgh_s3 *s3,
+			      const struct sangraha_store_options *options,
+			      struct sangraha_error *err)
+{
+	int rc = parse_others(&s3->replicas, "read URL",
+			      sgh_option(options, read_url, NULL), err);
+
+	if (!rc)
+		rc = parse_others(&s3->public_replicas, "public read URL",
+				  sgh_option(options, public_read_url, NULL), err);
+	if (rc)
+		return rc;
+	if (s3->public_replicas.count && s3->public_replicas.count != s3->replicas.count)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-				"the public URL of a store begins with s3+http: or "
-				"s3+https:");
-	return sgh_s3_gateways_parse(&s3->public, url, err);
+				"a store has %u read URLs and %u public ones, which go "
+				"together",
+				s3->replicas.count, s3->public_replicas.count);
+	return 0;
 }
 
 /* One timer, which can always be armed. */
@@ -252,9 +303,12 @@ static int configure(struct sgh_s3 *s3, const char *url,
 	};
 	int rc = sgh_s3_gateways_parse(&s3->gateways, url, err);
 
+	if (!rc)
+		rc = configure_replicas(s3, options, err);
 	sgh_s3_health_init(s3);
 	if (!rc)
-		rc = configure_public(s3, sgh_option(options, public_url, NULL), err);
+		rc = parse_others(&s3->public, "public URL",
+				  sgh_option(options, public_url, NULL), err);
 	if (rc)
 		return rc;
 	if (!region_valid(region))
@@ -306,5 +360,6 @@ const struct sgh_store_backend sgh_store_s3 = {
 	.submit = s3_submit,
 	.cancel = s3_cancel,
 	.down_ms = sgh_s3_down_ms,
+	.replicas_down_ms = sgh_s3_replicas_down_ms,
 	.ticket = sgh_s3_ticket,
 };

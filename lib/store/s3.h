@@ -12,7 +12,7 @@
 
 /* What the files of the S3 back end share. */
 
-#define SGH_S3_ENDPOINTS_MAX 16
+#define SGH_S3_ENDPOINTS_MAX 16 /* gateways; replicas; there is a bit for each */
 #define SGH_S3_HEADERS_MAX   (SGH_STORE_META_MAX + 12)
 #define SGH_S3_PART_BYTES    1024 /* in a list of parts, as text and in memory, at most */
 /* Open uploads of one key: what is asked for at a time, what is taken in all. */
@@ -35,10 +35,11 @@ enum sgh_s3_extracts {
 	SGH_S3_EXTRACT_WORKS,
 };
 
-/* One gateway of the store. */
+/* One gateway of the store, or a replica. */
 struct sgh_s3_endpoint {
 	char base[288];              /* "http://host:port" */
 	const char *host;            /* "host:port" in it, as the Host header says it */
+	unsigned number;             /* its bit: gateways first, then replicas */
 	struct sgh_s3_side sides[2]; /* [true]: changes */
 	struct sgh_metric *gauge;
 	struct sgh_metric *failures;
@@ -82,8 +83,11 @@ struct sgh_s3 {
 	char *secret_key;
 	char region[SGH_SIGV4_REGION_MAX + 1];
 	struct sgh_s3_gateways gateways;
-	struct sgh_s3_gateways public; /* for tickets; none: `gateways` */
-	pthread_mutex_t showing;       /* held while the gauges are set */
+	struct sgh_s3_gateways replicas; /* other stores, which copy this one */
+	struct sgh_s3_gateways public;   /* for tickets; none: `gateways` */
+	/* Of each replica; none: `replicas`, unless `public` says that nobody gets there. */
+	struct sgh_s3_gateways public_replicas;
+	pthread_mutex_t showing; /* held while the gauges are set */
 	struct {
 		pthread_mutex_t lock;
 		pthread_cond_t changed;
@@ -152,14 +156,17 @@ int sgh_s3_gateways_parse(struct sgh_s3_gateways *gateways, const char *url,
 void sgh_s3_health_init(struct sgh_s3 *s3);
 void sgh_s3_health_fini(struct sgh_s3 *s3);
 /*
- * The gateway for a request, none of those that were tried: the next that is not known to
- * fail, or else one that is not known to be away; NULL: there is none.
+ * Who gets the present request, none of those that were tried: the next that is not known
+ * to fail, or else one that is not known to be away; NULL: there is none. Where replicas
+ * may answer, one of them is first, then come the gateways, then the other replicas.
  */
-struct sgh_s3_endpoint *sgh_s3_pick(struct sgh_s3 *s3, bool changes, uint32_t tried);
+struct sgh_s3_endpoint *sgh_s3_pick(struct sgh_s3_op *self);
 /* How many more could be tried that are not known to fail. */
 unsigned sgh_s3_others(struct sgh_s3 *s3, bool changes, uint32_t tried);
-/* The one that a ticket names. */
-const struct sgh_s3_endpoint *sgh_s3_pick_public(struct sgh_s3 *s3);
+unsigned sgh_s3_other_replicas(struct sgh_s3 *s3, uint32_t tried);
+bool sgh_s3_is_replica(const struct sgh_s3_endpoint *endpoint);
+/* The one that a ticket names: that replica, from 1, if there is a way to it; 0: none. */
+const struct sgh_s3_endpoint *sgh_s3_pick_public(struct sgh_s3 *s3, unsigned replica);
 /*
  * A request is sent, or has ended with that status: what that says about its endpoint.
  * Nothing when it was us who ended it.
@@ -168,6 +175,7 @@ void sgh_s3_note_sent(struct sgh_s3_op *self);
 void sgh_s3_note_end(struct sgh_s3_op *self, int status, bool by_us);
 /* For how long there has been none that changes are possible at, or anything at all. */
 int64_t sgh_s3_down_ms(struct sangraha_store *store, bool changes);
+int64_t sgh_s3_replicas_down_ms(struct sangraha_store *store);
 
 /* s3_request.c */
 
@@ -188,7 +196,7 @@ int sgh_s3_send(struct sgh_s3_op *self, enum sgh_store_verb verb,
 		struct sangraha_error *err);
 int sgh_s3_send_to(struct sgh_s3_op *self, struct sgh_s3_endpoint *endpoint,
 		   struct sangraha_error *err);
-/* Whether another gateway may do what this one failed with that status. */
+/* Whether another one may do what this one failed with that status. */
 bool sgh_s3_may_elsewhere(struct sgh_s3_op *self, int status);
 
 /* s3_flight.c */

@@ -58,11 +58,16 @@ static bool is_good(struct sgh_s3_endpoint *endpoint, bool changes)
 		sgh_breaker_state(&endpoint->sides[true].breaker) == SGH_BREAKER_CLOSED);
 }
 
+bool sgh_s3_is_replica(const struct sgh_s3_endpoint *endpoint)
+{
+	return endpoint->number >= SGH_S3_ENDPOINTS_MAX;
+}
+
 /* Among several it is out as soon as it fails; alone it is not out before it is away. */
 static int gauge_of(struct sgh_s3 *s3, struct sgh_s3_endpoint *endpoint)
 {
-	bool out = s3->gateways.count > 1 ? !is_good(endpoint, true)
-					  : is_away(endpoint, true);
+	bool alone = s3->gateways.count == 1 && !sgh_s3_is_replica(endpoint);
+	bool out = alone ? is_away(endpoint, true) : !is_good(endpoint, true);
 
 	if (out && __atomic_load_n(&endpoint->probes, __ATOMIC_RELAXED))
 		return HALF_OPEN;
@@ -83,6 +88,9 @@ static void show(struct sgh_s3 *s3)
 		away[false] &= is_away(endpoint, false);
 		away[true] &= is_away(endpoint, true);
 	}
+	for (unsigned i = 0; i < s3->replicas.count; i++)
+		sgh_metric_set(s3->replicas.endpoints[i].gauge,
+			       gauge_of(s3, &s3->replicas.endpoints[i]));
 	sgh_metric_set(s3->store.breaker.gauge, !away[false] ? CLOSED
 						: asking     ? HALF_OPEN
 							     : OPEN);
@@ -112,11 +120,27 @@ int64_t sgh_s3_down_ms(struct sangraha_store *store, bool changes)
 	return least;
 }
 
-static void endpoint_init(struct sgh_s3 *s3, struct sgh_s3_endpoint *endpoint)
+int64_t sgh_s3_replicas_down_ms(struct sangraha_store *store)
+{
+	struct sgh_s3 *s3 = sgh_container_of(store, struct sgh_s3, store);
+	int64_t least = sgh_s3_down_ms(store, false);
+
+	for (unsigned i = 0; i < s3->replicas.count; i++) {
+		struct sgh_s3_side *side = &s3->replicas.endpoints[i].sides[false];
+		int64_t down = sgh_breaker_open_ms(&side->breaker);
+
+		least = down < least ? down : least;
+	}
+	return least;
+}
+
+static void endpoint_init(struct sgh_s3 *s3, struct sgh_s3_endpoint *endpoint,
+			  unsigned number)
 {
 	struct sgh_metrics *metrics = s3->store.context->metrics;
 	char labels[sizeof(endpoint->base) + 64];
 
+	endpoint->number = number;
 	for (unsigned side = 0; side < SGH_COUNT(endpoint->sides); side++)
 		sgh_breaker_init(&endpoint->sides[side].breaker,
 				 SGH_STORE_BREAKER_THRESHOLD, NULL);
@@ -131,14 +155,22 @@ static void endpoint_init(struct sgh_s3 *s3, struct sgh_s3_endpoint *endpoint)
 void sgh_s3_health_init(struct sgh_s3 *s3)
 {
 	for (unsigned i = 0; i < s3->gateways.count; i++)
-		endpoint_init(s3, &s3->gateways.endpoints[i]);
+		endpoint_init(s3, &s3->gateways.endpoints[i], i);
+	for (unsigned i = 0; i < s3->replicas.count; i++)
+		endpoint_init(s3, &s3->replicas.endpoints[i], SGH_S3_ENDPOINTS_MAX + i);
+}
+
+static void gateways_fini(struct sgh_s3_gateways *gateways)
+{
+	for (unsigned i = 0; i < gateways->count; i++)
+		for (unsigned side = 0; side < 2; side++)
+			sgh_breaker_fini(&gateways->endpoints[i].sides[side].breaker);
 }
 
 void sgh_s3_health_fini(struct sgh_s3 *s3)
 {
-	for (unsigned i = 0; i < s3->gateways.count; i++)
-		for (unsigned side = 0; side < 2; side++)
-			sgh_breaker_fini(&s3->gateways.endpoints[i].sides[side].breaker);
+	gateways_fini(&s3->gateways);
+	gateways_fini(&s3->replicas);
 }
 
 /* ---- asking whether it is there ---- */
@@ -199,9 +231,9 @@ static void look_after(struct sgh_s3 *s3, struct sgh_s3_endpoint *endpoint)
 
 /* ---- choosing ---- */
 
-static bool was_tried(unsigned i, uint32_t tried)
+static bool was_tried(const struct sgh_s3_endpoint *endpoint, uint32_t tried)
 {
-	return tried >> i & 1;
+	return tried >> endpoint->number & 1;
 }
 
 /* It is there, and it is time to see whether it takes changes again. */
@@ -211,36 +243,76 @@ static bool may_try_change(struct sgh_s3_endpoint *endpoint)
 	       sgh_breaker_probe(&endpoint->sides[true].breaker);
 }
 
-struct sgh_s3_endpoint *sgh_s3_pick(struct sgh_s3 *s3, bool changes, uint32_t tried)
+/* One of these; *last_resort, unless there is one, becomes what is better than nothing. */
+static struct sgh_s3_endpoint *pick_among(struct sgh_s3_gateways *among, bool changes,
+					  uint32_t tried,
+					  struct sgh_s3_endpoint **last_resort)
 {
-	struct sgh_s3_gateways *gateways = &s3->gateways;
-	unsigned turn = __atomic_fetch_add(&gateways->turn, 1, __ATOMIC_RELAXED);
-	struct sgh_s3_endpoint *last_resort = NULL;
+	unsigned turn = __atomic_fetch_add(&among->turn, 1, __ATOMIC_RELAXED);
 
-	for (unsigned i = 0; i < gateways->count; i++)
-		look_after(s3, &gateways->endpoints[i]);
-	for (unsigned i = 0; i < gateways->count; i++) {
-		unsigned at = (turn + i) % gateways->count;
-		struct sgh_s3_endpoint *endpoint = &gateways->endpoints[at];
+	for (unsigned i = 0; i < among->count; i++) {
+		struct sgh_s3_endpoint *endpoint =
+			&among->endpoints[(turn + i) % among->count];
 
-		if (was_tried(at, tried))
+		if (was_tried(endpoint, tried))
 			continue;
 		if (is_good(endpoint, changes) || (changes && may_try_change(endpoint)))
 			return endpoint;
-		if (!last_resort && !is_away(endpoint, changes))
-			last_resort = endpoint;
+		if (!*last_resort && !is_away(endpoint, changes))
+			*last_resort = endpoint;
 	}
-	return last_resort;
+	return NULL;
+}
+
+static void look_after_all(struct sgh_s3 *s3, struct sgh_s3_gateways *all)
+{
+	for (unsigned i = 0; i < all->count; i++)
+		look_after(s3, &all->endpoints[i]);
+}
+
+static bool was_tried_at_a_replica(const struct sgh_s3_op *self)
+{
+	return self->tried >> SGH_S3_ENDPOINTS_MAX;
+}
+
+struct sgh_s3_endpoint *sgh_s3_pick(struct sgh_s3_op *self)
+{
+	struct sgh_s3 *s3 = self->s3;
+	bool changes = sgh_store_changes(self->verb);
+	bool replicas = self->op->replicas && !changes;
+	struct sgh_s3_endpoint *last_resort = NULL;
+	struct sgh_s3_endpoint *found = NULL;
+
+	look_after_all(s3, &s3->gateways);
+	look_after_all(s3, &s3->replicas);
+	/* What one replica lacks others may lack too, as they copy the same store. */
+	if (replicas && !was_tried_at_a_replica(self))
+		found = pick_among(&s3->replicas, changes, self->tried, &last_resort);
+	if (!found)
+		found = pick_among(&s3->gateways, changes, self->tried, &last_resort);
+	if (!found && replicas)
+		found = pick_among(&s3->replicas, changes, self->tried, &last_resort);
+	return found ? found : last_resort;
+}
+
+static unsigned count_good(struct sgh_s3_gateways *among, bool changes, uint32_t tried)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < among->count; i++)
+		count += !was_tried(&among->endpoints[i], tried) &&
+			 is_good(&among->endpoints[i], changes);
+	return count;
 }
 
 unsigned sgh_s3_others(struct sgh_s3 *s3, bool changes, uint32_t tried)
 {
-	unsigned count = 0;
+	return count_good(&s3->gateways, changes, tried);
+}
 
-	for (unsigned i = 0; i < s3->gateways.count; i++)
-		count += !was_tried(i, tried) &&
-			 is_good(&s3->gateways.endpoints[i], changes);
-	return count;
+unsigned sgh_s3_other_replicas(struct sgh_s3 *s3, uint32_t tried)
+{
+	return count_good(&s3->replicas, false, tried);
 }
 
 /* Of a public address that is one of ours we know whether it serves. */
@@ -252,11 +324,27 @@ static bool is_bad(struct sgh_s3 *s3, const struct sgh_s3_endpoint *public)
 	return false;
 }
 
-const struct sgh_s3_endpoint *sgh_s3_pick_public(struct sgh_s3 *s3)
+static const struct sgh_s3_endpoint *public_replica(const struct sgh_s3 *s3,
+						    unsigned replica)
+{
+	const struct sgh_s3_gateways *public =
+		s3->public_replicas.count ? &s3->public_replicas : &s3->replicas;
+
+	if (!replica || replica > public->count ||
+	    (s3->public.count && !s3->public_replicas.count))
+		return NULL;
+	return &public->endpoints[replica - 1];
+}
+
+const struct sgh_s3_endpoint *sgh_s3_pick_public(struct sgh_s3 *s3, unsigned replica)
 {
 	struct sgh_s3_gateways *public = s3->public.count ? &s3->public : &s3->gateways;
-	unsigned turn = __atomic_fetch_add(&public->turn, 1, __ATOMIC_RELAXED);
+	const struct sgh_s3_endpoint *found = public_replica(s3, replica);
+	unsigned turn;
 
+	if (found)
+		return found;
+	turn = __atomic_fetch_add(&public->turn, 1, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < public->count; i++) {
 		const struct sgh_s3_endpoint *endpoint =
 			&public->endpoints[(turn + i) % public->count];
@@ -304,6 +392,9 @@ static enum sign sign_of(const struct sgh_s3_op *self, int status, bool changes)
 	if (http->status == SANGRAHA_E_UNAVAILABLE ||
 	    (http->status == SANGRAHA_E_INTERNAL && !http->code))
 		return FAILS;
+	/* A replica that does not know us is no use; the store's own refusal is an answer. */
+	if (status == SANGRAHA_E_UNAUTHORIZED && sgh_s3_is_replica(self->endpoint))
+		return FAILS;
 	if (status != SANGRAHA_E_UNAVAILABLE)
 		return SERVES;
 	return changes || self->verb == SGH_STORE_CHECK ? FAILS : DOUBTFUL;
@@ -321,6 +412,15 @@ static void serves(struct sgh_s3 *s3, struct sgh_s3_endpoint *endpoint, bool cha
 		sgh_breaker_success(&sides[true].breaker);
 	if (news)
 		show(s3);
+}
+
+/* Nobody misses a replica: who runs it is told. */
+static void tell_of_replica(const struct sgh_s3_op *self)
+{
+	if (sgh_s3_is_replica(self->endpoint))
+		sgh_log(self->s3->store.context, SANGRAHA_LOG_WARN, "store", "replica",
+			"%s is left alone: %s", self->endpoint->host,
+			self->op->err.message);
 }
 
 /* It may be away altogether: that is asked for nothing. */
@@ -352,9 +452,11 @@ void sgh_s3_note_end(struct sgh_s3_op *self, int status, bool by_us)
 		note_unanswered(endpoint, !self->http.code);
 	else if (sign == FAILS)
 		__atomic_store_n(&endpoint->away, true, __ATOMIC_RELAXED);
-	if (sign == DOUBTFUL)
+	if (sign == DOUBTFUL) {
 		sgh_breaker_doubt(&side->breaker);
-	else if (sgh_breaker_failure(&side->breaker) && !changes)
+	} else if (sgh_breaker_failure(&side->breaker) && !changes) {
+		tell_of_replica(self);
 		sgh_s3_cut(self->s3, endpoint);
+	}
 	show(self->s3);
 }

@@ -10,6 +10,8 @@
 #define QUIET_MOST_MS       5000
 #define QUIET_WRITE_MOST_MS 10000
 #define QUIET_LEAST_MS      500
+/* Of a replica: it is there to save time. */
+#define QUIET_REPLICA_MS 2000
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -48,17 +50,22 @@ static unsigned borne_silence(const struct sgh_s3_op *self)
 /* While there are other gateways none gets all the time there is. */
 static void limit_try(struct sgh_s3_op *self)
 {
+	bool replica = sgh_s3_is_replica(self->endpoint);
 	bool changes = sgh_store_changes(self->verb);
 	unsigned others = sgh_s3_others(self->s3, changes, self->tried);
-	int64_t share = time_left(self) / (others + 1) + 1;
+	int64_t share;
 
+	if (self->op->replicas)
+		others += sgh_s3_other_replicas(self->s3, self->tried);
+	share = time_left(self) / (others + 1) + 1;
 	if (!others)
 		return;
 	if (!repeatable(self->verb)) {
 		self->http.idle_timeout_ms = borne_silence(self);
 		return;
 	}
-	self->http.idle_timeout_ms = (unsigned)least(share, QUIET_MOST_MS);
+	self->http.idle_timeout_ms =
+		(unsigned)least(share, replica ? QUIET_REPLICA_MS : QUIET_MOST_MS);
 	/* A body may have to wait for memory, which is not the gateway's fault. */
 	if (self->verb != SGH_STORE_GET)
 		self->http.deadline_ms = self->sent_ms + share;
@@ -88,7 +95,7 @@ int sgh_s3_send_to(struct sgh_s3_op *self, struct sgh_s3_endpoint *endpoint,
 	int rc;
 
 	self->endpoint = endpoint;
-	self->tried |= 1u << (endpoint - self->s3->gateways.endpoints);
+	self->tried |= 1u << endpoint->number;
 	rc = sgh_s3_request_make(self, err);
 	if (rc)
 		return rc;
@@ -114,7 +121,7 @@ int sgh_s3_send(struct sgh_s3_op *self, enum sgh_store_verb verb,
 	self->verb = verb;
 	self->tried = self->op->avoid;
 	if (!self->probe)
-		endpoint = sgh_s3_pick(s3, changes, self->tried);
+		endpoint = sgh_s3_pick(self);
 	if (endpoint)
 		return sgh_s3_send_to(self, endpoint, err);
 	return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,
@@ -136,9 +143,20 @@ static bool gateway_failed(const struct sgh_http_request *http, int status)
 	       (http->status == SANGRAHA_E_INTERNAL && !http->code);
 }
 
+/*
+ * Whether the store has to say it, because a replica did: that an object is not there, or
+ * anything else that is no success. The part behind an object's end is not asked for twice.
+ */
+static bool says_little(const struct sgh_s3_op *self, int status)
+{
+	return status && sgh_s3_is_replica(self->endpoint) && !self->http.ours &&
+	       self->http.code != 416;
+}
+
 bool sgh_s3_may_elsewhere(struct sgh_s3_op *self, int status)
 {
-	return !self->probe && gateway_failed(&self->http, status) &&
+	return !self->probe &&
+	       (gateway_failed(&self->http, status) || says_little(self, status)) &&
 	       (self->http.unsent || repeatable(self->verb)) &&
 	       sgh_now_ms() < self->op->deadline_ms;
 }

@@ -218,7 +218,7 @@ static int prepare(struct issue *issue, struct sangraha_error *err)
 		.kind = issue->grant->kind,
 		.expires_ms = issue->grant->expires_ms,
 	};
-	issue->endpoint = sgh_s3_pick_public(s3);
+	issue->endpoint = sgh_s3_pick_public(s3, issue->grant->replica);
 	issue->request = (struct sgh_sigv4_request){
 		.path = issue->path,
 		.query = issue->query,

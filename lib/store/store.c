@@ -102,6 +102,7 @@ static void clear_result(struct sgh_store_op *op)
 	op->status = 0;
 	op->err = (struct sangraha_error){ 0 };
 	op->head = (struct sgh_store_head){ 0 };
+	op->replica = 0;
 	op->keys = NULL;
 	op->key_count = 0;
 	op->more = false;
@@ -233,6 +234,13 @@ int64_t sgh_store_down_ms(struct sangraha_store *store)
 	if (store->backend->down_ms)
 		return store->backend->down_ms(store, false);
 	return sgh_breaker_open_ms(&store->breaker);
+}
+
+int64_t sgh_store_replicas_down_ms(struct sangraha_store *store)
+{
+	if (store->backend->replicas_down_ms)
+		return store->backend->replicas_down_ms(store);
+	return sgh_store_down_ms(store);
 }
 
 int64_t sgh_store_writes_down_ms(struct sangraha_store *store)

@@ -98,6 +98,11 @@ struct sgh_store_op {
 	unsigned part; /* upload part: its number; upload parts: those after this one */
 	const struct sgh_part *parts; /* upload complete */
 	size_t part_count;
+	/*
+	 * Get, head, check: a replica's answer will do, which may be one of a while ago. What
+	 * a replica does not have, or cannot tell, the store is asked for.
+	 */
+	bool replicas;
 	int64_t deadline_ms; /* monotonic */
 	/*
 	 * Monotonic; 0: the deadline. Until when the outcome is of use, where that is sooner:
@@ -119,6 +124,8 @@ struct sgh_store_op {
 	bool unsent; /* it failed, and the store was not asked; false: that is not known */
 	struct sgh_arena arena;
 	struct sgh_store_head head;
+	unsigned
+		replica; /* get, head: the one that answered, from 1; 0: the store itself */
 	struct sgh_bytes *data;     /* get: accounted for in the context's budget */
 	struct sgh_store_key *keys; /* list, in the order of their bytes; in the arena */
 	size_t key_count;
@@ -175,6 +182,8 @@ struct sgh_store_grant {
 	const char *record;
 	unsigned first_part;
 	unsigned part_count; /* 1 to SGH_TICKET_URLS_MAX */
+	/* get: the `replica` of the operation that found the object */
+	unsigned replica;
 	/* get: what the store is to say in these headers; NULL: as stored */
 	const char *response_type;
 	const char *response_disposition;
@@ -204,6 +213,8 @@ void sgh_store_cancel(struct sangraha_store *store, const void *owner);
  */
 int64_t sgh_store_down_ms(struct sangraha_store *store);
 int64_t sgh_store_writes_down_ms(struct sangraha_store *store);
+/* The same of operations that replicas may answer: 0 while one of those serves, too. */
+int64_t sgh_store_replicas_down_ms(struct sangraha_store *store);
 
 /* Whether an operation changes what is stored: its failures say nothing about reads. */
 bool sgh_store_changes(enum sgh_store_verb verb);
@@ -255,6 +266,8 @@ struct sgh_store_backend {
 	 * For how long there have been no changes, or nothing at all.
 	 */
 	int64_t (*down_ms)(struct sangraha_store *store, bool changes);
+	/* With replicas, as far as those may answer. NULL: it has none. */
+	int64_t (*replicas_down_ms)(struct sangraha_store *store);
 
 	/* sgh_store_ticket(), with arguments that were checked. */
 	int (*ticket)(struct sangraha_store *store, const struct sgh_store_grant *grant,

@@ -161,8 +161,15 @@ static void prefixes_are_apart(void **state)
 static void urls_that_cannot_be(void **state)
 {
 	struct folder *f = *state;
+	const struct sangraha_store_options replicas = {
+		.size = sizeof(replicas),
+		.read_url = "s3+http://a:1",
+	};
 	struct sangraha_store *store = NULL;
 
+	t_fails(SANGRAHA_E_INVALID, sangraha_store_open(f->context, "file:/tmp/x",
+							&replicas, &store, &t_err));
+	t_says("has no replicas");
 	t_fails(SANGRAHA_E_INVALID,
 		sangraha_store_open(f->context, "file:", NULL, &store, &t_err));
 	t_says("names no folder");

@@ -29,6 +29,29 @@ static int open_with(const char *public_url, const char *access_key)
 				   &t_err);
 }
 
+/* A store with replicas, and what others call the two. */
+static int try_replicas(const char *public_url, const char *public_read_url)
+{
+	const struct sangraha_store_options options = {
+		.size = sizeof(options),
+		.access_key = "access",
+		.secret_key = "the-secret",
+		.public_url = public_url,
+		.read_url = "s3+http://copy1:9000,s3+http://copy2:9000",
+		.public_read_url = public_read_url,
+	};
+
+	if (!f.context)
+		f.context = t_context();
+	return sangraha_store_open(f.context, "s3+http://inside:9000", &options, &f.store,
+				   &t_err);
+}
+
+static void open_with_replicas(const char *public_url, const char *public_read_url)
+{
+	t_ok(try_replicas(public_url, public_read_url));
+}
+
 static int tear_down(void **state)
 {
 	sgh_arena_fini(&f.arena);
@@ -251,6 +274,49 @@ static void a_small_arena_is_overload(void **state)
 	t_fails(SANGRAHA_E_OVERLOADED, issue_kind(SGH_TICKET_PARTS));
 }
 
+static void get_at(unsigned replica)
+{
+	struct sgh_store_grant grant = grant_of(SGH_TICKET_GET);
+
+	grant.replica = replica;
+	t_ok(issue(&grant));
+}
+
+static void who_found_the_object_gives_it(void **state)
+{
+	open_with_replicas(NULL, NULL);
+	get_at(2);
+	url_begins(0, "http://copy2:9000/sangraha-image/a%20b?");
+	url_holds(0, "X-Amz-SignedHeaders=host&");
+	get_at(0);
+	url_begins(0, "http://inside:9000/");
+	/* There is none of that number. */
+	get_at(3);
+	url_begins(0, "http://inside:9000/");
+}
+
+static void a_replica_has_a_public_address_or_none(void **state)
+{
+	open_with_replicas("s3+https://outside",
+			   "s3+https://copy1.out,s3+https://copy2.out");
+	get_at(2);
+	url_begins(0, "https://copy2.out/");
+	get_at(0);
+	url_begins(0, "https://outside/");
+	tear_down(NULL);
+	open_with_replicas("s3+https://outside", NULL);
+	get_at(2);
+	url_begins(0, "https://outside/");
+}
+
+static void each_replica_has_one_public_address(void **state)
+{
+	t_fails(SANGRAHA_E_INVALID, try_replicas(NULL, "s3+http://copy1.out"));
+	t_says("2 read URLs and 1 public ones");
+	t_fails(SANGRAHA_E_INVALID, try_replicas(NULL, "copy1.out,copy2.out"));
+	t_says("begins with s3+http:");
+}
+
 #define CASE(name) cmocka_unit_test_teardown(name, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -265,6 +331,9 @@ static const struct CMUnitTest tests[] = {
 	CASE(arguments_are_checked),
 	CASE(the_last_parts_that_can_be_have_tickets),
 	CASE(a_small_arena_is_overload),
+	CASE(who_found_the_object_gives_it),
+	CASE(a_replica_has_a_public_address_or_none),
+	CASE(each_replica_has_one_public_address),
 };
 
 t_main(tests)
