@@ -36,6 +36,11 @@ static void describe(struct sgh_found *found)
 		fail(found, SANGRAHA_E_INTERNAL, "pins what is no record");
 }
 
+bool sgh_found_in_part(const struct sgh_found *found)
+{
+	return found->status && !found->op->status && found->op->replica;
+}
+
 int sgh_found_record(const struct sgh_store_op *op, struct sgh_record *ret,
 		     struct sangraha_error *err)
 {
@@ -87,6 +92,7 @@ static void set_up_read(struct sgh_task *task, struct sgh_found *found)
 	sgh_record_key_object(found->key, found->type, found->id, found->object->record);
 	sgh_task_op_init(task, read, SGH_STORE_GET, "meta", found->key);
 	read->max_length = SGH_RECORD_MAX;
+	read->replicas = found->op->replicas;
 }
 
 void sgh_found_describe(struct sgh_task *task, struct sgh_found *founds, size_t count,

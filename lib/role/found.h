@@ -31,12 +31,18 @@ struct sgh_found {
 
 /*
  * Describe `count` of them, and call `then` when all are. Reads the records that are
- * pinned, at most 16 at a time; asks nobody, and calls `then` at once, when there are none.
+ * pinned, where the objects were looked for, at most 16 at a time; asks nobody, and calls `then` at once, when there are none.
  * The task's own operation stays as it is, so `op` may be that one. Without memory the
  * task is abandoned.
  */
 void sgh_found_describe(struct sgh_task *task, struct sgh_found *founds, size_t count,
 			void (*then)(struct sgh_task *task));
+
+/*
+ * Whether the object came from a replica and could not be described: that may have copied
+ * the one and not yet the other. Then the store itself is to be asked.
+ */
+bool sgh_found_in_part(const struct sgh_found *found);
 
 /* What a GET found, read as a record; nothing there is what cannot be read. */
 int sgh_found_record(const struct sgh_store_op *op, struct sgh_record *ret,

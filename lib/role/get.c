@@ -51,6 +51,7 @@ static int make_ticket(struct sgh_task *task, struct sangraha_error *err)
 		.bucket = get->type.bucket,
 		.key = get->found.id,
 		.expires_ms = sgh_time_ms() + getter->ticket_timeout_ms,
+		.replica = task->op.replica,
 	};
 	int status = 0;
 
@@ -65,6 +66,8 @@ static int make_ticket(struct sgh_task *task, struct sangraha_error *err)
 				&task->reply->ticket, err);
 }
 
+static void ask(struct sgh_task *task, bool replicas);
+
 static void described(struct sgh_task *task)
 {
 	const struct get *get = task->state;
@@ -74,6 +77,10 @@ static void described(struct sgh_task *task)
 	int status = 0;
 
 	SGH_FAIL_POINT("get.described");
+	if (sgh_found_in_part(found)) {
+		ask(task, false);
+		return;
+	}
 	if (!reply) {
 		sgh_task_abandon(task);
 		return;
@@ -106,12 +113,23 @@ static void got(struct sgh_task *task)
 	sgh_found_describe(task, &get->found, 1, described);
 }
 
+static void ask(struct sgh_task *task, bool replicas)
+{
+	const struct get *get = task->state;
+	struct sgh_store_op *op =
+		sgh_task_op(task, SGH_STORE_GET, get->type.bucket, get->found.id);
+
+	op->max_length = task->service->inline_limit;
+	op->whole = true;
+	op->replicas = replicas;
+	sgh_task_run_one(task, got);
+}
+
 void sgh_get_begin(struct sgh_task *task)
 {
 	const struct sgh_request *request = task->request;
 	struct get *get = calloc(1, sizeof(*get));
 	struct sangraha_error err;
-	struct sgh_store_op *op;
 
 	if (!get) {
 		sgh_task_abandon(task);
@@ -128,8 +146,5 @@ void sgh_get_begin(struct sgh_task *task)
 	get->found.type = request->object_type;
 	get->found.id = request->object_id;
 	get->found.op = &task->op;
-	op = sgh_task_op(task, SGH_STORE_GET, get->type.bucket, request->object_id);
-	op->max_length = task->service->inline_limit;
-	op->whole = true;
-	sgh_task_run_one(task, got);
+	ask(task, true);
 }

@@ -31,6 +31,7 @@ static const struct sgh_service_kind getter_kind = {
 	.role = "getter",
 	.queue = SANGRAHA_READ_QUEUE,
 	.dead_letters = SANGRAHA_READ_QUEUE ".dlq",
+	.replicas = true,
 	.begin = begin,
 };
 

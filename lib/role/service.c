@@ -254,6 +254,7 @@ static void check_store(struct sgh_service *service)
 	sgh_store_op_fini(op);
 	*op = (struct sgh_store_op){
 		.verb = SGH_STORE_CHECK,
+		.replicas = service->kind->replicas,
 		.owner = &service->tick,
 		.deadline_ms = sgh_now_ms() + ASK_MS,
 		.done = check_done,
@@ -273,7 +274,9 @@ static void check_store(struct sgh_service *service)
  */
 static void follow_store(struct sgh_service *service)
 {
-	int64_t down = sgh_store_down_ms(service->store);
+	int64_t down = service->kind->replicas
+			       ? sgh_store_replicas_down_ms(service->store)
+			       : sgh_store_down_ms(service->store);
 	bool pause;
 
 	pthread_mutex_lock(&service->state.lock);

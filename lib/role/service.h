@@ -26,7 +26,8 @@ struct sgh_service_kind {
 	const char *dead_letters; /* the routing key of its dead letters */
 	const char *parking; /* the queue where they wait for room there; NULL: none */
 	bool makes_buckets;
-	bool batches; /* requests may come in batches, and their answers go so */
+	bool replicas; /* it works, too, while only replicas of the store answer */
+	bool batches;  /* requests may come in batches, and their answers go so */
 	/*
 	 * Begin a task whose request was read and is not late. Runs on the queue's thread,
 	 * or on a worker with `on_worker`. Ends in sgh_task_finish(), sgh_task_retry() or

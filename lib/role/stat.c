@@ -154,17 +154,29 @@ static void search_types(struct sgh_task *task)
 
 /* ---- one type ---- */
 
-static void found_free(void *state)
+struct look {
+	const char *bucket;
+	struct sgh_found found;
+};
+
+static void look_free(void *state)
 {
-	sgh_found_fini(state);
-	free(state);
+	struct look *look = state;
+
+	sgh_found_fini(&look->found);
+	free(look);
 }
+
+static void look_for(struct sgh_task *task, bool replicas);
 
 static void one_described(struct sgh_task *task)
 {
-	const struct sgh_found *found = task->state;
+	const struct look *look = task->state;
+	const struct sgh_found *found = &look->found;
 
-	if (found->status == SANGRAHA_E_NOT_FOUND)
+	if (sgh_found_in_part(found))
+		look_for(task, false);
+	else if (found->status == SANGRAHA_E_NOT_FOUND)
 		not_found(task);
 	else if (found->status)
 		sgh_task_fail_with(task, &found->err);
@@ -174,25 +186,36 @@ static void one_described(struct sgh_task *task)
 
 static void stated(struct sgh_task *task)
 {
+	struct look *look = task->state;
+
 	SGH_FAIL_POINT("stat.found");
-	sgh_found_describe(task, task->state, 1, one_described);
+	sgh_found_describe(task, &look->found, 1, one_described);
+}
+
+static void look_for(struct sgh_task *task, bool replicas)
+{
+	const struct look *look = task->state;
+
+	sgh_task_op(task, SGH_STORE_HEAD, look->bucket, look->found.id)->replicas =
+		replicas;
+	sgh_task_run_one(task, stated);
 }
 
 static void stat_one(struct sgh_task *task, const char *bucket)
 {
-	struct sgh_found *found = calloc(1, sizeof(*found));
+	struct look *look = calloc(1, sizeof(*look));
 
-	if (!found) {
+	if (!look) {
 		sgh_task_abandon(task);
 		return;
 	}
-	found->type = task->request->object_type;
-	found->id = task->request->object_id;
-	found->op = &task->op;
-	task->state = found;
-	task->state_free = found_free;
-	sgh_task_op(task, SGH_STORE_HEAD, bucket, found->id);
-	sgh_task_run_one(task, stated);
+	look->bucket = bucket;
+	look->found.type = task->request->object_type;
+	look->found.id = task->request->object_id;
+	look->found.op = &task->op;
+	task->state = look;
+	task->state_free = look_free;
+	look_for(task, true);
 }
 
 void sgh_stat_begin(struct sgh_task *task)

@@ -230,6 +230,75 @@ static void a_record_that_cannot_be_read_is_no_absence(void **state)
 	t_answers(f, SANGRAHA_E_UNAVAILABLE);
 }
 
+/* ---- objects that a replica has ---- */
+
+/* A getter alone decides by nothing that it reads. */
+static void a_replica_answers_gets_and_stats_and_no_other(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_reply *reply;
+
+	t_puts(f, 0, t_id(1), BODY);
+	memory_store_copy(f->store, "json", t_id(1));
+	memory_store_remove(f->store, "json", t_id(1));
+	/* Another body under the id is no conflict with what is not in the store. */
+	t_puts(f, 0, t_id(1), "[]");
+	memory_store_remove(f->store, "json", t_id(1));
+	t_send(f, get(1));
+	reply = t_answer(f, 0);
+	t_same_bytes(reply->body, BODY);
+	sgh_reply_free(reply);
+	t_send(f, t_request(SGH_STAT, "json", t_id(1)));
+	t_answers(f, 0);
+	t_send(f, t_request(SGH_STAT, NULL, t_id(1)));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	t_send(f, t_request(SGH_LIST, "json", NULL));
+	reply = t_answer(f, 0);
+	assert_int_equal(reply->object_count, 0);
+	sgh_reply_free(reply);
+}
+
+/* The record as it is while the upload goes on. */
+static void copy_placeholder(struct t_roles *f, const char *id)
+{
+	const struct sgh_record record = {
+		.type = "json",
+		.record = T_RECORD,
+		.offset = -1,
+	};
+	char key[SGH_RECORD_KEY_SIZE];
+
+	sgh_record_key_object(key, "json", id, T_RECORD);
+	t_set_record(f, key, &record);
+	memory_store_copy(f->store, "meta", key);
+}
+
+static void what_a_replica_has_in_part_is_the_stores_to_tell(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_reply *reply;
+
+	t_pins(f, t_id(1), BODY, false);
+	memory_store_copy(f->store, "json", t_id(1));
+	t_send(f, get(1));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	t_send(f, t_request(SGH_STAT, "json", t_id(1)));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	copy_placeholder(f, t_id(1));
+	t_pins(f, t_id(1), BODY, true);
+	script_forget(f->script);
+	t_send(f, get(1));
+	t_journal(f->script, "get json: ok\nget meta/object: ok\n" PINNED_SAID("get"));
+	reply = t_answer(f, 0);
+	assert_described(reply->object);
+	t_same_bytes(reply->body, BODY);
+	sgh_reply_free(reply);
+	t_send(f, t_request(SGH_STAT, "json", t_id(1)));
+	reply = t_answer(f, 0);
+	assert_described(reply->object);
+	sgh_reply_free(reply);
+}
+
 /* ---- */
 
 static void a_late_read_is_a_timeout(void **state)
@@ -410,6 +479,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(its_record_completes_an_object),
 	CASE(without_its_record_it_is_absent),
 	CASE(a_record_that_cannot_be_read_is_no_absence),
+	CASE(a_replica_answers_gets_and_stats_and_no_other),
+	CASE(what_a_replica_has_in_part_is_the_stores_to_tell),
 	CASE(a_late_read_is_a_timeout),
 	CASE(the_store_has_until_the_deadline),
 	CASE(writes_are_not_for_getters),

@@ -22,7 +22,7 @@ struct bucket {
 	struct sgh_list link;
 	struct sgh_list objects;
 	struct sgh_list uploads; /* memory_upload.link */
-	char name[64];
+	char name[80];
 };
 
 struct pending {
@@ -286,6 +286,33 @@ static int do_list(struct bucket *bucket, struct sgh_store_op *op)
 	return 0;
 }
 
+/* The bucket that the replica has of it; NULL unless something was copied. */
+static struct bucket *find_copies(struct memory_store *store, const char *name, bool make)
+{
+	struct bucket *copies;
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s.copies", name);
+	copies = find_bucket(store, text);
+	if (copies || !make)
+		return copies;
+	add_bucket(store, text);
+	return find_bucket(store, text);
+}
+
+static bool read_copy(struct memory_store *store, struct sgh_store_op *op)
+{
+	struct bucket *copies =
+		op->replicas ? find_copies(store, op->bucket, false) : NULL;
+	struct object *object = copies ? find_object(copies, op->key, NULL) : NULL;
+
+	if (!object)
+		return false;
+	op->replica = 1;
+	do_read(store, object, op);
+	return true;
+}
+
 static int perform_locked(struct memory_store *store, struct sgh_store_op *op)
 {
 	struct bucket *bucket = find_bucket(store, op->bucket);
@@ -298,6 +325,8 @@ static int perform_locked(struct memory_store *store, struct sgh_store_op *op)
 			add_bucket(store, op->bucket);
 		return 0;
 	}
+	if (read_copy(store, op))
+		return 0;
 	if (!bucket)
 		return op->verb == SGH_STORE_DELETE || op->verb == SGH_STORE_UPLOAD_ABORT
 			       ? 0
@@ -661,6 +690,18 @@ void memory_store_set(struct sangraha_store *base, const char *bucket, const cha
 
 	memory_store_put(base, &op);
 	sgh_bytes_unref(body);
+}
+
+void memory_store_copy(struct sangraha_store *base, const char *bucket, const char *key)
+{
+	struct memory_store *store = memory_of(base);
+	struct object *object;
+
+	pthread_mutex_lock(&store->state.lock);
+	object = find_object(find_bucket(store, bucket), key, NULL);
+	add_object(find_copies(store, bucket, true), key, &object->head,
+		   sgh_bytes_ref(object->body));
+	pthread_mutex_unlock(&store->state.lock);
 }
 
 void memory_store_age(struct sangraha_store *base, const char *bucket, const char *key,

@@ -27,6 +27,8 @@ void memory_store_set(struct sangraha_store *store, const char *bucket, const ch
 		      const char *text);
 void memory_store_remove(struct sangraha_store *store, const char *bucket,
 			 const char *key);
+/* Into the replica, which has nothing but what is copied, and loses nothing. */
+void memory_store_copy(struct sangraha_store *store, const char *bucket, const char *key);
 /* As if it had been written so long ago. */
 void memory_store_age(struct sangraha_store *store, const char *bucket, const char *key,
 		      int64_t age_ms);
