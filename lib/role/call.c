@@ -284,6 +284,7 @@ static int publish(struct call *call, struct sangraha_error *err)
 	struct sangraha_client *client = call->client;
 	bool reads = call->request->verb >= SGH_GET;
 	bool sure = !reads || client->persistent_reads;
+	bool batch = sgh_batches_may(client, call->request);
 	struct sgh_message *message = NULL;
 	int status;
 
@@ -297,9 +298,10 @@ static int publish(struct call *call, struct sangraha_error *err)
 			.routing_key = reads ? SANGRAHA_READ_QUEUE : SANGRAHA_WRITE_QUEUE,
 			.message = message,
 			.mandatory = sure,
-			.confirm = sure,
+			/* Confirms set the pace of batches. */
+			.confirm = sure || batch,
 			.frees = sgh_verb_frees(call->request->verb),
-			.batch = sgh_batches_may(client, call->request),
+			.batch = batch,
 			.deadline_ms = call->deadline_ms,
 			.done = published,
 		};

@@ -33,6 +33,12 @@ struct sgh_probe {
 	int64_t seen_ms; /* when the broker last answered; 0: never */
 };
 
+/* Whether those who take requests take several in one message. */
+struct sgh_batches {
+	bool taken;       /* the last answer said so */
+	int64_t alone_ms; /* until when none are sent all the same */
+};
+
 struct sangraha_client {
 	int refs; /* atomic: the user's, and one for each call */
 	struct sangraha_context *context;
@@ -78,9 +84,8 @@ struct sangraha_client {
 		struct sgh_list uploads;   /* those that are more than one message */
 		struct sgh_probe probes[SGH_PROBES];
 		size_t probes_pending;
-		bool was_attached; /* the response queue has been there */
-		bool batches;      /* receivers take them: the last answer said so */
-		int64_t alone_ms;  /* until when nothing is batched all the same */
+		bool was_attached;             /* the response queue has been there */
+		struct sgh_batches batches[2]; /* with receivers, with getters */
 		bool closing;
 	} state;
 };

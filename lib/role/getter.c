@@ -29,6 +29,7 @@ static void begin(struct sgh_task *task)
 
 static const struct sgh_service_kind getter_kind = {
 	.role = "getter",
+	.batches = true,
 	.queue = SANGRAHA_READ_QUEUE,
 	.dead_letters = SANGRAHA_READ_QUEUE ".dlq",
 	.replicas = true,

@@ -223,8 +223,9 @@ static void reply(struct sgh_task *task)
 		sgh_task_abandon(task);
 		return;
 	}
-	/* The bytes live on in the message alone. */
-	publish(task, message, "", reply_to, false, task->reply->persistent, replied);
+	/* The bytes live on in the message alone. Confirms set the pace of batches. */
+	publish(task, message, "", reply_to, false,
+		task->reply->persistent || task->delivery->batched, replied);
 }
 
 static void announce(struct sgh_task *task)

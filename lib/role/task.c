@@ -149,7 +149,7 @@ static void begin(struct sgh_task *task)
 	task->late = sgh_now_ms() >= task->deadline_ms;
 	if (task->late && !may_finish(task))
 		sgh_task_expire(task);
-	else if (task->delivery->batched &&
+	else if (task->delivery->batched && !sgh_task_reads(task) &&
 		 task->delivery->delivery_count > DELIVERIES_TOGETHER)
 		sgh_task_go_alone(task);
 	else if (task->delivery->delivery_count > DELIVERIES_MAX)
