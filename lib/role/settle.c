@@ -190,7 +190,8 @@ static void publish(struct sgh_task *task, struct sgh_message *message,
 
 /* ---- event, reply, acknowledgement ---- */
 
-static void replied(struct sgh_task *task)
+/* Nothing of it is on its way any more. */
+static void acknowledge(struct sgh_task *task)
 {
 	struct sgh_delivery *delivery = sgh_take(task->delivery);
 	int status = task->reply->status;
@@ -203,6 +204,23 @@ static void replied(struct sgh_task *task)
 		sgh_delivery_ack(delivery);
 	SGH_FAIL_POINT("settle.acknowledged");
 	leave(task, sangraha_status_name(status), status);
+}
+
+/* The reply is certain, and its event has been published, or has failed to be. */
+static void answered(struct sgh_task *task)
+{
+	struct sgh_message *event = task->beside.failed ? sgh_take(task->event) : NULL;
+
+	if (event)
+		publish(task, event, SANGRAHA_EVENT_EXCHANGE, event->type, false, true,
+			acknowledge);
+	else
+		acknowledge(task);
+}
+
+static void replied(struct sgh_task *task)
+{
+	sgh_task_when_announced(task, answered);
 }
 
 static void reply(struct sgh_task *task)
@@ -230,8 +248,15 @@ static void reply(struct sgh_task *task)
 
 static void announce(struct sgh_task *task)
 {
-	struct sgh_message *event = sgh_take(task->event);
+	bool deletes = task->request && task->request->verb == SGH_DELETE;
+	struct sgh_message *event;
 
+	/* Whoever keeps what was deleted is to know before it is said to be gone. */
+	if (task->event && !deletes && sgh_task_announce(task)) {
+		reply(task);
+		return;
+	}
+	event = sgh_take(task->event);
 	if (event)
 		publish(task, event, SANGRAHA_EVENT_EXCHANGE, event->type, false, true,
 			reply);

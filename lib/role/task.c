@@ -38,7 +38,7 @@ void sgh_task_free(struct sgh_task *task)
 	free(task);
 }
 
-static void give_back(struct sgh_task *task)
+static void let_go(struct sgh_task *task)
 {
 	struct sgh_service *service = task->service;
 
@@ -46,6 +46,11 @@ static void give_back(struct sgh_task *task)
 	sgh_delivery_return(sgh_take(task->delivery));
 	sgh_service_leave(service, task);
 	sgh_task_free(task);
+}
+
+static void give_back(struct sgh_task *task)
+{
+	sgh_task_when_announced(task, let_go);
 }
 
 static void give_back_now(struct sgh_timer *timer)

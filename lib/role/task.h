@@ -45,6 +45,13 @@ struct sgh_task {
 	/* the answer, and what is being published */
 	struct sgh_reply *reply;
 	struct sgh_message *event; /* to be published before the reply, or NULL */
+	struct {
+		/* the event, while the reply is on its way too: role/announce.c */
+		struct sgh_publish publish;
+		void (*then)(struct sgh_task *task);
+		unsigned left; /* atomic: the event, and what waits for it; 0: none */
+		bool failed;
+	} beside;
 	struct sgh_message *outgoing;
 	struct sgh_publish publish;
 	void (*published)(struct sgh_task *task);
@@ -106,6 +113,14 @@ struct sgh_reply *sgh_task_reply(struct sgh_task *task);
 
 /* Publish the event if there is one, then the reply, then acknowledge. */
 void sgh_task_finish(struct sgh_task *task);
+
+/*
+ * Begin to publish the task's event beside what is published by the task itself. False: it
+ * could not be begun.
+ */
+bool sgh_task_announce(struct sgh_task *task);
+/* `then` when no event is on its way any more, at once or on the queue's thread. */
+void sgh_task_when_announced(struct sgh_task *task, void (*then)(struct sgh_task *task));
 
 /* The same with an error for an answer. */
 void sgh_task_fail(struct sgh_task *task, int status, const char *format, ...)

@@ -392,15 +392,62 @@ static void begun_is_finished(void **state)
 
 /* ---- what cannot be published ---- */
 
-static void an_event_is_confirmed_before_the_reply(void **state)
+static void an_event_is_confirmed_before_the_acknowledgement(void **state)
 {
 	struct t_roles *f = *state;
 
 	script_lose(f->script, "publish sangraha.object", 1, SANGRAHA_E_UNAVAILABLE);
 	t_send(f, t_put(t_id(1), BODY));
 	t_journal(f->script, "put json: ok\n"
-			     "publish sangraha.object.created: lost\n" T_FINISHED);
+			     "publish sangraha.object.created: lost\n"
+			     "publish replies: ok\n"
+			     "publish sangraha.object.created: ok\n"
+			     "ack object_write_queue: ok\n");
 	t_answers(f, 0);
+}
+
+static void a_reply_does_not_wait_for_its_event(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_hold(f->script, "publish sangraha.object", 1);
+	t_send(f, t_put(t_id(1), BODY));
+	t_answers(f, 0);
+	assert_int_equal(script_count(f->script, "ack"), 0);
+	script_release(f->script);
+	t_journal(f->script, "put json: ok\n"
+			     "publish replies: ok\n"
+			     "publish sangraha.object.created: ok\n"
+			     "ack object_write_queue: ok\n");
+}
+
+static void a_deletion_is_announced_before_it_is_said(void **state)
+{
+	struct t_roles *f = *state;
+
+	t_puts(f, 0, t_id(1), BODY);
+	script_lose(f->script, "publish sangraha.object.deleted", 1,
+		    SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_request(SGH_DELETE, "json", t_id(1)));
+	t_answers(f, 0);
+	assert_int_equal(script_count(f->script, "publish sangraha.object.deleted: lost"),
+			 1);
+	assert_int_equal(script_count(f->script, "publish sangraha.object.deleted: ok"),
+			 1);
+}
+
+static void an_event_on_its_way_is_waited_for_at_the_end(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_hold(f->script, "publish sangraha.object", 1);
+	script_fail(f->script, "publish replies", 0, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_put(t_id(1), BODY));
+	t_wait(script_holding(f->script) && script_count(f->script, "publish replies"));
+	script_release(f->script);
+	sangraha_receiver_free(sgh_take(f->receiver));
+	assert_int_equal(script_count(f->script, "ack"), 0);
+	assert_int_equal(script_count(f->script, "return"), 1);
 }
 
 static void the_same_event_has_the_same_id(void **state)
@@ -522,7 +569,10 @@ static const struct CMUnitTest tests[] = {
 	CASE(late_is_a_timeout_without_the_store),
 	CASE(late_in_json_mode_too),
 	CASE(begun_is_finished),
-	CASE(an_event_is_confirmed_before_the_reply),
+	CASE(an_event_is_confirmed_before_the_acknowledgement),
+	CASE(a_reply_does_not_wait_for_its_event),
+	CASE(a_deletion_is_announced_before_it_is_said),
+	CASE(an_event_on_its_way_is_waited_for_at_the_end),
 	CASE(the_same_event_has_the_same_id),
 	CASE(a_reply_is_confirmed_before_the_acknowledgement),
 	CASE(a_reply_that_nobody_takes_is_given_up),
