@@ -19,6 +19,7 @@
  *           to be read back: upload/<id> if absent -> a ticket for what pins its record
  *   parts   upload/<id> if absent -> begin the upload -> its place in object/…/<record>
  *           if absent -> upload/<id> with the upload's id -> a ticket for the first parts
+ *           one that is under way: is it open still -> upload/<id> renewed, the same ticket
  *           to be read back: its place is in object/…/<place>, which upload/<id> names
  *
  * The record comes before the upload, so that no upload is without one for longer than the
@@ -216,6 +217,66 @@ static void begin_upload(struct sgh_task *task)
 	sgh_task_run_one(task, upload_begun);
 }
 
+/* ---- one that is under way ---- */
+
+static void cleared(struct sgh_task *task)
+{
+	try_later(task, passing_parts);
+}
+
+static void end_seen(struct sgh_task *task)
+{
+	const struct sgh_large *large = sgh_large_of(task);
+	struct sgh_request *request = task->request;
+	bool pins = !task->op.status &&
+		    sgh_streq(sgh_remains_pinned(&task->op), large->upload.record);
+
+	SGH_FAIL_POINT("put-begin.end-seen");
+	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND) {
+		sgh_task_retry(task, &task->op.err);
+		return;
+	}
+	if (pins) {
+		/* It was completed, and is perhaps being read back. */
+		try_later(task, passing_parts);
+		return;
+	}
+	request->record = sgh_arena_strdup(&request->arena, large->upload.record);
+	if (request->record)
+		sgh_large_clear(task, false, cleared);
+	else
+		sgh_task_abandon(task);
+}
+
+/* What was aborted, by somebody who died in the middle of that, must not be renewed for ever. */
+static void parts_listed(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+
+	SGH_FAIL_POINT("put-begin.parts-listed");
+	if (!task->op.status) {
+		sgh_large_write_upload(task, false, answer_parts);
+	} else if (task->op.status != SANGRAHA_E_NOT_FOUND) {
+		sgh_task_retry(task, &task->op.err);
+	} else {
+		sgh_task_op(task, SGH_STORE_HEAD, large->write.type.bucket,
+			    task->request->object_id);
+		sgh_task_run_one(task, end_seen);
+	}
+}
+
+static void look_for_parts(struct sgh_task *task)
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_store_op *op =
+		sgh_task_op(task, SGH_STORE_UPLOAD_PARTS, large->write.type.bucket,
+			    task->request->object_id);
+
+	op->upload = large->upload.upload;
+	op->limit = 1;
+	sgh_task_run_one(task, parts_listed);
+}
+
 /* Whether the upload that is under way can become what this request wants. */
 static bool same_upload(const struct sgh_task *task)
 {
@@ -248,7 +309,7 @@ static void upload_found(struct sgh_task *task)
 	else if (task->request->transfer == SGH_TICKET_PUT)
 		sgh_large_write_upload(task, false, answer_pinned);
 	else if (upload->upload)
-		sgh_large_write_upload(task, false, answer_parts);
+		look_for_parts(task);
 	else
 		begin_upload(task);
 }

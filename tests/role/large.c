@@ -219,6 +219,7 @@ static void the_same_begin_again_gets_the_same_upload(void **state)
 	t_journal(f->script, T_LOOKED "head json: not_found\n"
 				      "put-new meta/upload: precondition\n"
 				      "get meta/upload: ok\n"
+				      "upload-parts json: ok\n"
 				      "put meta/upload: ok\n" T_SAID);
 	reply = t_answer(f, 0);
 	assert_string_equal(reply->ticket->record, up.record);
@@ -270,6 +271,34 @@ static void who_comes_second_takes_the_first_ones_upload(void **state)
 	assert_true(t_is_complete(&up));
 	sgh_reply_free(first);
 	sgh_reply_free(second);
+	t_upload_fini(&up);
+}
+
+/* Who aborted it died in the middle of that, and nobody is left to go on. */
+static void an_upload_that_has_gone_is_begun_anew(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_record record = { 0 };
+	struct sgh_reply *begun;
+	struct t_upload up;
+
+	t_upload(&up, f, t_id(1), SMALL);
+	t_open(&up);
+	assert_true(t_upload_record(&up, &record));
+	t_ok(t_op(f, &(struct sgh_store_op){ .verb = SGH_STORE_UPLOAD_ABORT,
+					     .bucket = "json",
+					     .key = up.id,
+					     .upload = record.upload }));
+	sgh_record_fini(&record);
+	up.fresh = false;
+	begun = answer(f, t_begins(&up, SGH_TICKET_PARTS), 0);
+	assert_string_not_equal(begun->ticket->record, up.record);
+	snprintf(up.record, sizeof(up.record), "%s", begun->ticket->record);
+	sgh_reply_free(begun);
+	t_store_parts(&up);
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	t_answers(f, 0);
+	assert_true(t_is_complete(&up));
 	t_upload_fini(&up);
 }
 
@@ -630,6 +659,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(the_same_begin_again_gets_the_same_upload),
 	CASE(one_of_another_size_is_a_conflict),
 	CASE(who_comes_second_takes_the_first_ones_upload),
+	CASE(an_upload_that_has_gone_is_begun_anew),
 	CASE(a_bad_beginning_is_refused),
 	CASE(so_is_one_of_unknown_length),
 	BARE(a_veto_sees_the_beginning),
