@@ -94,8 +94,9 @@ static int open_queue(struct sgh_program *program, struct sangraha_error *err)
 				   &program->queue, err);
 }
 
-static int open_store(struct sgh_program *program, struct sangraha_store **ret,
-		      struct sangraha_error *err)
+/* `replicas`: for a getter, which may read from them. */
+static int open_store(struct sgh_program *program, bool replicas,
+		      struct sangraha_store **ret, struct sangraha_error *err)
 {
 	const struct sgh_config *config = &program->config;
 	struct sangraha_store_options options = {
@@ -109,6 +110,11 @@ static int open_store(struct sgh_program *program, struct sangraha_store **ret,
 		.public_url = sgh_config_text(config, SGH_SET_STORE_PUBLIC_URL),
 	};
 
+	if (replicas) {
+		options.read_url = sgh_config_text(config, SGH_SET_STORE_READ_URL);
+		options.public_read_url =
+			sgh_config_text(config, SGH_SET_STORE_READ_PUBLIC_URL);
+	}
 	return sangraha_store_open(program->context, program->store_url, &options, ret,
 				   err);
 }
@@ -119,9 +125,10 @@ static int open_stores(struct sgh_program *program, struct sangraha_error *err)
 	int status = complete_url(config, SGH_SET_STORE_URL, &program->store_url, err);
 
 	if (status == 0)
-		status = open_store(program, &program->store, err);
+		status = open_store(program, config->role == SGH_GETTER, &program->store,
+				    err);
 	if (status == 0 && config->role == SGH_SERVE)
-		status = open_store(program, &program->read_store, err);
+		status = open_store(program, true, &program->read_store, err);
 	return status;
 }
 

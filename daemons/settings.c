@@ -17,6 +17,7 @@
 #define STORING  (WORKERS | SGH_SERVE)
 #define AT_STORE (STORING | SGH_ADMIN)
 #define EMBEDDED (SGH_SERVE | SGH_ADMIN)
+#define READING  (SGH_GETTER | SGH_SERVE)
 #define SERVING  (SGH_ORCHESTRATOR | SGH_SERVE)
 #define WRITING  (SGH_RECEIVER | SGH_ORCHESTRATOR | SGH_SERVE)
 
@@ -52,8 +53,10 @@ static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 		.help = "certificates (PEM) to check the store by, instead of the system's" },
 	[SGH_SET_STORE_PUBLIC_URL] = { "store-public-url", SGH_URL, STORING, STORING,
 		.help = "the store as orchestrators and browsers reach it, for large objects; unset: store-url" },
-	[SGH_SET_STORE_READ_URL] = { "store-read-url", SGH_URL, STORING, 0,
-		.help = "further addresses of the store, for reads" },
+	[SGH_SET_STORE_READ_URL] = { "store-read-url", SGH_URL, READING, READING,
+		.help = "stores that copy this one, to read from; several with commas between" },
+	[SGH_SET_STORE_READ_PUBLIC_URL] = { "store-read-public-url", SGH_URL, READING, READING,
+		.help = "those as orchestrators and browsers reach them; unset: store-read-url, without store-public-url" },
 	[SGH_SET_BUCKET_PREFIX] = { "bucket-prefix", SGH_TEXT, AT_STORE, AT_STORE,
 		.value = "sangraha-", .help = "what the names of all buckets begin with" },
 	[SGH_SET_DATA_DIR] = { "data-dir", SGH_TEXT, EMBEDDED, EMBEDDED,

@@ -19,7 +19,7 @@ def is_idle(row):
 
 def manual():
     told = set(re.findall(r"^\.It Ic ([a-z-]+)", MANUAL, re.MULTILINE))
-    idle = set(re.findall(r"^\.Ic ([a-z-]+) [,.]", MANUAL.split("do nothing yet")[-1], re.MULTILINE))
+    idle = set(re.findall(r"^\.Ic ([a-z-]+) [,.]", MANUAL.partition("do nothing yet")[2], re.MULTILINE))
     for name, row in ROWS.items():
         if name not in (idle if is_idle(row) else told):
             yield f"{name} is not where sangraha-config(5) should have it"
