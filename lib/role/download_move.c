@@ -305,11 +305,16 @@ static void fail_locked(struct sangraha_download *download,
 	sgh_download_fail_locked(download, &err);
 }
 
-/* Another ticket may name another gateway of the store; without one the old one will do. */
-static void try_again_locked(struct sangraha_download *download, bool silent)
+/*
+ * Another ticket may name another gateway of the store, or one of its replicas; after a
+ * connection that broke the old one will do.
+ */
+static void try_again_locked(struct sangraha_download *download, bool moving, int status)
 {
-	download->state.renew =
-		silent && download->state.received == download->state.begun;
+	bool silent = download->state.received == download->state.begun ||
+		      status == SANGRAHA_E_TIMEOUT;
+
+	download->state.renew = moving && silent && status != SANGRAHA_E_OVERLOADED;
 	rest_locked(download);
 }
 
@@ -320,8 +325,7 @@ static void judge_locked(struct sangraha_download *download, bool moving,
 	if (moving && why->status == SANGRAHA_E_UNAUTHORIZED && !download->state.renewed)
 		download->state.renew = true;
 	else if (sgh_status_passing(why->status) && may_try_again_locked(download))
-		try_again_locked(download,
-				 moving && why->status != SANGRAHA_E_OVERLOADED);
+		try_again_locked(download, moving, why->status);
 	else
 		fail_locked(download, why);
 }

@@ -265,6 +265,9 @@ static int http_submit(void *self, struct sgh_move *move, struct sangraha_error 
 	move->backend = job;
 	describe(job);
 	job->http.answer_timeout_ms = answer_timeout(way, move);
+	/* One that falls silent, too: the rest of a GET may come from another. */
+	if (move->kind == SGH_TICKET_GET)
+		job->http.idle_timeout_ms = job->http.answer_timeout_ms;
 	rc = write_lines(job) ? sgh_http_submit(way->http, &job->http, err)
 			      : sgh_fail_memory(err);
 	if (rc)

@@ -186,6 +186,23 @@ def test_reads_go_on_without_the_replica(stack, how):
     assert_readable(stack, objects)
 
 
+@pytest.mark.parametrize("how", ("kill", "pause"))
+def test_a_download_goes_on_without_the_replica_it_came_from(stack, how):
+    data = b'{"text":"%s"}' % (b"x" * (48 << 20))
+    reference = stack.rest.store(data)["reference"]
+    stack.copy()
+    answer = stack.rest.get(reference, stream=True)
+    assert answer.status_code == 200
+    pieces = answer.iter_content(1 << 20)
+    got = next(pieces)
+    stop(stack.replica, how)
+    try:
+        got += b"".join(pieces)
+    finally:
+        go_on(stack.replica, how)
+    assert got == data
+
+
 def test_clients_are_sent_to_who_has_the_object(stack):
     reference = stack.rest.store(LARGE)["reference"]
     redirecting = Rest(stack.start("orchestrator", large_reads="redirect", cache_size=0).url)
