@@ -35,7 +35,9 @@ class Copied(Stack):
     def __init__(self, broker, store, replica):
         super().__init__(broker.url, store.url, store.access_key, store.secret_key, broker.ctl_path)
         self.store, self.replica = store, replica
-        settings = {"store_read_url": replica.url, "request_timeout": TIMEOUT, "cache_size": 0}
+
+    def begin(self):
+        settings = {"store_read_url": self.replica.url, "request_timeout": TIMEOUT, "cache_size": 0}
         self.receiver, self.getter, self.orchestrator = self.start(
             "receiver", "getter", "orchestrator", heartbeat=20, **settings
         )
@@ -91,8 +93,11 @@ def stack(own_broker, own_store, own_replica):
         if not server.processes:
             server.start()
     made = Copied(own_broker, own_store, own_replica)
-    yield made
-    made.close()
+    try:
+        made.begin()
+        yield made
+    finally:
+        made.close()
 
 
 def assert_readable(stack, objects):
