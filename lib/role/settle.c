@@ -230,8 +230,6 @@ static void reply(struct sgh_task *task)
 	bool reads = sgh_task_reads(task);
 	struct sangraha_error err;
 
-	if (task->published == reply)
-		SGH_FAIL_POINT("settle.event-confirmed");
 	if (task->request && task->request->reply_to)
 		reply_to = task->request->reply_to;
 	task->reply->persistent = !reads || task->request->persistent;
@@ -246,20 +244,33 @@ static void reply(struct sgh_task *task)
 		task->reply->persistent || task->delivery->batched, replied);
 }
 
+/* The event by itself, until it is published. */
+static void announce_first(struct sgh_task *task)
+{
+	struct sgh_message *event = sgh_take(task->event);
+
+	publish(task, event, SANGRAHA_EVENT_EXCHANGE, event->type, false, true, reply);
+}
+
+static void announced_first(struct sgh_task *task)
+{
+	if (task->beside.failed)
+		announce_first(task);
+	else
+		reply(task);
+}
+
 static void announce(struct sgh_task *task)
 {
 	bool deletes = task->request && task->request->verb == SGH_DELETE;
-	struct sgh_message *event;
 
-	/* Whoever keeps what was deleted is to know before it is said to be gone. */
-	if (task->event && !deletes && sgh_task_announce(task)) {
+	if (!task->event)
 		reply(task);
-		return;
-	}
-	event = sgh_take(task->event);
-	if (event)
-		publish(task, event, SANGRAHA_EVENT_EXCHANGE, event->type, false, true,
-			reply);
+	else if (!sgh_task_announce(task))
+		announce_first(task);
+	else if (deletes)
+		/* Whoever keeps what was deleted is to know before it is said to be gone. */
+		sgh_task_when_announced(task, announced_first);
 	else
 		reply(task);
 }
