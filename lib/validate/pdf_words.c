@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "validate/pdf.h"
 
+#include <endian.h>
 #include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/util.h"
 
@@ -225,6 +230,51 @@ static bool found(struct sgh_pdf_words *words, enum sgh_pdf_word word,
 	}
 }
 
+/*
+ * To the next byte that may end a word, as far as it and the one before it tell, or to less
+ * than 16 bytes before the end. Most of a file is compressed, and has few of those pairs.
+ */
+static const unsigned char *skip(const unsigned char *p, const unsigned char *end)
+{
+#ifdef __SSE2__
+	static const char pairs[][2] = {
+		{ 'e', 'f' }, { 'b', 'j' }, { 'a', 'm' }, { 'O', 'F' }
+	};
+
+	for (; end - p >= 16; p += 16) {
+		__m128i before = _mm_loadu_si128((const __m128i *)(const void *)(p - 1));
+		__m128i here = _mm_loadu_si128((const __m128i *)(const void *)p);
+		__m128i any = _mm_setzero_si128();
+		unsigned found;
+
+		for (size_t i = 0; i < SGH_COUNT(pairs); i++) {
+			__m128i first =
+				_mm_cmpeq_epi8(before, _mm_set1_epi8(pairs[i][0]));
+			__m128i second = _mm_cmpeq_epi8(here, _mm_set1_epi8(pairs[i][1]));
+
+			any = _mm_or_si128(any, _mm_and_si128(first, second));
+		}
+		found = (unsigned)_mm_movemask_epi8(any);
+		if (found)
+			return p + __builtin_ctz(found);
+	}
+#endif
+	return p;
+}
+
+/* The last eight bytes before `to`, when `last` are those before `from`. */
+static uint64_t last_before(uint64_t last, const unsigned char *from,
+			    const unsigned char *to)
+{
+	if (to - from >= (ptrdiff_t)sizeof(last)) {
+		memcpy(&last, to - sizeof(last), sizeof(last));
+		return be64toh(last);
+	}
+	while (from < to)
+		last = last << 8 | *from++;
+	return last;
+}
+
 const unsigned char *sgh_pdf_words_next(struct sgh_pdf_words *words,
 					const unsigned char *p, const unsigned char *end,
 					enum sgh_pdf_word *ret)
@@ -239,6 +289,15 @@ const unsigned char *sgh_pdf_words_next(struct sgh_pdf_words *words,
 	if (words->pending && p < end)
 		settle(words, p);
 	while (p < end && !*ret) {
+		/* What stands before the first byte of a chunk is not at hand. */
+		if (p > words->chunk) {
+			const unsigned char *next = skip(p, end);
+
+			last = last_before(last, p, next);
+			p = next;
+		}
+		if (p == end)
+			break;
 		last = last << 8 | *p++;
 		if (!ends_word[last & 0xff])
 			continue;

@@ -223,6 +223,27 @@ static void follows_many_updates(void **state)
 	t_ok(t_judge_sample("application/pdf", &pdf));
 }
 
+/* Wherever the words stand, and whatever nearly is one stands around them. */
+static void finds_words_at_any_place(void **state)
+{
+	static const char near[] =
+		"xre ef.bj_am(OF)endstrea%%EO startxre/XRe ob ndobjxref";
+
+	for (int before = 0; before < 40; before++) {
+		struct t_sample pdf = { 0 };
+		size_t at;
+
+		text(&pdf, "%%PDF-1.4\n%%%.*s\n", before, near);
+		at = pdf.length;
+		text(&pdf, "1 0 obj\n<</Type/XRef/Length 50>>\nstream\n");
+		text(&pdf, "%.*s\nendstream\nendobj\n", before, near);
+		text(&pdf, "startxref\n%zu\n%%%%EOF\n", at);
+		accepted(&pdf, "{\"version\":\"1.4\",\"encrypted\":false}");
+		pdf.length -= strlen("%%EOF\n");
+		refused(&pdf, "pdf.end", (int64_t)pdf.length);
+	}
+}
+
 /* The first section stands at the beginning, with an end that points nowhere. */
 static void accepts_linearised_files(void **state)
 {
@@ -413,6 +434,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(follows_updates),
 	cmocka_unit_test(follows_updates_without_objects),
 	cmocka_unit_test(follows_many_updates),
+	cmocka_unit_test(finds_words_at_any_place),
 	cmocka_unit_test(accepts_linearised_files),
 	t_policy_case(limits_what_follows),
 	t_policy_case(limits_what_stands_before),
