@@ -27,12 +27,68 @@ struct sgh_budget {
 		size_t used;
 		size_t kept; /* besides */
 		struct sgh_list keepers;
-		size_t arriving; /* of these, not there yet */
-		size_t sips;     /* likewise, in pieces of up to a sip */
+		struct sgh_list spares; /* the longest unused first */
+		size_t spare;           /* bytes of these */
+		size_t arriving;        /* of these, not there yet */
+		size_t sips;            /* likewise, in pieces of up to a sip */
 		uint64_t turn;
 		struct sgh_list lines[LINES];
 	} state;
 };
+
+/* ---- what is spare ---- */
+
+static void remove_spare_locked(struct sgh_budget *budget, struct sgh_spare *spare)
+{
+	sgh_list_remove(&spare->link);
+	budget->state.spare -= spare->size;
+}
+
+/* Until no more than `most` bytes are. */
+static void drop_spares_locked(struct sgh_budget *budget, size_t most)
+{
+	while (budget->state.spare > most) {
+		struct sgh_spare *spare =
+			sgh_list_entry(budget->state.spares.next, struct sgh_spare, link);
+
+		remove_spare_locked(budget, spare);
+		free(spare);
+	}
+}
+
+/* What may be spare besides what is used and kept. */
+static size_t spare_most_locked(const struct sgh_budget *budget)
+{
+	size_t taken = budget->state.used + budget->state.kept;
+	size_t most = budget->limit - sgh_min(taken, budget->limit);
+
+	return budget->state.used ? most : sgh_min(most, budget->limit / 8);
+}
+
+/* One for `size` bytes, the last that was used; NULL. */
+static struct sgh_spare *find_spare_locked(const struct sgh_budget *budget, size_t size)
+{
+	for (struct sgh_list *link = budget->state.spares.prev;
+	     link != &budget->state.spares; link = link->prev) {
+		struct sgh_spare *spare = sgh_list_entry(link, struct sgh_spare, link);
+
+		if (spare->size >= size && spare->size - size <= size / 8)
+			return spare;
+	}
+	return NULL;
+}
+
+/* So many were reserved: one that may be about to be taken for them can wait. */
+static void trim_spares_locked(struct sgh_budget *budget, size_t reserved)
+{
+	size_t most = spare_most_locked(budget);
+	const struct sgh_spare *spare;
+
+	if (budget->state.spare <= most)
+		return;
+	spare = find_spare_locked(budget, reserved);
+	drop_spares_locked(budget, most + (spare ? spare->size : 0));
+}
 
 struct sgh_budget *sgh_budget_new(size_t limit)
 {
@@ -44,6 +100,7 @@ struct sgh_budget *sgh_budget_new(size_t limit)
 	budget->limit = limit;
 	pthread_mutex_init(&budget->state.lock, NULL);
 	sgh_list_init(&budget->state.keepers);
+	sgh_list_init(&budget->state.spares);
 	for (int i = 0; i < LINES; i++)
 		sgh_list_init(&budget->state.lines[i]);
 	return budget;
@@ -59,6 +116,7 @@ void sgh_budget_unref(struct sgh_budget *budget)
 {
 	if (!budget || __atomic_sub_fetch(&budget->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	drop_spares_locked(budget, 0);
 	pthread_mutex_destroy(&budget->state.lock);
 	free(budget);
 }
@@ -167,6 +225,7 @@ static size_t excess_locked(const struct sgh_budget *budget)
 static void use_locked(struct sgh_budget *budget, size_t size)
 {
 	budget->state.used += size;
+	trim_spares_locked(budget, size);
 	if (!excess_locked(budget))
 		return;
 	sgh_list_for_each (link, &budget->state.keepers) {
@@ -261,8 +320,49 @@ void sgh_budget_release(struct sgh_budget *budget, size_t size)
 	pthread_mutex_lock(&budget->state.lock);
 	budget->state.used -= sgh_min(size, budget->state.used);
 	grant_locked(budget, &granted);
+	if (!budget->state.used)
+		drop_spares_locked(budget, spare_most_locked(budget));
 	pthread_mutex_unlock(&budget->state.lock);
 	tell(&granted);
+}
+
+void sgh_budget_release_spare(struct sgh_budget *budget, size_t size, void *block,
+			      size_t block_size)
+{
+	struct sgh_spare *spare = block;
+
+	pthread_mutex_lock(&budget->state.lock);
+	spare->size = block_size;
+	sgh_list_append(&budget->state.spares, &spare->link);
+	budget->state.spare += block_size;
+	pthread_mutex_unlock(&budget->state.lock);
+	sgh_budget_release(budget, size);
+}
+
+void *sgh_budget_take_spare(struct sgh_budget *budget, size_t size, size_t *ret_size)
+{
+	struct sgh_spare *spare;
+
+	pthread_mutex_lock(&budget->state.lock);
+	spare = find_spare_locked(budget, size);
+	if (spare) {
+		*ret_size = spare->size;
+		remove_spare_locked(budget, spare);
+	} else {
+		drop_spares_locked(budget, spare_most_locked(budget));
+	}
+	pthread_mutex_unlock(&budget->state.lock);
+	return spare;
+}
+
+size_t sgh_budget_spare(struct sgh_budget *budget)
+{
+	size_t spare;
+
+	pthread_mutex_lock(&budget->state.lock);
+	spare = budget->state.spare;
+	pthread_mutex_unlock(&budget->state.lock);
+	return spare;
 }
 
 bool sgh_budget_wait(struct sgh_budget *budget, struct sgh_budget_waiter *waiter)

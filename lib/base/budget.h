@@ -69,6 +69,33 @@ size_t sgh_budget_excess(struct sgh_budget *budget);
 size_t sgh_budget_kept(struct sgh_budget *budget);
 
 /*
+ * Large blocks are not given back to the kernel at once, which takes longer to bring new
+ * pages than it takes to fill them, but serve for the next bytes of about that size. What
+ * is spare counts as free: it goes as soon as it, what is used and what is kept are more
+ * than the limit together, and while nothing is used all but an eighth of the limit.
+ */
+#define SGH_SPARE_LEAST ((size_t)64 << 10)
+
+/* The beginning of a block that is spare. */
+struct sgh_spare {
+	struct sgh_list link;
+	size_t size;
+};
+
+/*
+ * As sgh_budget_release(), and the block, allocated by malloc() for `block_size` bytes and
+ * a head that does not count, is spare or freed.
+ */
+void sgh_budget_release_spare(struct sgh_budget *budget, size_t size, void *block,
+			      size_t block_size);
+/*
+ * A spare block for `size` bytes, which are reserved, and an eighth more at most; in
+ * *ret_size for how many. NULL: there is none, and room for a new one.
+ */
+void *sgh_budget_take_spare(struct sgh_budget *budget, size_t size, size_t *ret_size);
+size_t sgh_budget_spare(struct sgh_budget *budget);
+
+/*
  * A place in the line. `granted` is called once, on the thread that released memory, with
  * no lock held, after the reservation was made; it must be short. Those that hold memory
  * already go before those that do not. One that wants more than the whole limit is

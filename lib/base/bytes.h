@@ -15,6 +15,7 @@ struct sgh_bytes {
 	int refs; /* atomic */
 	size_t length;
 	size_t capacity;
+	size_t room;               /* bytes of `data` that were allocated */
 	struct sgh_budget *budget; /* NULL: not accounted for */
 	unsigned char data[];
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/budget.h"
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "support/t.h"
 
@@ -287,6 +288,77 @@ static void nothing_is_kept_while_somebody_waits(void **state)
 	sgh_budget_release(budget, 100 * K);
 }
 
+/* ---- what is spare ---- */
+
+/* A block of so many bytes, filled and given back. */
+static void use_a_block(struct sgh_budget *budget, size_t size)
+{
+	struct sgh_bytes *bytes;
+
+	assert_true(sgh_budget_try(budget, size));
+	bytes = sgh_bytes_new(budget, size);
+	assert_non_null(bytes);
+	assert_int_equal(bytes->capacity, size);
+	memset(bytes->data, 0xa5, size);
+	sgh_bytes_unref(bytes);
+}
+
+static void a_block_serves_again(void **state)
+{
+	struct sgh_budget *budget = *state;
+
+	sgh_budget_force(budget, K);
+	use_a_block(budget, 40 * K);
+	assert_int_equal(sgh_budget_spare(budget), 40 * K);
+	use_a_block(budget, 36 * K);
+	assert_int_equal(sgh_budget_spare(budget), 40 * K);
+	/* That would be a waste of it. */
+	use_a_block(budget, 20 * K);
+	assert_int_equal(sgh_budget_spare(budget), 60 * K);
+	/* What is small is not worth it. */
+	use_a_block(budget, K);
+	assert_int_equal(sgh_budget_spare(budget), 60 * K);
+	sgh_budget_release(budget, K);
+}
+
+static void nobody_waits_for_what_is_spare(void **state)
+{
+	struct sgh_budget *budget = *state;
+
+	sgh_budget_force(budget, K);
+	use_a_block(budget, 60 * K);
+	use_a_block(budget, 30 * K);
+	/* The longest unused goes first. */
+	assert_true(sgh_budget_try(budget, 69 * K));
+	assert_int_equal(sgh_budget_spare(budget), 30 * K);
+	assert_true(sgh_budget_try(budget, 30 * K));
+	sgh_budget_release(budget, 100 * K);
+}
+
+static void who_is_about_to_use_a_block_finds_it(void **state)
+{
+	struct sgh_budget *budget = *state;
+
+	sgh_budget_force(budget, 60 * K);
+	use_a_block(budget, 40 * K);
+	assert_true(sgh_budget_try(budget, 40 * K));
+	assert_int_equal(sgh_budget_spare(budget), 40 * K);
+	/* Those that use it for something else do not keep it from going. */
+	sgh_budget_force(budget, K);
+	assert_int_equal(sgh_budget_spare(budget), 0);
+	sgh_budget_release(budget, 101 * K);
+}
+
+static void idle_it_keeps_an_eighth(void **state)
+{
+	struct sgh_budget *budget = *state;
+
+	use_a_block(budget, 40 * K);
+	assert_int_equal(sgh_budget_spare(budget), 0);
+	use_a_block(budget, 12 * K);
+	assert_int_equal(sgh_budget_spare(budget), 12 * K);
+}
+
 static const struct CMUnitTest tests[] = {
 	CASE(never_over_the_limit),
 	CASE(one_larger_than_all_goes_alone),
@@ -302,6 +374,10 @@ static const struct CMUnitTest tests[] = {
 	CASE(nobody_waits_for_what_is_kept),
 	CASE(no_more_is_kept_than_there_is_room_for),
 	CASE(nothing_is_kept_while_somebody_waits),
+	CASE(a_block_serves_again),
+	CASE(nobody_waits_for_what_is_spare),
+	CASE(who_is_about_to_use_a_block_finds_it),
+	CASE(idle_it_keeps_an_eighth),
 };
 
 t_main(tests)
