@@ -78,7 +78,7 @@ static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 		.help = "memory for bodies in flight and the cache, in this process" },
 	[SGH_SET_INLINE_LIMIT] = { "inline-limit", SGH_BYTES, ALL, ALL,
 		.min = K, .max = G,
-		.help = "largest body in a message; unset: an eighth of memory-limit" },
+		.help = "largest body in a message; unset: 512K, at most an eighth of memory-limit" },
 	[SGH_SET_SPOOL_LIMIT] = { "spool-limit", SGH_BYTES, SERVING, SERVING,
 		.value = "4M", .max = G,
 		.help = "largest body that is held whole on its way to the store" },

@@ -33,7 +33,7 @@ struct sangraha_client_options {
 	struct sangraha_types *types; /* the receivers'; NULL: json, image, pdf */
 	unsigned timeout_ms;          /* of a request that names none; 0: 30000 */
 	unsigned max_in_flight;       /* requests without an answer, at most; 0: 4096 */
-	size_t inline_limit;          /* bytes; 0: an eighth of the memory limit */
+	size_t inline_limit; /* bytes; 0: 512 KiB, at most an eighth of the memory limit */
 	/*
 	 * 0: completions wait until sangraha_client_dispatch() is called. 1: `done` runs
 	 * at once on a thread of the library, perhaps before the call that submitted has

@@ -28,7 +28,7 @@ struct sangraha_getter_options {
 	struct sangraha_types *types; /* NULL: json, image, pdf */
 	unsigned prefetch;            /* deliveries in hand, at most 65535; 0: 64 */
 	unsigned workers;    /* no meaning yet: a getter has nothing to compute */
-	size_t inline_limit; /* bytes; 0: an eighth of the memory limit */
+	size_t inline_limit; /* bytes; 0: 512 KiB, at most an eighth of the memory limit */
 	/* A larger object may be fetched from the store for so long; 0: an hour. */
 	unsigned ticket_timeout_ms;
 };

@@ -30,7 +30,7 @@ struct sangraha_receiver_options {
 	struct sangraha_types *types; /* NULL: json, image, pdf */
 	unsigned prefetch;            /* deliveries in hand, at most 65535; 0: 64 */
 	unsigned workers;             /* threads that validate; 0: one for each core */
-	size_t inline_limit;          /* bytes; 0: an eighth of the memory limit */
+	size_t inline_limit; /* bytes; 0: 512 KiB, at most an eighth of the memory limit */
 	/*
 	 * A say of your own after validation accepted an object: 0 stores it; anything
 	 * else refuses it for good, as SANGRAHA_E_REJECTED with the message in `err`,

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/thread.h"
 #include "role/health.h"
+#include "role/limits.h"
 #include "role/upload.h"
 #include "validate/types.h"
 
@@ -324,7 +325,8 @@ static void init(struct sangraha_client *client, struct sangraha_context *contex
 	client->queue = sangraha_queue_ref(queue);
 	client->timeout_ms = sgh_option(options, timeout_ms, TIMEOUT_DEFAULT_MS);
 	client->max_in_flight = sgh_option(options, max_in_flight, IN_FLIGHT_DEFAULT);
-	client->inline_limit = sgh_option(options, inline_limit, limit / 8);
+	client->inline_limit =
+		sgh_option(options, inline_limit, sgh_inline_default(limit));
 	client->spool_limit = sgh_option(options, spool_limit, SPOOL_DEFAULT);
 	if (client->spool_limit > limit / 4)
 		client->spool_limit = limit / 4;

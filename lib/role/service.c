@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/thread.h"
 #include "role/health.h"
+#include "role/limits.h"
 #include "role/task.h"
 #include "validate/types.h"
 
@@ -396,7 +397,8 @@ int sgh_service_start(struct sgh_service *service, const struct sgh_service_kind
 	service->context = sangraha_context_ref(context);
 	service->queue = sangraha_queue_ref(queue);
 	service->store = sangraha_store_ref(store);
-	service->inline_limit = options->inline_limit ? options->inline_limit : limit / 8;
+	service->inline_limit =
+		options->inline_limit ? options->inline_limit : sgh_inline_default(limit);
 	service->prefetch = options->prefetch ? options->prefetch : PREFETCH_DEFAULT;
 	service->tick.fire = tick;
 	pthread_mutex_init(&service->state.lock, NULL);

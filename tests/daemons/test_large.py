@@ -298,8 +298,8 @@ def test_large_writes_off(tmp_path):
     daemon = Daemon("serve", settings).start().ready()
     try:
         rest = Rest(daemon.url)
-        assert rest.post(Document(4 * MIB).bytes()).status_code == 201
-        refused(rest.post(Document(4 * MIB + 1).bytes()), 413, "too_large")
+        assert rest.post(Document(MIB // 2).bytes()).status_code == 201
+        refused(rest.post(Document(MIB // 2 + 1).bytes()), 413, "too_large")
     finally:
         daemon.kill()
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
 
+#include "role/limits.h"
 #include "support/roles.h"
 #include "validate/types.h"
 #include "wire/record.h"
@@ -131,6 +132,12 @@ static void what_cannot_be_is_refused(void **state)
 							  NULL, &f->getter, &t_err));
 	sangraha_receiver_free(NULL);
 	sangraha_getter_free(NULL);
+}
+
+static void the_inline_limit_follows_a_small_memory(void **state)
+{
+	assert_int_equal(sgh_inline_default(32 << 20), 512 << 10);
+	assert_int_equal(sgh_inline_default(1 << 20), 128 << 10);
 }
 
 static void without_a_role_all_is_down(void **state)
@@ -537,6 +544,7 @@ static const struct CMUnitTest tests[] = {
 	BARE(every_type_has_a_bucket),
 	BARE(nothing_is_taken_before_the_buckets_are_there),
 	BARE(what_cannot_be_is_refused),
+	cmocka_unit_test(the_inline_limit_follows_a_small_memory),
 	BARE(without_a_role_all_is_down),
 	CASE(a_shorter_health_is_not_overrun),
 	CASE(a_full_queue_can_be_read_from),
