@@ -403,10 +403,16 @@ void t_peer_release(struct t_peer *peer)
 
 char *t_refusing_url(const char *scheme)
 {
-	struct sockaddr_in address;
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t length = sizeof(address);
 	char *url = NULL;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	close(listener(&address, 1));
+	/* Bound as long as the test runs, or another program would soon listen there. */
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_true(fd >= 0);
+	assert_return_code(bind(fd, (struct sockaddr *)&address, length), errno);
+	assert_return_code(getsockname(fd, (struct sockaddr *)&address, &length), errno);
 	if (asprintf(&url, "%s://127.0.0.1:%d", scheme, ntohs(address.sin_port)) < 0)
 		fail_msg("out of memory");
 	return url;
