@@ -10,6 +10,12 @@
  * any other, without its message.
  */
 
+/*
+ * The prefetch counts batches. What its members cost besides their bodies, here and with
+ * whoever takes them, counts among the bytes in hand.
+ */
+#define MEMBER_COST 4096
+
 /* A delivery in the consumer's hand, with that message, which it takes. */
 static struct sgh_amqp_delivery *member_new(struct sgh_amqp_consumer *consumer,
 					    struct sgh_amqp_delivery *batch,
@@ -27,7 +33,7 @@ static struct sgh_amqp_delivery *member_new(struct sgh_amqp_consumer *consumer,
 	member->base.announced = message->body ? message->body->length : 0;
 	member->base.batched = true;
 	member->batch = batch;
-	member->bytes = (size_t)member->base.announced;
+	member->bytes = (size_t)member->base.announced + MEMBER_COST;
 	sgh_list_init(&member->base.link);
 	sgh_list_init(&member->order);
 	return member;
