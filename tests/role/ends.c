@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <sangraha/admin.h>
 
+#include "base/metrics.h"
 #include "base/error.h"
 #include "support/large.h"
 
@@ -68,12 +69,22 @@ static void completes(struct t_upload *up)
 	sgh_record_fini(&record);
 }
 
+/* What was answered before may not be acknowledged yet: its event is on its way. */
+static void all_is_settled(struct t_roles *f)
+{
+	struct sgh_metric *in_flight = sgh_metrics_gauge(
+		f->context->metrics, "sangraha_in_flight", "role=\"receiver\"");
+
+	t_wait(sgh_metric_get(in_flight) == 0);
+}
+
 static void uploads(struct round *round)
 {
 	static unsigned ids;
 	struct t_upload *up = &round->up;
 	struct sgh_reply *begun;
 
+	all_is_settled(round->f);
 	t_upload(up, round->f, t_id(++ids), SMALL);
 	script_forget(round->f->script);
 	if (round->crossing->way != PUT) {
