@@ -179,7 +179,8 @@ def test_what_was_rejected(empty_stack, dlq):
     assert (letter["id"], letter["reason"], letter["body"]) == (made, "rejected", len(body))
     assert letter["died"]
     small.terminate()
-    getter, orchestrator = empty_stack.start("receiver", "getter", "orchestrator", memory_limit="64M")[1:]
+    large = {"memory_limit": "64M", "inline_limit": "8M"}
+    getter, orchestrator = empty_stack.start("receiver", "getter", "orchestrator", **large)[1:]
     dlq("replay", "--all")
     rest = Rest(orchestrator.url)
     wait_for(lambda: finished(rest, made), 30)
