@@ -33,7 +33,10 @@ def poll(begun, condition):
 
 def start_and_measure(folder, ledger):
     """The daemon, and how long it took from exec to ready and to the first answer."""
-    daemon = Daemon("serve", {"SANGRAHA_DATA_DIR": str(folder), "SANGRAHA_LOG_LEVEL": "warn"})
+    settings = {"SANGRAHA_DATA_DIR": str(folder), "SANGRAHA_LOG_LEVEL": "warn"}
+    # So that bodies of all sizes are asynchronous when they are asked to be.
+    settings["SANGRAHA_INLINE_LIMIT"] = "4M"
+    daemon = Daemon("serve", settings)
     begun = time.monotonic()
     daemon.start()
     client = Client(daemon.url)
