@@ -53,6 +53,16 @@ static inline size_t sgh_min(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+/* A text's place in a table, by FNV-1a; of a public one with a seed that nobody knows. */
+#define SGH_HASH_SEED 2166136261u
+
+static inline uint32_t sgh_hash(uint32_t seed, const char *text)
+{
+	for (; *text; text++)
+		seed = (seed ^ (unsigned char)*text) * 16777619u;
+	return seed;
+}
+
 /* strdup() that takes NULL for NULL; *ret is untouched and false returned without memory. */
 static inline bool sgh_strdup(const char *text, char **ret)
 {

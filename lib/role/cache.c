@@ -49,19 +49,9 @@ static size_t bytes_of(const struct entry *entry)
 	return entry->extra + (entry->body ? entry->body->capacity : 0);
 }
 
-/* By FNV-1a. */
-static uint32_t hash(const struct sgh_cache *cache, const char *id)
-{
-	uint32_t value = cache->seed;
-
-	for (const char *at = id; *at; at++)
-		value = (value ^ (unsigned char)*at) * 16777619u;
-	return value;
-}
-
 static struct sgh_list *chain_locked(struct sgh_cache *cache, const char *id)
 {
-	return &cache->state.chains[hash(cache, id) & (cache->chain_count - 1)];
+	return &cache->state.chains[sgh_hash(cache->seed, id) & (cache->chain_count - 1)];
 }
 
 static struct entry *find_locked(struct sgh_cache *cache, const char *type,
@@ -106,9 +96,10 @@ static void drop_oldest_locked(struct sgh_cache *cache, size_t bytes,
  * The bytes are used again until whoever was answered with them lets go. Somebody who has
  * waited for memory may be called, so no lock is held.
  */
-static void entry_free(struct sgh_cache *cache, struct entry *entry)
+static void entry_free(struct sgh_cache *cache, struct entry *entry, bool kept)
 {
-	sgh_budget_unkeep(cache->budget, bytes_of(entry));
+	if (kept)
+		sgh_budget_unkeep(cache->budget, bytes_of(entry));
 	sgh_budget_release(cache->budget, entry->extra);
 	sangraha_object_unref(entry->object);
 	sgh_bytes_unref(entry->body);
@@ -120,7 +111,7 @@ static void free_dropped(struct sgh_cache *cache, struct sgh_list *dropped)
 	struct sgh_list *link;
 
 	while ((link = sgh_list_pop(dropped)))
-		entry_free(cache, sgh_list_entry(link, struct entry, order));
+		entry_free(cache, sgh_list_entry(link, struct entry, order), true);
 }
 
 /* ---- when memory is short ---- */
@@ -242,7 +233,7 @@ void sgh_cache_follow(struct sgh_cache *cache, bool follows)
 
 static uint64_t *slot_locked(struct sgh_cache *cache, const char *id)
 {
-	return &cache->state.deletes[hash(cache, id) & (SLOTS - 1)];
+	return &cache->state.deletes[sgh_hash(cache->seed, id) & (SLOTS - 1)];
 }
 
 /* Both only grow, so their sum is the same only when both are. */
@@ -304,10 +295,7 @@ static bool keep(struct sgh_cache *cache, struct entry *entry)
 	if (bytes_of(entry) <= cache->size &&
 	    sgh_budget_keep(cache->budget, bytes_of(entry)))
 		return true;
-	sgh_budget_release(cache->budget, entry->extra);
-	sangraha_object_unref(entry->object);
-	sgh_bytes_unref(entry->body);
-	free(entry);
+	entry_free(cache, entry, false);
 	return false;
 }
 

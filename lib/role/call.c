@@ -73,13 +73,11 @@ static void call_ref(struct call *call)
 	__atomic_add_fetch(&call->refs, 1, __ATOMIC_RELAXED);
 }
 
-/* The chain of a correlation id, by FNV-1a. */
+/* The chain of a correlation id. */
 static struct sgh_list *chain(struct sangraha_client *client, const char *correlation_id)
 {
-	uint32_t hash = 2166136261u;
+	uint32_t hash = sgh_hash(SGH_HASH_SEED, correlation_id);
 
-	for (const char *at = correlation_id; *at; at++)
-		hash = (hash ^ (unsigned char)*at) * 16777619u;
 	return &client->state.calls[hash & (SGH_CALL_CHAINS - 1)];
 }
 
