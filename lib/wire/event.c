@@ -170,8 +170,6 @@ int sgh_event_subject(const struct sgh_message *message, char type[SANGRAHA_TYPE
 {
 	const struct sgh_bytes *body = message->body;
 	sgh_autojson cJSON *event = NULL;
-	const char *subject;
-	const char *slash;
 	int status;
 
 	if (!body)
@@ -179,16 +177,5 @@ int sgh_event_subject(const struct sgh_message *message, char type[SANGRAHA_TYPE
 	status = sgh_json_open(body->data, body->length, NULL, 0, &event, err);
 	if (status)
 		return status;
-	subject = sgh_json_text(event, "subject");
-	slash = subject ? strchr(subject, '/') : NULL;
-	if (!slash || slash - subject >= SANGRAHA_TYPE_SIZE ||
-	    !sangraha_id_valid(slash + 1))
-		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-				"the event's subject is no reference");
-	snprintf(type, SANGRAHA_TYPE_SIZE, "%.*s", (int)(slash - subject), subject);
-	snprintf(id, SANGRAHA_ID_SIZE, "%s", slash + 1);
-	if (!sgh_type_name_valid(type))
-		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-				"the event's subject has no type");
-	return 0;
+	return sangraha_reference_parse(sgh_json_text(event, "subject"), type, id, err);
 }
