@@ -67,7 +67,6 @@ static void settle(struct trial *trial, bool works)
 static void ask(struct trial *trial, enum sgh_store_verb verb,
 		void (*done)(struct sgh_store_op *op))
 {
-	unsigned index = (unsigned)(trial->endpoint - trial->s3->gateways.endpoints);
 	int rc;
 
 	sgh_store_op_fini(&trial->op);
@@ -75,7 +74,7 @@ static void ask(struct trial *trial, enum sgh_store_verb verb,
 		.verb = verb,
 		.bucket = "meta",
 		.key = trial->keys[trial->at],
-		.avoid = ~(UINT32_C(1) << index),
+		.avoid = ~(UINT32_C(1) << trial->endpoint->number),
 		.deadline_ms = sgh_now_ms() + TRIAL_TIMEOUT_MS,
 		.done = done,
 	};
@@ -230,7 +229,7 @@ uint32_t sgh_s3_not_extracting(struct sgh_s3 *s3)
 		if (__atomic_load_n(&endpoint->extracts, __ATOMIC_RELAXED) ==
 		    SGH_S3_EXTRACT_WORKS)
 			continue;
-		mask |= UINT32_C(1) << i;
+		mask |= UINT32_C(1) << endpoint->number;
 		if (is_due(s3, endpoint))
 			begin(s3, endpoint);
 	}
