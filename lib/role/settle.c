@@ -190,6 +190,14 @@ static void publish(struct sgh_task *task, struct sgh_message *message,
 
 /* ---- event, reply, acknowledgement ---- */
 
+/* The event by itself, until it is published. */
+static void publish_event(struct sgh_task *task, void (*then)(struct sgh_task *task))
+{
+	struct sgh_message *event = sgh_take(task->event);
+
+	publish(task, event, SANGRAHA_EVENT_EXCHANGE, event->type, false, true, then);
+}
+
 /* Nothing of it is on its way any more. */
 static void acknowledge(struct sgh_task *task)
 {
@@ -209,11 +217,8 @@ static void acknowledge(struct sgh_task *task)
 /* The reply is certain, and its event has been published, or has failed to be. */
 static void answered(struct sgh_task *task)
 {
-	struct sgh_message *event = task->beside.failed ? sgh_take(task->event) : NULL;
-
-	if (event)
-		publish(task, event, SANGRAHA_EVENT_EXCHANGE, event->type, false, true,
-			acknowledge);
+	if (task->beside.failed && task->event)
+		publish_event(task, acknowledge);
 	else
 		acknowledge(task);
 }
@@ -244,18 +249,10 @@ static void reply(struct sgh_task *task)
 		task->reply->persistent || task->delivery->batched, replied);
 }
 
-/* The event by itself, until it is published. */
-static void announce_first(struct sgh_task *task)
-{
-	struct sgh_message *event = sgh_take(task->event);
-
-	publish(task, event, SANGRAHA_EVENT_EXCHANGE, event->type, false, true, reply);
-}
-
 static void announced_first(struct sgh_task *task)
 {
 	if (task->beside.failed)
-		announce_first(task);
+		publish_event(task, reply);
 	else
 		reply(task);
 }
@@ -267,7 +264,7 @@ static void announce(struct sgh_task *task)
 	if (!task->event)
 		reply(task);
 	else if (!sgh_task_announce(task))
-		announce_first(task);
+		publish_event(task, reply);
 	else if (deletes)
 		/* Whoever keeps what was deleted is to know before it is said to be gone. */
 		sgh_task_when_announced(task, announced_first);
