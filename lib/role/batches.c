@@ -14,35 +14,25 @@ static bool is_small(const struct sgh_request *request)
 	       request->verb == SGH_STAT;
 }
 
-static struct sgh_batches *batches_of(struct sangraha_client *client,
-				      const struct sgh_request *request)
-{
-	return &client->state.batches[request->verb >= SGH_GET];
-}
-
 bool sgh_batches_may(struct sangraha_client *client, const struct sgh_request *request)
 {
-	const struct sgh_batches *batches = batches_of(client, request);
-	bool may;
+	const struct sgh_batches *batches = &client->batches[request->verb >= SGH_GET];
 
-	if (!is_small(request) || request->resend || !request->reply_to)
-		return false;
-	pthread_mutex_lock(&client->state.lock);
-	may = batches->taken && sgh_now_ms() >= batches->alone_ms;
-	pthread_mutex_unlock(&client->state.lock);
-	return may;
+	return is_small(request) && !request->resend && request->reply_to &&
+	       __atomic_load_n(&batches->taken, __ATOMIC_RELAXED) &&
+	       sgh_now_ms() >= __atomic_load_n(&batches->alone_ms, __ATOMIC_RELAXED);
 }
 
 void sgh_batches_learn(struct sangraha_client *client, const struct sgh_request *request,
 		       const struct sgh_reply *reply)
 {
-	struct sgh_batches *batches = batches_of(client, request);
+	struct sgh_batches *batches = &client->batches[request->verb >= SGH_GET];
+	bool taken = reply && reply->batches;
 
 	if (!is_small(request))
 		return;
-	pthread_mutex_lock(&client->state.lock);
-	batches->taken = reply && reply->batches;
-	if (!batches->taken)
-		batches->alone_ms = sgh_now_ms() + ALONE_MS;
-	pthread_mutex_unlock(&client->state.lock);
+	if (!taken)
+		__atomic_store_n(&batches->alone_ms, sgh_now_ms() + ALONE_MS,
+				 __ATOMIC_RELAXED);
+	__atomic_store_n(&batches->taken, taken, __ATOMIC_RELAXED);
 }

@@ -33,7 +33,7 @@ struct sgh_probe {
 	int64_t seen_ms; /* when the broker last answered; 0: never */
 };
 
-/* Whether those who take requests take several in one message. */
+/* Whether those who take requests take several in one message. Atomic, each by itself. */
 struct sgh_batches {
 	bool taken;       /* the last answer said so */
 	int64_t alone_ms; /* until when none are sent all the same */
@@ -62,6 +62,7 @@ struct sangraha_client {
 	unsigned max_in_flight;
 	bool direct;
 	bool persistent_reads;
+	struct sgh_batches batches[2]; /* with receivers, with getters */
 	int wake_fd;
 	struct sgh_timer tick;
 	struct sgh_timer
@@ -84,8 +85,7 @@ struct sangraha_client {
 		struct sgh_list uploads;   /* those that are more than one message */
 		struct sgh_probe probes[SGH_PROBES];
 		size_t probes_pending;
-		bool was_attached;             /* the response queue has been there */
-		struct sgh_batches batches[2]; /* with receivers, with getters */
+		bool was_attached; /* the response queue has been there */
 		bool closing;
 	} state;
 };
