@@ -265,18 +265,6 @@ static void parts_listed(struct sgh_task *task)
 	}
 }
 
-static void look_for_parts(struct sgh_task *task)
-{
-	struct sgh_large *large = sgh_large_of(task);
-	struct sgh_store_op *op =
-		sgh_task_op(task, SGH_STORE_UPLOAD_PARTS, large->write.type.bucket,
-			    task->request->object_id);
-
-	op->upload = large->upload.upload;
-	op->limit = 1;
-	sgh_task_run_one(task, parts_listed);
-}
-
 /* Whether the upload that is under way can become what this request wants. */
 static bool same_upload(const struct sgh_task *task)
 {
@@ -309,7 +297,7 @@ static void upload_found(struct sgh_task *task)
 	else if (task->request->transfer == SGH_TICKET_PUT)
 		sgh_large_write_upload(task, false, answer_pinned);
 	else if (upload->upload)
-		look_for_parts(task);
+		sgh_large_list_parts(task, 0, 1, parts_listed);
 	else
 		begin_upload(task);
 }

@@ -540,15 +540,8 @@ static void parts_listed(struct sgh_task *task)
 
 static void list_parts(struct sgh_task *task)
 {
-	struct sgh_large *large = sgh_large_of(task);
-	struct sgh_store_op *op =
-		sgh_task_op(task, SGH_STORE_UPLOAD_PARTS, large->write.type.bucket,
-			    task->request->object_id);
-
-	op->upload = large->upload.upload;
-	op->part = large->parts_after;
-	op->limit = PARTS_AT_ONCE;
-	sgh_task_run_one(task, parts_listed);
+	sgh_large_list_parts(task, sgh_large_of(task)->parts_after, PARTS_AT_ONCE,
+			     parts_listed);
 }
 
 /* ---- parts: the upload's record ---- */

@@ -154,6 +154,20 @@ static unsigned parts_from(const struct sgh_record *upload, unsigned first)
 	return (unsigned)sgh_min(most, SGH_TICKET_URLS_MAX);
 }
 
+void sgh_large_list_parts(struct sgh_task *task, unsigned after, unsigned limit,
+			  void (*then)(struct sgh_task *task))
+{
+	struct sgh_large *large = sgh_large_of(task);
+	struct sgh_store_op *op =
+		sgh_task_op(task, SGH_STORE_UPLOAD_PARTS, large->write.type.bucket,
+			    task->request->object_id);
+
+	op->upload = large->upload.upload;
+	op->part = after;
+	op->limit = limit;
+	sgh_task_run_one(task, then);
+}
+
 void sgh_large_answer(struct sgh_task *task, const struct sgh_store_grant *grant)
 {
 	struct sgh_reply *reply = sgh_task_reply(task);

@@ -69,6 +69,10 @@ void sgh_large_put_record(struct sgh_task *task, const char *key,
 			  const struct sgh_record *record, bool if_none_match,
 			  void (*then)(struct sgh_task *task));
 
+/* List `limit` of the parts that the store has of the upload, after that number; `then`. */
+void sgh_large_list_parts(struct sgh_task *task, unsigned after, unsigned limit,
+			  void (*then)(struct sgh_task *task));
+
 /* Answer with the ticket that is asked for here. */
 void sgh_large_answer(struct sgh_task *task, const struct sgh_store_grant *grant);
 
