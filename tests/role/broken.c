@@ -182,23 +182,11 @@ static void an_abort_for_good(void **state)
 	never_again(*state, ABORT, script_lose);
 }
 
-static int verifying_begin(void **state)
-{
-	struct sangraha_receiver_options options = {
-		.size = sizeof(options),
-		.verify_large = 1,
-	};
-
-	t_roles_begin(state);
-	t_start_receiver(*state, &options);
-	return 0;
-}
-
 #define CASE(function) \
 	cmocka_unit_test_setup_teardown(function, t_receiver_begin, t_roles_end)
-#define VERIFYING(function)                                                         \
-	{                                                                           \
-#function "_verified", function, verifying_begin, t_roles_end, NULL \
+#define VERIFYING(function)                                                          \
+	{                                                                            \
+#function "_verified", function, t_verifier_begin, t_roles_end, NULL \
 	}
 
 static const struct CMUnitTest tests[] = {

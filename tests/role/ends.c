@@ -38,18 +38,6 @@ struct round {
 	bool ok; /* a put-commit said so */
 };
 
-static int verifying_begin(void **state)
-{
-	struct sangraha_receiver_options options = {
-		.size = sizeof(options),
-		.verify_large = 1,
-	};
-
-	t_roles_begin(state);
-	t_start_receiver(*state, &options);
-	return 0;
-}
-
 /* Nobody has read it back, and no record makes an object of it. */
 static void completes(struct t_upload *up)
 {
@@ -345,7 +333,7 @@ static void all_cross_at_once(void **state)
 }
 
 #define CASE(function) \
-	cmocka_unit_test_setup_teardown(function, verifying_begin, t_roles_end)
+	cmocka_unit_test_setup_teardown(function, t_verifier_begin, t_roles_end)
 
 static const struct CMUnitTest tests[] = {
 	CASE(a_commit_is_crossed_by_an_abort),

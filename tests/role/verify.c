@@ -10,23 +10,6 @@
 /* Two parts, and more than one piece of reading back. */
 #define LARGE ((5 << 20) + 10)
 
-static void verifies(struct t_roles *f)
-{
-	struct sangraha_receiver_options options = {
-		.size = sizeof(options),
-		.verify_large = 1,
-	};
-
-	t_start_receiver(f, &options);
-}
-
-static int verifying_begin(void **state)
-{
-	t_roles_begin(state);
-	verifies(*state);
-	return 0;
-}
-
 static void uploads(struct t_upload *up, struct t_roles *f, const char *id, size_t size)
 {
 	t_upload(up, f, id, size);
@@ -148,7 +131,7 @@ static void it_is_switched_on_and_off_meanwhile(void **state)
 	assert_int_equal(script_count(f->script, "get json"), 0);
 	uploads(&ups[1], f, t_id(2), SMALL);
 	sangraha_receiver_free(sgh_take(f->receiver));
-	verifies(f);
+	t_start_verifier(f);
 	t_send(f, t_commits(&ups[1], SGH_TICKET_PARTS));
 	t_answers(f, 0);
 	assert_true(t_is_complete(&ups[1]));
@@ -358,7 +341,7 @@ static void what_was_an_object_before_is_not_judged_again(void **state)
 	t_send(f, t_commits(&up, SGH_TICKET_PUT));
 	t_answers(f, 0);
 	sangraha_receiver_free(sgh_take(f->receiver));
-	verifies(f);
+	t_start_verifier(f);
 	t_send(f, t_commits(&up, SGH_TICKET_PUT));
 	t_answers(f, 0);
 	assert_true(memory_store_has(f->store, "json", up.id));
@@ -492,7 +475,7 @@ static void an_end_gives_them_back(void **state)
 }
 
 #define CASE(function) \
-	cmocka_unit_test_setup_teardown(function, verifying_begin, t_roles_end)
+	cmocka_unit_test_setup_teardown(function, t_verifier_begin, t_roles_end)
 
 static const struct CMUnitTest tests[] = {
 	CASE(the_record_comes_after_the_reading),

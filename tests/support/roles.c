@@ -86,7 +86,24 @@ int t_getter_begin(void **state)
 	return 0;
 }
 
+int t_verifier_begin(void **state)
+{
+	t_roles_begin(state);
+	t_start_verifier(*state);
+	return 0;
+}
+
 /* ---- roles ---- */
+
+void t_start_verifier(struct t_roles *f)
+{
+	struct sangraha_receiver_options options = {
+		.size = sizeof(options),
+		.verify_large = 1,
+	};
+
+	t_start_receiver(f, &options);
+}
 
 bool t_writes(struct t_roles *f)
 {

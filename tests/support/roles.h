@@ -49,9 +49,12 @@ int t_roles_end(void **state);
 /* The same with a receiver, or a getter, that has begun to work. */
 int t_receiver_begin(void **state);
 int t_getter_begin(void **state);
+/* With a receiver that reads large objects back. */
+int t_verifier_begin(void **state);
 
 /* Start one and wait until it works; the journal is empty then. NULL: by default. */
 void t_start_receiver(struct t_roles *f, const struct sangraha_receiver_options *options);
+void t_start_verifier(struct t_roles *f);
 void t_start_getter(struct t_roles *f, const struct sangraha_getter_options *options);
 /* Without a cache, so that each read is one; the second has it. */
 void t_start_client(struct t_roles *f, const struct sangraha_client_options *options);
