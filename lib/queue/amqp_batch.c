@@ -56,8 +56,7 @@ static size_t body_length(const struct sgh_publish *publish)
 static bool may_join(const struct sgh_publish *publish)
 {
 	return publish->batch && publish->confirm &&
-	       body_length(publish) <= MEMBER_BYTES &&
-	       sgh_amqp_properties_size(publish->message) <= META_BYTES;
+	       body_length(publish) <= MEMBER_BYTES && publish->size <= META_BYTES;
 }
 
 void sgh_amqp_sort(struct sgh_amqp_publisher *publisher, struct sgh_list *submitted)
@@ -134,8 +133,10 @@ static struct batch *batch_new(struct sgh_amqp_publisher *publisher,
 	if (!alone(&batch->members))
 		batch->message = sgh_batch_message(&buf, first->message->persistent);
 	batch->publish.message = batch->message;
-	if (batch->message)
+	if (batch->message) {
+		batch->publish.size = sgh_amqp_properties_size(batch->message);
 		return batch;
+	}
 	sgh_list_splice(&publisher->company, &batch->members);
 	batch_free(batch);
 	return NULL;

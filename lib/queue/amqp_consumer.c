@@ -10,7 +10,7 @@
 #include "queue/amqp_consuming.h"
 #include "wire/batch.h"
 
-#define BATCH_MAX 16 /* acknowledgements that wait for more */
+#define TOGETHER_MAX 16 /* acknowledgements that wait for more */
 
 void sgh_amqp_consumer_unref(struct sgh_amqp_consumer *consumer)
 {
@@ -170,11 +170,9 @@ void sgh_amqp_consumer_shed(struct sgh_delivery *base)
 }
 
 /* After how many it is not to wait for more: a part of those that may be in hand. */
-static unsigned batch_of(const struct sgh_amqp_consumer *consumer)
+static unsigned enough_for(const struct sgh_amqp_consumer *consumer)
 {
-	unsigned prefetch = consumer->base.options.prefetch;
-
-	return prefetch == 0 || prefetch > 4 * BATCH_MAX ? BATCH_MAX : prefetch / 4;
+	return (unsigned)sgh_min(TOGETHER_MAX, consumer->base.options.prefetch / 4);
 }
 
 /*
@@ -189,7 +187,7 @@ static void settle_locked(struct sgh_amqp_consumer *consumer, struct sgh_deliver
 	bool first = sgh_list_empty(&consuming->s.settled);
 
 	sgh_list_append(&consuming->s.settled, &base->link);
-	hurry |= ++consuming->s.settled_count >= batch_of(consumer) ||
+	hurry |= ++consuming->s.settled_count >= enough_for(consumer) ||
 		 consumer->s.freed || !consumer->s.wanted;
 	if (first)
 		consuming->s.settled_ms = sgh_now_ms();

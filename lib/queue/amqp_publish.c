@@ -156,7 +156,7 @@ static bool send_head(struct sgh_amqp_publisher *publisher, struct sgh_publish *
 	frame.payload.properties.decoded = &properties.properties;
 	return sgh_amqp_send_method(&publisher->conn, channel, AMQP_BASIC_PUBLISH_METHOD,
 				    &method) &&
-	       sgh_amqp_send(&publisher->conn, &frame, sgh_amqp_properties_size(message));
+	       sgh_amqp_send(&publisher->conn, &frame, publish->size);
 }
 
 /* All its frames are sent. */
@@ -207,7 +207,7 @@ static bool write_next(struct sgh_amqp_publisher *publisher)
 	enum sgh_amqp_channel channel =
 		publish->confirm ? SGH_AMQP_CONFIRMED : SGH_AMQP_PLAIN;
 	struct sgh_amqp_conn *conn = &publisher->conn;
-	size_t size = sgh_amqp_properties_size(publish->message);
+	size_t size = publish->size;
 
 	if (!publisher->open[channel] || !sgh_amqp_room(conn, size + 1024 + 2048))
 		return false;

@@ -53,6 +53,7 @@ struct sgh_publish {
 	uint64_t tag;
 	size_t sent;
 	int state;
+	size_t size;   /* of its properties and headers in a frame, at most */
 	bool gathered; /* counts among the batches that are on their way */
 };
 
