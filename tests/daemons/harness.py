@@ -75,8 +75,8 @@ class Daemon:
         return self
 
     def open_errors(self):
-        """Where its standard error goes."""
-        return tempfile.TemporaryFile("w+")
+        """Where its standard error goes. Appended to: who reads it moves the writer's place, too."""
+        return tempfile.TemporaryFile("a+")
 
     def start(self):
         """Start and wait for the line that tells the address."""
@@ -124,8 +124,9 @@ class Daemon:
         return self.errors.read()
 
     def log(self):
-        """What it logged, as objects; every line is one."""
-        return [json.loads(line) for line in self.stderr().splitlines()]
+        """What it logged, as objects; every line is one, but what is being written has no end yet."""
+        lines = self.stderr().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 class Stack:
