@@ -515,7 +515,10 @@ static enum MHD_Result receive(struct sgh_web_request *request, const char *data
 	if (stopping(request) || is_gone(request) ||
 	    !sgh_connection_phase(request->connection, phase))
 		return MHD_NO;
-	sgh_connection_nudge(request->connection);
+	/* A full buffer, as the one before was: MHD reads on by itself. */
+	if (*length != request->piece)
+		sgh_connection_nudge(request->connection);
+	request->piece = *length;
 	sgh_connection_bytes(request->connection, *length);
 	/* These were not sent before all that had come was taken. */
 	if (request->caught_up)

@@ -64,6 +64,7 @@ struct sgh_web_request {
 	/* When the time of who may have sent all is over; 0: that is not known. */
 	int64_t due_ms;
 	bool caught_up; /* since then all that had come was taken */
+	size_t piece;   /* bytes of the body that the last call brought */
 
 	/* A body that nobody wants. */
 	uint64_t discarded;
