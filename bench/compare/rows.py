@@ -94,8 +94,14 @@ class Read(Row):
         super().__init__(*arguments, **more)
         self.objects = objects
 
+    @property
+    def among(self):
+        """What tells the list that it reads from others."""
+        return self.objects
+
     def ids(self, bench, side):
-        return bench.folder / f"read-{self.bucket}-{self.load.kind}-{self.load.size}-{side}.ids"
+        of = f"{self.bucket}-{self.load.kind}-{self.load.size}-{self.among}"
+        return bench.folder / f"read-{of}-{side}.ids"
 
     def prepare(self, bench):
         super().prepare(bench)
@@ -117,6 +123,7 @@ class ReadAmongMany(Read):
     """With `objects` in the buckets of both sides, which no other rows use."""
 
     bucket = "many"
+    among = "more-and-more"
 
     def __init__(self, *arguments, **more):
         super().__init__(*arguments, bucket_prefix="many-", **more)
