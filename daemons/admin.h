@@ -20,7 +20,7 @@
 
 /* An option of one command. */
 struct sgh_admin_option {
-	struct sgh_setting_row row; /* `roles` and `effect` do not matter */
+	struct sgh_setting_row row; /* `roles` do not matter */
 	char letter;                /* -x; 0: none */
 	const char *value;          /* what --help calls its value; NULL: of a switch */
 };

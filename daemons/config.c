@@ -277,11 +277,3 @@ uint64_t sgh_config_number(const struct sgh_config *config, enum sgh_setting set
 {
 	return config->values[setting].number;
 }
-
-bool sgh_config_idle(const struct sgh_config *config, enum sgh_setting setting)
-{
-	const struct sgh_value *value = &config->values[setting];
-
-	return value->source && value->source != SGH_FROM_DEFAULT &&
-	       !(sgh_setting_row(setting)->effect & config->role);
-}

@@ -48,8 +48,6 @@ const char *sgh_config_text(const struct sgh_config *config, enum sgh_setting se
 uint64_t sgh_config_number(const struct sgh_config *config, enum sgh_setting setting);
 /* The file that a secret was read from; NULL when it was not. */
 const char *sgh_config_file(const struct sgh_config *config, enum sgh_setting setting);
-/* Set by somebody, but without effect for this role in this version. */
-bool sgh_config_idle(const struct sgh_config *config, enum sgh_setting setting);
 
 /* What --help prints, made from the table. */
 void sgh_config_help(enum sgh_role role, FILE *file);

@@ -42,8 +42,6 @@ static void print_setting(enum sgh_setting setting, enum sgh_role role, FILE *fi
 	fprintf(file, "\n        %s", row->help);
 	if (value)
 		fprintf(file, " [%s]", value);
-	if (!(row->effect & role))
-		fprintf(file, " (no effect in this version)");
 	fputc('\n', file);
 }
 

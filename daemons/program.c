@@ -163,13 +163,6 @@ static void log_start(struct sgh_program *program)
 {
 	sgh_log(program->context, SANGRAHA_LOG_INFO, program->role, "start", "%s %s",
 		sgh_role_program(program->config.role), sangraha_version());
-	for (int i = 0; i < SGH_SETTINGS; i++) {
-		if (sgh_config_idle(&program->config, (enum sgh_setting)i))
-			sgh_log(program->context, SANGRAHA_LOG_WARN, program->role,
-				"configuration",
-				"%s is set but has no effect in this version",
-				sgh_setting_row((enum sgh_setting)i)->name);
-	}
 }
 
 /*

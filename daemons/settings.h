@@ -86,8 +86,7 @@ enum sgh_setting {
 struct sgh_setting_row {
 	const char *name;
 	enum sgh_kind kind;
-	unsigned roles;    /* that know it */
-	unsigned effect;   /* of these, who does something with it in this version */
+	unsigned roles;    /* that know it, and do something with it */
 	bool secret;       /* never printed; <name>-file names a file that holds it */
 	const char *value; /* unless set; NULL: none */
 	uint64_t min;      /* of what is kept */

@@ -257,17 +257,6 @@ static void what_is_wrong_with_others_is_their_business(void **state)
 		     "SANGRAHA_STORE_SECRET_KEY_FILE=/no/such"));
 }
 
-/* A program that knows a setting does something with it, or none does so far. */
-static void no_role_knows_what_only_others_use(void **state)
-{
-	for (int i = 0; i < SGH_SETTINGS; i++) {
-		const struct sgh_setting_row *row = sgh_setting_row((enum sgh_setting)i);
-
-		if (row->effect && (row->roles & ~row->effect))
-			fail_msg("%s", row->name);
-	}
-}
-
 static void keys_of_other_roles_are_ignored(void **state)
 {
 	t_ok(load_ini(*state, "listen = x\ndata-dir = y\n", ""));
@@ -377,17 +366,6 @@ static void an_inline_limit_must_fit_into_memory(void **state)
 	t_says("an eighth of memory-limit");
 }
 
-static void a_setting_that_is_used_is_not_idle(void **state)
-{
-	struct box *box = *state;
-
-	t_ok(load_as(box, SGH_GETTER, "--store-read-url s3+http://b:9000 --prefetch 2",
-		     ""));
-	assert_false(sgh_config_idle(&box->config, SGH_SET_STORE_READ_URL));
-	assert_false(sgh_config_idle(&box->config, SGH_SET_PREFETCH));
-	assert_false(sgh_config_idle(&box->config, SGH_SET_TICKET_TIMEOUT));
-}
-
 static void help_and_version_stop_the_reading(void **state)
 {
 	struct box *box = *state;
@@ -433,7 +411,6 @@ static const struct CMUnitTest tests[] = {
 	t_case(variables_of_others_are_ignored),
 	t_case(an_empty_variable_is_not_set),
 	t_case(what_is_wrong_with_others_is_their_business),
-	t_case(no_role_knows_what_only_others_use),
 	t_case(keys_of_other_roles_are_ignored),
 	t_case(an_unknown_key_is_refused),
 	t_case(a_section_of_another_role_is_ignored),
@@ -446,7 +423,6 @@ static const struct CMUnitTest tests[] = {
 	t_case(a_secret_and_its_file_are_one_too_many),
 	t_case(a_wrong_secret_is_not_repeated),
 	t_case(an_inline_limit_must_fit_into_memory),
-	t_case(a_setting_that_is_used_is_not_idle),
 	t_case(help_and_version_stop_the_reading),
 	t_case(help_names_every_flag_of_the_role),
 };
