@@ -105,6 +105,13 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* The first line of each case, so that nothing is begun that a skip would leave behind. */
+static struct fixture *needed(void **state)
+{
+	t_need("SANGRAHA_TEST_AMQP_URL");
+	return *state;
+}
+
 static void open_urls(struct fixture *f, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -113,7 +120,6 @@ static void open_urls(struct fixture *f, const char *format, ...)
 	char urls[512];
 	va_list args;
 
-	t_need("SANGRAHA_TEST_AMQP_URL");
 	va_start(args, format);
 	vsnprintf(urls, sizeof(urls), format, args);
 	va_end(args);
@@ -164,9 +170,8 @@ static void peers_that_do_not_answer(void **state)
 		{ "amqp", START TUNE, sizeof(START TUNE) - 1 },
 		{ "amqp", "\x01\0\0\0\0\0", 6 },
 	};
-	struct fixture *f = *state;
+	struct fixture *f = needed(state);
 
-	t_need("SANGRAHA_TEST_AMQP_URL");
 	for (size_t i = 0; i < SGH_COUNT(peers); i++) {
 		struct t_proxy *peer = t_proxy_saying(peers[i].says, peers[i].size);
 		char url[80], name[40];
@@ -183,7 +188,7 @@ static void peers_that_do_not_answer(void **state)
 static void a_name_that_hangs(void **state)
 {
 	static const char *const schemes[] = { "amqp", "amqps" };
-	struct fixture *f = *state;
+	struct fixture *f = needed(state);
 
 	for (size_t i = 0; i < SGH_COUNT(schemes); i++) {
 		char url[80];
@@ -197,10 +202,9 @@ static void a_name_that_hangs(void **state)
 
 static void a_login_that_is_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct fixture *f = needed(state);
 	char url[80];
 
-	t_need("SANGRAHA_TEST_AMQP_URL");
 	snprintf(url, sizeof(url), "amqp://guest:wrong@127.0.0.1:%u/", f->port);
 	passes_over(f, url);
 }
@@ -209,7 +213,7 @@ static void a_login_that_is_refused(void **state)
 
 static void a_broker_that_starts_to_answer_is_found(void **state)
 {
-	struct fixture *f = *state;
+	struct fixture *f = needed(state);
 	struct t_proxy *proxy = t_proxy_new(f->port);
 	int64_t before;
 
@@ -226,7 +230,7 @@ static void a_broker_that_starts_to_answer_is_found(void **state)
 /* However long it hangs, it has a few threads and no more. */
 static void a_name_that_is_resolved_at_last(void **state)
 {
-	struct fixture *f = *state;
+	struct fixture *f = needed(state);
 	int64_t before;
 
 	open_urls(f, "amqp://guest:guest@" HANGING ":%u", f->port);
@@ -240,7 +244,7 @@ static void a_name_that_is_resolved_at_last(void **state)
 
 static void closing_does_not_wait_for_a_name(void **state)
 {
-	struct fixture *f = *state;
+	struct fixture *f = needed(state);
 	int64_t before;
 
 	open_urls(f, "amqp://" HANGING ",amqps://" HANGING);
@@ -254,7 +258,7 @@ static void closing_does_not_wait_for_a_name(void **state)
 
 static void a_connection_that_is_cut_comes_back_past_a_silent_one(void **state)
 {
-	struct fixture *f = *state;
+	struct fixture *f = needed(state);
 	struct t_proxy *mute = t_proxy_new(0), *proxy = t_proxy_new(f->port);
 	char name[40];
 
@@ -278,7 +282,7 @@ static void a_connection_that_is_cut_comes_back_past_a_silent_one(void **state)
 /* Each time it is gone the name is dialled again, beside those that hang already. */
 static void cuts_do_not_add_threads_to_a_name_that_hangs(void **state)
 {
-	struct fixture *f = *state;
+	struct fixture *f = needed(state);
 	struct t_proxy *proxy = t_proxy_new(f->port);
 
 	open_urls(f, "amqp://" HANGING ",amqp://guest:guest@127.0.0.1:%u",
@@ -301,7 +305,7 @@ static void cuts_do_not_add_threads_to_a_name_that_hangs(void **state)
  */
 static void a_broker_that_falls_silent_is_left(void **state)
 {
-	struct fixture *f = *state;
+	struct fixture *f = needed(state);
 	struct t_proxy *proxy = t_proxy_new(f->port);
 	struct t_sent *sent = t_sent_new(SANGRAHA_RESPONSE_QUEUE, t_message("x"));
 	struct sgh_consumer *consumer;
@@ -329,7 +333,7 @@ static void a_broker_that_falls_silent_is_left(void **state)
 /* One that is well, and that nobody has anything to say to, is not. */
 static void a_broker_with_nothing_to_say_is_kept(void **state)
 {
-	struct fixture *f = *state;
+	struct fixture *f = needed(state);
 	struct t_proxy *proxy = t_proxy_new(f->port);
 	struct sgh_consumer *consumer;
 	struct t_inbox inbox;
