@@ -90,24 +90,31 @@ static void an_object_may_be_deleted_in_between(void **state)
 	assert_int_equal(scripted_begun(), 1);
 }
 
-/* It broke while the reader did not read: that is no silence of the store's. */
-static void a_break_behind_a_slow_reader_is_taken_up(void **state)
+/* ---- behind the reader's back ---- */
+
+static bool waits_for_the_reader(struct sangraha_download *download)
 {
-	struct sangraha_client_options options = {
-		.size = sizeof(options),
-		.idle_timeout_ms = 1,
-	};
-	struct t_roles *f = *state;
-	size_t calls = 0;
-	struct sangraha_download *download;
+	bool waits;
+
+	pthread_mutex_lock(&download->state.lock);
+	waits = download->state.phase == SGH_DOWNLOAD_IDLE && download->state.for_reader;
+	pthread_mutex_unlock(&download->state.lock);
+	return waits;
+}
+
+/* As if no byte had come for longer than anybody waits for a store. */
+static void age(struct sangraha_download *download)
+{
+	pthread_mutex_lock(&download->state.lock);
+	download->state.byte_ms -= INT32_MAX;
+	pthread_mutex_unlock(&download->state.lock);
+}
+
+static void read_all(struct sangraha_download *download)
+{
 	char piece[4096];
 	size_t have = 0;
 
-	SCRIPT({ .give = 100000, .status = SANGRAHA_E_UNAVAILABLE });
-	t_start_client(f, &options);
-	download = t_download_of(f, &calls);
-	t_wait(sangraha_download_poll(download, &t_err) == 1);
-	t_wait(scripted_begun() == 1);
 	while (!sangraha_download_ended(download)) {
 		size_t got = 0;
 
@@ -118,6 +125,44 @@ static void a_break_behind_a_slow_reader_is_taken_up(void **state)
 		have += got;
 	}
 	assert_int_equal(have, SIZE);
+}
+
+/*
+ * It broke while the reader did not read, and once more when he went on: his time is no
+ * silence of the store's.
+ */
+static void a_break_behind_a_slow_reader_is_taken_up(void **state)
+{
+	struct t_roles *f = *state;
+	size_t calls = 0;
+	struct sangraha_download *download;
+
+	SCRIPT({ .give = 100000, .status = SANGRAHA_E_UNAVAILABLE },
+	       { .nothing = true, .status = SANGRAHA_E_UNAVAILABLE });
+	t_start_client(f, NULL);
+	download = t_download_of(f, &calls);
+	t_wait(waits_for_the_reader(download));
+	assert_int_equal(scripted_begun(), 1);
+	age(download);
+	read_all(download);
+	t_began_at(3, (uint64_t[]){ 0, 100000, 100000 });
+	sangraha_download_free(download);
+}
+
+static void a_break_in_a_pause_is_taken_up(void **state)
+{
+	struct t_roles *f = *state;
+	size_t calls = 0;
+	struct sangraha_download *download;
+
+	t_start_client(f, NULL);
+	download = t_download_of(f, &calls);
+	t_wait(scripted_paused() == 1);
+	age(download);
+	sgh_mover_cancel(NULL, &download->move, SANGRAHA_E_UNAVAILABLE);
+	t_wait(waits_for_the_reader(download));
+	read_all(download);
+	assert_int_equal(scripted_begun(), 2);
 	sangraha_download_free(download);
 }
 
@@ -133,6 +178,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_new_ticket_that_is_refused_is_the_end),
 	CASE(an_object_may_be_deleted_in_between),
 	CASE(a_break_behind_a_slow_reader_is_taken_up),
+	CASE(a_break_in_a_pause_is_taken_up),
 };
 
 t_main(tests)
