@@ -23,13 +23,13 @@ class Bench:
         self.folder = folder
 
     def store(self, load, ids, bucket):
-        """This load straight at MinIO."""
-        minio = self.machinery.minio
+        """This load straight at the store."""
+        store = self.machinery.store
         return loads.measure(
-            {"minio": minio.pid},
+            [(store.name, store.pid)],
             "bench-load",
-            *("--s3", minio.url.removeprefix("s3+"), "--bucket", bucket, "--ids", ids),
-            *("--access-key", minio.access_key, "--secret-key", minio.secret_key),
+            *("--s3", store.url.removeprefix("s3+"), "--bucket", bucket, "--ids", ids),
+            *("--access-key", store.access_key, "--secret-key", store.secret_key),
             *load.arguments(),
         )
 
@@ -45,7 +45,7 @@ class Bench:
         """The same in a folder, without a service."""
         folder = self.folder / f"floor-{name}"
         return loads.measure(
-            {}, f"bench-{name}", folder, load.connections, load.seconds, load.operation
+            [], f"bench-{name}", folder, load.connections, load.seconds, load.operation
         )
 
     def wipe(self):

@@ -73,17 +73,17 @@ def run(program, *arguments):
 
 
 def measure(processes, program, *arguments):
-    """Run it, and look what it costs these processes."""
-    for pid in processes.values():
+    """Run it, and look what it costs these processes: pairs of name and id, those of one name together."""
+    for _, pid in processes:
         machine.forget_peak(pid)
-    before = {name: machine.cpu_seconds(pid) for name, pid in processes.items()}
+    before = {pid: machine.cpu_seconds(pid) for _, pid in processes}
     said = run(program, *arguments)
     operations = said.get("all_operations", said["operations"])
     sample = Sample(said)
-    for name, pid in processes.items():
-        taken = machine.cpu_seconds(pid) - before[name]
-        sample.cpu_ms[name] = taken * 1000 / operations
-        sample.peak_mib[name] = machine.peak_mib(pid)
+    for name, pid in processes:
+        taken = machine.cpu_seconds(pid) - before[pid]
+        sample.cpu_ms[name] = sample.cpu_ms.get(name, 0) + taken * 1000 / operations
+        sample.peak_mib[name] = max(sample.peak_mib.get(name, 0), machine.peak_mib(pid))
     if "cpu_seconds" in said:
         sample.cpu_ms["load"] = said["cpu_seconds"] * 1000 / said["operations"]
     return sample

@@ -52,13 +52,38 @@ class Broker(servers.RabbitMQ):
         return self.url.replace("%2F", queue_type)
 
 
+class Stub(servers.Server):
+    """A store that only answers, each request so many milliseconds later."""
+
+    name = "stub"
+    access_key = servers.ACCESS_KEY
+    secret_key = servers.SECRET_KEY
+
+    def __init__(self, delay):
+        self.delay = delay
+        super().__init__()
+
+    def commands(self):
+        return [[BUILD / "bench" / "bench-stub", "--port", self.ports[0], "--delay", self.delay]]
+
+    def is_ready(self):
+        return servers.answers(f"http://{servers.HOST}:{self.ports[0]}/")
+
+    @property
+    def url(self):
+        return f"s3+http://{servers.HOST}:{self.ports[0]}"
+
+
 class Machinery:
     """Broker and store for the whole run, and the programs that the row at hand needs."""
 
     def __init__(self):
         self.exits = contextlib.ExitStack()
         self.broker = self.minio = None
+        self.stubs = {}  # by their delay
+        self.store = None  # the one that the programs use now
         self.daemons = {}
+        self.receivers = []  # beside the one among the daemons
         self.wanted = None
 
     def __enter__(self):
@@ -69,28 +94,48 @@ class Machinery:
             self.stop_daemons()
             self.exits.close()
 
-    def need_servers(self):
-        if self.minio is None:
-            self.minio = self.exits.enter_context(servers.MinIO())
+    def need_broker(self):
         if self.broker is None:
             self.broker = self.exits.enter_context(Broker())
 
     def need_path(self, **settings):
         """All three programs with these settings, and no others."""
-        wanted = {"queue_type": "quorum", **settings}
-        self.need_servers()
+        if self.minio is None:
+            self.minio = self.exits.enter_context(servers.MinIO())
+        self.need_daemons(self.minio, settings)
+
+    def need_stub(self, delay, **settings):
+        """The same, in front of a store that only answers."""
+        if delay not in self.stubs:
+            self.stubs[delay] = self.exits.enter_context(Stub(delay))
+        self.need_daemons(self.stubs[delay], settings)
+
+    def need_daemons(self, store, settings):
+        wanted = {"queue_type": "quorum", "store_url": store.url, **settings}
+        self.need_broker()
+        self.store = store
         if wanted == self.wanted:
             return
         self.stop_daemons()
-        common = {
+        self.common = {
             **wanted,
             "queue_url": self.broker.url_of(wanted["queue_type"]),
-            "store_url": self.minio.url,
-            "store_access_key": self.minio.access_key,
-            "store_secret_key": self.minio.secret_key,
+            "store_access_key": store.access_key,
+            "store_secret_key": store.secret_key,
         }
-        self.start_daemons(ROLES, common)
+        self.start_daemons(ROLES, self.common)
         self.wanted = wanted
+
+    def have_receivers(self, count):
+        """So many, all with the settings of the first."""
+        while len(self.receivers) + 1 > count:
+            self.receivers.pop().close()
+        started = [Daemon("receiver", self.common) for _ in range(count - len(self.receivers) - 1)]
+        self.receivers += started
+        for receiver in started:
+            receiver.launch()
+        for receiver in started:
+            receiver.wait()
 
     def need_embedded(self):
         """One `sangraha serve`, and none of the three."""
@@ -108,17 +153,18 @@ class Machinery:
             daemon.wait()
 
     def stop_daemons(self):
-        for daemon in self.daemons.values():
+        for daemon in (*self.receivers, *self.daemons.values()):
             daemon.close()
-        self.daemons, self.wanted = {}, None
+        self.receivers, self.daemons, self.wanted = [], {}, None
 
     @property
     def url(self):
         return self.daemons["serve" if "serve" in self.daemons else "orchestrator"].url
 
     def processes(self):
-        """The process id of everything that is measured, by name."""
-        found = {role: daemon.pid for role, daemon in self.daemons.items()}
+        """The name and process id of everything that is measured."""
+        found = [(role, daemon.pid) for role, daemon in self.daemons.items()]
+        found += [("receiver", receiver.pid) for receiver in self.receivers]
         if self.broker and "serve" not in self.daemons:
-            found |= {"broker": self.broker.pid, "minio": self.minio.pid}
+            found += [("broker", self.broker.pid), (self.store.name, self.store.pid)]
         return found

@@ -12,12 +12,14 @@ COLUMNS = (
     "at least (aim)",
     "own CPU, ms",
     "broker, ms",
-    "MinIO: path / alone, ms",
+    "store: path / alone, ms",
     "load, ms",
     "peak MiB",
 )
 ROLES = ("receiver", "getter", "orchestrator")
 OWN = (*ROLES, "serve")
+STORES = ("minio", "stub")
+FLOORS = ("sqlite", "files")
 PEAK_GOAL = 64
 CPU_ROW = "write 4 KB, 16 connections"
 CPU_GOAL, CPU_AIM = 0.15, 0.08
@@ -41,7 +43,7 @@ def mean_cpu(samples, *names):
 def by_cpu(row):
     """The ratio that there would be if processor time were all that an operation waits for."""
     ratios = [sum(alone.cpu_ms.values()) / sum(path.cpu_ms.values()) for alone, path in row.pairs]
-    return number(median(ratios)) if row.beside == "MinIO" else "-"
+    return "-" if row.beside in FLOORS else number(median(ratios))
 
 
 def rate(row, samples):
@@ -85,19 +87,19 @@ def line(row):
         return (row.name, f"**FAILED**: {problem}", *[""] * (len(COLUMNS) - 2))
     alone, paths = zip(*row.pairs, strict=True)
     ratio = median(row.ratios)
-    beside, minio = f"{row.beside}: ", "-"
-    if row.beside == "MinIO":
-        beside, minio = "", f"{number(mean_cpu(paths, 'minio'), 3)} / {number(mean_cpu(alone, 'minio'), 3)}"
+    store = "-"
+    if row.beside not in FLOORS:
+        store = " / ".join(number(mean_cpu(samples, *STORES), 3) for samples in (paths, alone))
     return (
         row.name,
-        beside + rate(row, alone),
+        ("" if row.beside == "MinIO" else f"{row.beside}: ") + rate(row, alone),
         rate(row, paths),
         f"{ratio:.2f} ({min(row.ratios):.2f} - {max(row.ratios):.2f})",
         by_cpu(row),
         goal(row, ratio),
         own_cpu(paths),
         number(mean_cpu(paths, "broker"), 3),
-        minio,
+        store,
         number(mean_cpu(paths, "load"), 3),
         ", ".join(f"{value:.0f}" for value in peaks(row).values()),
     )
@@ -117,6 +119,11 @@ def summary(rows):
                 f"own CPU per 4 KB write: {own:.3f} ms, at most {CPU_GOAL} ({CPU_AIM}) "
                 f"{verdict(own, CPU_GOAL)}"
             )
+        elif row.beside in ("stub", "1 receiver"):
+            receiver = mean_cpu([path for _, path in row.pairs], "receiver")
+            if receiver:
+                rate_alone = f"{1000 / receiver:,.0f} objects for each second of processor time"
+                yield f"{row.name}: {rate_alone} of the receivers"
     highest = {}
     for row in measured:
         for name, value in peaks(row).items():

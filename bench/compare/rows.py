@@ -5,6 +5,8 @@ from .loads import Load
 
 LARGE = ("1M", "64M")  # is thrown away soon, to spare the disk
 SIDES = ("alone", "path")
+SLOW = 200  # milliseconds that a store takes for an answer, so that one receiver waits for it
+CROWD = 768  # connections: more than four receivers can have under way to such a store
 
 
 class Row:
@@ -140,6 +142,40 @@ class WriteAmongMany(Write):
         self.others.prepare(bench)
 
 
+class Stub(Row):
+    """A receiver, or several, before a store that only answers; nothing can be read back there."""
+
+    beside = "stub"
+    receivers = 1
+    delay = 0
+
+    def prepare(self, bench):
+        bench.machinery.need_stub(self.delay, **self.settings)
+
+    def measure(self, bench, side, load=None):
+        bench.machinery.have_receivers(self.receivers)
+        return super().measure(bench, side, load)
+
+    def after_pair(self, bench):
+        for side in SIDES:
+            self.ids(bench, side).unlink()
+
+
+class Receivers(Stub):
+    """Several beside one."""
+
+    beside = "1 receiver"
+
+    def __init__(self, name, load, receivers, delay=0, **settings):
+        super().__init__(name, load, **settings)
+        self.receivers = receivers
+        self.delay = delay
+
+    def measure(self, bench, side, load=None):
+        bench.machinery.have_receivers(1 if side == "alone" else self.receivers)
+        return bench.sangraha(load or self.load, self.ids(bench, side), self.bucket)
+
+
 class Embedded(Row):
     """`sangraha serve` beside a plain way to keep objects in a folder, with as many threads."""
 
@@ -215,6 +251,13 @@ def plan(options):
         among = {"objects": 10**power, **uncached}
         yield WriteAmongMany(f"write 4 KB among 10^{power}", Load("put", count=1000), **among)
         yield ReadAmongMany(f"read 4 KB among 10^{power}", Load("get", count=3000), **among)
+    yield Stub("write 4 KB, stub, 1 receiver", load("put", connections=64), **uncached)
+    for count in (2, 4):
+        name = f"write 4 KB, stub, {count} receivers"
+        yield Receivers(name, load("put", connections=64), count, **uncached)
+    for count in (2, 4):
+        name = f"write 4 KB, stub, slow, {count} receivers"
+        yield Receivers(name, load("put", connections=CROWD), count, delay=SLOW, **uncached)
     for operation, word in (("put", "write"), ("get", "read")):
         for connections in (1, 16):
             for floor in ("sqlite", "files"):
