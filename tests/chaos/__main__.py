@@ -15,7 +15,7 @@ from pathlib import Path
 import servers
 from harness import ROOT, program
 
-from . import report, schedules
+from . import faults, report, schedules
 from .lane import Lane, Row
 from .ledger import Violation
 
@@ -23,6 +23,7 @@ FOLDER = ROOT / "build" / "chaos" / "found"
 GROUP = 20  # schedules after which everything is checked
 SCHEDULES = 500
 SHORT_SCHEDULES = 4
+PATIENCE = 30  # seconds for a place that hardly anybody comes by
 
 
 def main():
@@ -31,6 +32,8 @@ def main():
         return give_up(options, why)
     shutil.rmtree(options.folder, ignore_errors=True)
     options.folder.mkdir(parents=True)
+    if not options.short:
+        faults.FailPoint.patience = PATIENCE
     make = schedules.short if options.short else schedules.full
     plan = schedules.matching(make(options.seed, options.schedules), options.k)
     if not plan:

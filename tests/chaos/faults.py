@@ -108,12 +108,13 @@ class FailPoint(Fault):
     """Whoever comes by a label next dies or stops there."""
 
     seconds = 10  # at most, until somebody comes by
+    patience = 10  # the same where somebody must
 
     def __init__(self, label, how, must=True, hold=None):
         super().__init__(f"{label}: {how}")
         self.label, self.how, self.must = label, how, must
         self.hold = hold or HOLD_SECONDS[how]
-        self.seconds = FailPoint.seconds + self.hold
+        self.seconds = (FailPoint.patience if must else FailPoint.seconds) + self.hold
         self.hit_at = self.armed_at = self.deployment = None
         self.is_hit = False
 
