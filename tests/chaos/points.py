@@ -133,9 +133,10 @@ def company(kind, label):
         # Uploads are open by then, and nobody ends them but the sweep.
         return [(6, faults.Kill("the fronts", "orchestrator", "serve"))]
     if label.startswith(("settle.retry", "settle.left-over")):
-        trouble = faults.Links("receiver->store", "reset", *LINKS["receiver->store"])
-        trouble.seconds = 2
-        return [(0.5, trouble)]
+        # A copy is left only of what was under way at that moment, which may be nothing.
+        times = (0.5, 5, 9.5) if "left-over" in label else (0.5,)
+        links = LINKS["receiver->store"]
+        return [(at, lasting(faults.Links("receiver->store", "reset", *links), 2)) for at in times]
     if label.startswith("pack."):
         # Nobody travels with others while the store is faster than all who ask it.
         return [(0, lasting(faults.Links("receiver->store", "latency", *LINKS["receiver->store"]), 8))]
