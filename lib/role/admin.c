@@ -85,7 +85,7 @@ int sangraha_admin_sweep(struct sangraha_store *store, struct sangraha_types *ty
 			 struct sangraha_error *err)
 {
 	struct sweeping sweeping = {
-		.sweep = { .store = store, .role = "admin", .done = swept }
+		.sweep = { .errand.store = store, .role = "admin", .done = swept }
 	};
 	int status = 0;
 
@@ -98,7 +98,8 @@ int sangraha_admin_sweep(struct sangraha_store *store, struct sangraha_types *ty
 		status = sangraha_types_new(NULL, &sweeping.sweep.types, err);
 	if (status)
 		return status;
-	sweeping.sweep.until_ms = sgh_now_ms() + (timeout_ms ? timeout_ms : SWEEP_MS);
+	sweeping.sweep.errand.until_ms =
+		sgh_now_ms() + (timeout_ms ? timeout_ms : SWEEP_MS);
 	sgh_outcome_init(&sweeping.outcome);
 	sgh_sweep_run(&sweeping.sweep);
 	status = sgh_outcome_wait(&sweeping.outcome, err);

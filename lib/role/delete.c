@@ -84,8 +84,8 @@ static void remove_object(struct sgh_task *task, void (*then)(struct sgh_task *t
 	const struct sangraha_object *object = delete->found.object;
 
 	delete->then = then;
-	erase->store = task->service->store;
-	erase->owner = task->service;
+	erase->errand.store = task->service->store;
+	erase->errand.owner = task->service;
 	erase->type = delete->type.name;
 	erase->bucket = delete->type.bucket;
 	erase->id = task->request->object_id;

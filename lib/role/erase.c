@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "role/erase.h"
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
 
-#define STORE_MS   30000
 #define LIST_LIMIT 16 /* an object has one record, and some that were broken off */
 
 static void list(struct sgh_erase *erase);
@@ -37,15 +35,8 @@ static void submit(struct sgh_erase *erase, struct sgh_store_op *op,
 	struct sangraha_error err;
 	int status;
 
-	op->deadline_ms =
-		sgh_now_ms() + (erase->request_ms ? erase->request_ms : STORE_MS);
-	if (erase->until_ms && erase->until_ms < op->deadline_ms)
-		op->deadline_ms = erase->until_ms;
-	op->owner = erase->owner;
-	op->done = op_done;
-	op->arg = erase;
 	erase->then = then;
-	status = sgh_store_submit(erase->store, op, &err);
+	status = sgh_errand_submit(&erase->errand, op, op_done, erase, &err);
 	if (status)
 		end(erase, status, &err);
 }

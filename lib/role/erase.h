@@ -2,7 +2,7 @@
 #ifndef SGH_ROLE_ERASE_H
 #define SGH_ROLE_ERASE_H
 
-#include "store/store.h"
+#include "role/errand.h"
 #include "wire/record.h"
 
 /*
@@ -12,16 +12,13 @@
  */
 struct sgh_erase {
 	/* the question; strings are unchanged until `done` */
-	struct sangraha_store *store;
-	const void *owner; /* of its operations: sgh_store_cancel() */
+	struct sgh_errand errand;
 	const char *type;
 	const char *bucket;
 	const char *id;
 	bool object;        /* the object goes */
 	const char *record; /* the only record that there is; NULL: none is known */
 	bool records;       /* … and whatever there are, go */
-	int64_t until_ms;   /* monotonic; 0: as long as it takes */
-	int64_t request_ms; /* of one request to the store; 0: 30 s */
 	/* Called once, on a thread of the store or on the caller's. */
 	void (*done)(struct sgh_erase *erase);
 	void *arg; /* the caller's own */

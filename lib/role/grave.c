@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "role/grave.h"
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "role/found.h"
 #include "role/task.h"
-
-#define STORE_MS 30000
 
 void sgh_grave_fini(struct sgh_grave *grave)
 {
@@ -33,19 +30,11 @@ static void op_done(struct sgh_store_op *op)
 
 static void submit(struct sgh_grave *grave, void (*then)(struct sgh_grave *grave))
 {
-	struct sgh_store_op *op = &grave->op;
 	struct sangraha_error err;
 	int status;
 
-	op->deadline_ms =
-		sgh_now_ms() + (grave->request_ms ? grave->request_ms : STORE_MS);
-	if (grave->until_ms && grave->until_ms < op->deadline_ms)
-		op->deadline_ms = grave->until_ms;
-	op->owner = grave->owner;
-	op->done = op_done;
-	op->arg = grave;
 	grave->then = then;
-	status = sgh_store_submit(grave->store, op, &err);
+	status = sgh_errand_submit(&grave->errand, &grave->op, op_done, grave, &err);
 	if (status)
 		end(grave, status, &err);
 }
@@ -109,15 +98,12 @@ static void take_away(struct sgh_grave *grave)
 {
 	struct sgh_erase *erase = &grave->erase;
 
-	erase->store = grave->store;
-	erase->owner = grave->owner;
+	erase->errand = grave->errand;
 	erase->type = grave->type;
 	erase->bucket = grave->bucket;
 	erase->id = grave->id;
 	erase->object = grave->object;
 	erase->records = true;
-	erase->until_ms = grave->until_ms;
-	erase->request_ms = grave->request_ms;
 	erase->done = erased;
 	erase->arg = grave;
 	sgh_erase_run(erase);

@@ -21,14 +21,11 @@
  */
 struct sgh_grave {
 	/* the question; strings are unchanged until `done` */
-	struct sangraha_store *store;
-	const void *owner; /* of its operations: sgh_store_cancel() */
+	struct sgh_errand errand;
 	const char *type;
 	const char *bucket;
 	const char *id;
-	int64_t ended_ms;   /* Unix: what expired until then is over */
-	int64_t until_ms;   /* monotonic; 0: as long as it takes */
-	int64_t request_ms; /* of one request to the store; 0: 30 s */
+	int64_t ended_ms; /* Unix: what expired until then is over */
 	/* Called once, on a thread of the store or on the caller's. */
 	void (*done)(struct sgh_grave *grave);
 	void *arg; /* the caller's own */

@@ -221,8 +221,8 @@ void sgh_large_clear(struct sgh_task *task, bool complete,
 	struct sgh_large *large = sgh_large_of(task);
 	struct sgh_remains *remains = &large->remains;
 
-	remains->store = task->service->store;
-	remains->owner = task->service;
+	remains->errand.store = task->service->store;
+	remains->errand.owner = task->service;
 	remains->type = large->write.type.name;
 	remains->bucket = large->write.type.bucket;
 	remains->id = task->request->object_id;

@@ -105,8 +105,8 @@ static void take(struct sgh_task *task, const struct sgh_type_info *type)
 	struct late *late = task->state;
 	struct sgh_erase *erase = &late->erase;
 
-	erase->store = task->service->store;
-	erase->owner = task->service;
+	erase->errand.store = task->service->store;
+	erase->errand.owner = task->service;
 	erase->type = type->name;
 	erase->bucket = type->bucket;
 	erase->id = task->request->object_id;

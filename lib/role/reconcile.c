@@ -283,7 +283,7 @@ static int begin(struct sgh_reconcile *rec,
 	rec->min_age_ms = sgh_option(options, min_age_ms, MIN_AGE_MS);
 	rec->wait_ms = sgh_option(options, wait_ms, WAIT_MS);
 	rec->over_age_ms = 2 * (int64_t)sgh_option(options, longest_ms, LONGEST_MS);
-	rec->until_ms = timeout_ms ? sgh_now_ms() + timeout_ms : 0;
+	rec->errand.until_ms = timeout_ms ? sgh_now_ms() + timeout_ms : 0;
 	status = take_types(rec, options, err);
 	return status ? status : take_place(rec, sgh_option(options, from, NULL), err);
 }
@@ -319,7 +319,7 @@ int sangraha_admin_reconcile(struct sangraha_store *store, struct sangraha_queue
 	rec = calloc(1, sizeof(*rec));
 	if (!rec)
 		return sgh_fail_memory(err);
-	rec->store = store;
+	rec->errand.store = store;
 	rec->queue = queue;
 	rec->report = report;
 	rec->arg = arg;

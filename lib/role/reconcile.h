@@ -52,7 +52,7 @@ struct sgh_reconcile_window {
 #define SGH_SUSPECTS 128
 
 struct sgh_reconcile {
-	struct sangraha_store *store;
+	struct sgh_errand errand;
 	struct sangraha_queue *queue;
 	struct sangraha_types *registry;
 	struct sgh_type_info types[SGH_MAX_TYPES];
@@ -62,7 +62,6 @@ struct sgh_reconcile {
 	int64_t min_age_ms;
 	int64_t wait_ms;
 	int64_t over_age_ms; /* twice the longest time-out: nothing of then arrives any more */
-	int64_t until_ms; /* monotonic; 0: as long as it takes */
 	int (*report)(void *arg, const struct sangraha_finding *finding);
 	void *arg;
 

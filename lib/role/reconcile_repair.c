@@ -54,13 +54,12 @@ static int clear(struct sgh_reconcile *rec, const struct sgh_suspect *suspect,
 {
 	struct sgh_remains *remains = &rec->remains;
 
-	remains->store = rec->store;
+	remains->errand = rec->errand;
 	remains->type = suspect->type->name;
 	remains->bucket = suspect->type->bucket;
 	remains->id = suspect->id;
 	remains->record = suspect->record;
 	remains->place = suspect->place;
-	remains->until_ms = rec->until_ms;
 	remains->done = cleared;
 	remains->arg = rec;
 	sgh_reconcile_await(rec, 1);
@@ -134,12 +133,11 @@ static int close_grave(struct sgh_reconcile *rec, const struct sgh_suspect *susp
 {
 	struct sgh_grave *grave = &rec->grave;
 
-	grave->store = rec->store;
+	grave->errand = rec->errand;
 	grave->type = suspect->type->name;
 	grave->bucket = suspect->type->bucket;
 	grave->id = suspect->id;
 	grave->ended_ms = sgh_time_ms();
-	grave->until_ms = rec->until_ms;
 	grave->done = closed;
 	grave->arg = rec;
 	*ret_done = false;
@@ -167,13 +165,12 @@ static int erase(struct sgh_reconcile *rec, const struct sgh_suspect *suspect,
 		 struct sangraha_error *err)
 {
 	struct sgh_erase erase = {
-		.store = rec->store,
+		.errand = rec->errand,
 		.type = suspect->type->name,
 		.bucket = suspect->type->bucket,
 		.id = suspect->id,
 		.object = true,
 		.records = true,
-		.until_ms = rec->until_ms,
 		.done = erased,
 		.arg = rec,
 	};

@@ -8,7 +8,6 @@
 #include "role/reconcile.h"
 #include "role/task.h"
 
-#define STORE_MS    30000
 #define TRIES       4
 #define AGAIN_MS    500 /* and twice as long each time */
 #define WINDOW_KEYS 1000
@@ -43,10 +42,10 @@ void sgh_reconcile_wait(struct sgh_reconcile *rec)
 int sgh_reconcile_sleep(struct sgh_reconcile *rec, int64_t until_ms,
 			struct sangraha_error *err)
 {
-	bool late = rec->until_ms && rec->until_ms <= until_ms;
+	bool late = rec->errand.until_ms && rec->errand.until_ms <= until_ms;
 
 	if (late)
-		until_ms = rec->until_ms;
+		until_ms = rec->errand.until_ms;
 	pthread_mutex_lock(&rec->state.lock);
 	while (sgh_cond_wait_until(&rec->state.changed, &rec->state.lock, until_ms))
 		;
@@ -65,14 +64,8 @@ static void op_done(struct sgh_store_op *op)
 
 static void submit(struct sgh_reconcile *rec, struct sgh_store_op *op)
 {
-	int status;
+	int status = sgh_errand_submit(&rec->errand, op, op_done, rec, &op->err);
 
-	op->done = op_done;
-	op->arg = rec;
-	op->deadline_ms = sgh_now_ms() + STORE_MS;
-	if (rec->until_ms && rec->until_ms < op->deadline_ms)
-		op->deadline_ms = rec->until_ms;
-	status = sgh_store_submit(rec->store, op, &op->err);
 	if (status) {
 		op->status = status;
 		sgh_reconcile_ended(rec);

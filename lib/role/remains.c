@@ -7,7 +7,6 @@
 #include "role/found.h"
 #include "role/task.h"
 
-#define STORE_MS 30000
 #define FIND_MAX 1000 /* uploads that an answer of the store holds */
 
 void sgh_remains_fini(struct sgh_remains *remains)
@@ -46,15 +45,8 @@ static void submit(struct sgh_remains *remains, struct sgh_store_op *op,
 	struct sangraha_error err;
 	int status;
 
-	op->deadline_ms =
-		sgh_now_ms() + (remains->request_ms ? remains->request_ms : STORE_MS);
-	if (remains->until_ms && remains->until_ms < op->deadline_ms)
-		op->deadline_ms = remains->until_ms;
-	op->owner = remains->owner;
-	op->done = op_done;
-	op->arg = remains;
 	remains->then = then;
-	status = sgh_store_submit(remains->store, op, &err);
+	status = sgh_errand_submit(&remains->errand, op, op_done, remains, &err);
 	if (status)
 		end(remains, status, &err);
 }

@@ -2,7 +2,7 @@
 #ifndef SGH_ROLE_REMAINS_H
 #define SGH_ROLE_REMAINS_H
 
-#include "store/store.h"
+#include "role/errand.h"
 #include "wire/record.h"
 
 /*
@@ -21,8 +21,7 @@
  */
 struct sgh_remains {
 	/* the question; strings are unchanged until `done` */
-	struct sangraha_store *store;
-	const void *owner; /* of its operations: sgh_store_cancel() */
+	struct sgh_errand errand;
 	const char *type;
 	const char *bucket;
 	const char *id;
@@ -30,8 +29,6 @@ struct sgh_remains {
 	const char *upload; /* the upload id; NULL: not known, or completed */
 	const char *place;  /* the record id of its place; NULL: it has none of its own */
 	bool complete;      /* the object and its record are known to be there */
-	int64_t until_ms;   /* monotonic; 0: as long as it takes */
-	int64_t request_ms; /* of one request to the store; 0: 30 s */
 	/* Called once, on a thread of the store or on the caller's. */
 	void (*done)(struct sgh_remains *remains);
 	void *arg; /* the caller's own */

@@ -62,7 +62,7 @@ static void note(struct sgh_sweep *sweep, int status, const struct sangraha_erro
 static bool over(const struct sgh_sweep *sweep)
 {
 	return (sweep->stop && __atomic_load_n(sweep->stop, __ATOMIC_RELAXED)) ||
-	       (sweep->until_ms && sgh_now_ms() >= sweep->until_ms);
+	       (sweep->errand.until_ms && sgh_now_ms() >= sweep->errand.until_ms);
 }
 
 static void end_early(struct sgh_sweep *sweep)
@@ -79,15 +79,8 @@ static void submit(struct sgh_sweep *sweep, struct sgh_store_op *op,
 		   void (*done)(struct sgh_store_op *op))
 {
 	struct sangraha_error err;
-	int status;
+	int status = sgh_errand_submit(&sweep->errand, op, done, sweep, &err);
 
-	op->deadline_ms = sgh_now_ms() + STORE_MS;
-	if (sweep->until_ms && sweep->until_ms < op->deadline_ms)
-		op->deadline_ms = sweep->until_ms;
-	op->owner = sweep->owner;
-	op->done = done;
-	op->arg = sweep;
-	status = sgh_store_submit(sweep->store, op, &err);
 	if (status) {
 		note(sweep, status, &err);
 		sweep->done(sweep);
@@ -127,16 +120,13 @@ static void clear_remains(struct sgh_sweep *sweep, const struct sgh_type_info *t
 {
 	struct sgh_remains *remains = &sweep->remains;
 
-	remains->store = sweep->store;
-	remains->owner = sweep->owner;
+	remains->errand = sweep->errand;
 	remains->type = type->name;
 	remains->bucket = type->bucket;
 	remains->id = sweep->name.id;
 	remains->record = sweep->record.record;
 	remains->upload = sweep->record.upload;
 	remains->place = sweep->record.place;
-	remains->until_ms = sweep->until_ms;
-	remains->request_ms = STORE_MS;
 	remains->done = remains_cleared;
 	remains->arg = sweep;
 	sgh_remains_clear(remains);
@@ -164,14 +154,11 @@ static void close_grave(struct sgh_sweep *sweep, const struct sgh_type_info *typ
 {
 	struct sgh_grave *grave = &sweep->grave;
 
-	grave->store = sweep->store;
-	grave->owner = sweep->owner;
+	grave->errand = sweep->errand;
 	grave->type = type->name;
 	grave->bucket = type->bucket;
 	grave->id = sweep->name.id;
 	grave->ended_ms = sgh_time_ms() - sweep->grace_ms;
-	grave->until_ms = sweep->until_ms;
-	grave->request_ms = STORE_MS;
 	grave->done = grave_closed;
 	grave->arg = sweep;
 	sgh_grave_close(grave);
@@ -404,6 +391,7 @@ static void list(struct sgh_sweep *sweep)
 
 void sgh_sweep_run(struct sgh_sweep *sweep)
 {
+	sweep->errand.request_ms = STORE_MS;
 	sweep->cleared = 0;
 	sweep->more = false;
 	sweep->status = 0;

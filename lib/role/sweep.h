@@ -42,12 +42,10 @@ struct sgh_sweep_place {
 struct sgh_sweep {
 	/* the question */
 	struct sangraha_context *context;
-	struct sangraha_store *store;
-	const void *owner; /* of its operations: sgh_store_cancel() */
+	struct sgh_errand errand; /* its `request_ms` is set by the sweep */
 	struct sangraha_types *types;
 	const char *role; /* whose log lines these are */
 	int64_t grace_ms; /* how long ago they ended: a renewal may be on its way */
-	int64_t until_ms; /* monotonic; 0: as long as it takes */
 	const bool *stop; /* atomic; NULL, or whether to end early */
 	/* By kind; NULL: all records. Else uploads, and of the others some. */
 	struct sgh_sweep_place *places;

@@ -81,8 +81,7 @@ static void fire(struct sgh_timer *timer)
 		return;
 	sweeper->sweep = (struct sgh_sweep){
 		.context = service->context,
-		.store = service->store,
-		.owner = sweeper,
+		.errand = { .store = service->store, .owner = sweeper },
 		.types = service->types,
 		.role = service->kind->role,
 		/* Clocks differ, and who renews at the last moment means it. */

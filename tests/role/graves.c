@@ -244,7 +244,7 @@ static struct sweeping *start(struct t_roles *f, struct sangraha_types *types,
 	*sweeping = (struct sweeping){
 		.sweep = {
 			.context = f->context,
-			.store = f->store,
+			.errand.store = f->store,
 			.types = types,
 			.role = "test",
 			.places = places,
