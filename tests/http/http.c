@@ -42,17 +42,11 @@ static void open_http(const struct sgh_http_options *given)
 	t_ok(sgh_http_new(&options, &f.http, &t_err));
 }
 
-#define PEER(...) play((const struct t_answer[]){ __VA_ARGS__ }, NUMBER(__VA_ARGS__))
-#define NUMBER(...) \
-	(sizeof((const struct t_answer[]){ __VA_ARGS__ }) / sizeof(struct t_answer))
+#define PEER(...) play(T_PEER(__VA_ARGS__))
 
-static void play(const struct t_answer *answers, size_t count)
+static void play(struct t_peer *peer)
 {
-	static struct t_answer kept[8];
-
-	assert_true(count <= SGH_COUNT(kept));
-	memcpy(kept, answers, count * sizeof(*answers));
-	f.peer = t_peer_new(kept, count);
+	f.peer = peer;
 	if (!f.http)
 		open_http(NULL);
 }

@@ -52,17 +52,11 @@ static void open_client(const char *url, const struct sangraha_rest_client_optio
 	sangraha_context_unref(context);
 }
 
-#define PEER(...) play((const struct t_answer[]){ __VA_ARGS__ }, NUMBER(__VA_ARGS__))
-#define NUMBER(...) \
-	(sizeof((const struct t_answer[]){ __VA_ARGS__ }) / sizeof(struct t_answer))
+#define PEER(...) play(T_PEER(__VA_ARGS__))
 
-static void play(const struct t_answer *answers, size_t count)
+static void play(struct t_peer *peer)
 {
-	static struct t_answer kept[4];
-
-	assert_true(count <= SGH_COUNT(kept));
-	memcpy(kept, answers, count * sizeof(*answers));
-	f.peer = t_peer_new(kept, count);
+	f.peer = peer;
 	open_client(t_peer_url(f.peer), NULL);
 }
 

@@ -22,9 +22,7 @@ static struct fixture {
 	bool done;     /* atomic */
 } f;
 
-#define PEER(...)                                      \
-	play((const struct t_answer[]){ __VA_ARGS__ }, \
-	     sizeof((const struct t_answer[]){ __VA_ARGS__ }) / sizeof(struct t_answer))
+#define PEER(...) play(T_PEER(__VA_ARGS__))
 
 static void open_mover(void)
 {
@@ -35,13 +33,9 @@ static void open_mover(void)
 	t_ok(sgh_mover_new(f.context, &options, &f.mover, &t_err));
 }
 
-static void play(const struct t_answer *answers, size_t count)
+static void play(struct t_peer *peer)
 {
-	static struct t_answer kept[8];
-
-	assert_true(count <= SGH_COUNT(kept));
-	memcpy(kept, answers, count * sizeof(*answers));
-	f.peer = t_peer_new(kept, count);
+	f.peer = peer;
 	snprintf(f.url, sizeof(f.url), "%s/b/k?X-Amz-Signature=secret",
 		 t_peer_url(f.peer));
 	open_mover();

@@ -27,17 +27,13 @@ struct call {
 	bool done; /* atomic */
 };
 
-static struct t_peer *add_peer(const struct t_answer *answers, size_t count)
+static struct t_peer *add_peer(struct t_peer *peer)
 {
-	f.peers[f.peer_count] = t_peer_new(answers, count);
-	return f.peers[f.peer_count++];
+	f.peers[f.peer_count++] = peer;
+	return peer;
 }
 
-#define PEER(...)                                                               \
-	do {                                                                    \
-		static const struct t_answer answers_[] = { __VA_ARGS__ };      \
-		add_peer(answers_, sizeof(answers_) / sizeof(struct t_answer)); \
-	} while (0)
+#define PEER(...) add_peer(T_PEER(__VA_ARGS__))
 
 static void open_urls(const char *urls)
 {
@@ -161,7 +157,7 @@ static int run(struct call *call)
 /* Ten reads, one after the other, with a gateway that does what `bad` says. */
 static void reads_go_on_beside(const struct t_answer *bad)
 {
-	add_peer(bad, 1);
+	add_peer(t_peer_new(bad, 1));
 	PEER({ .match = "GET", .bytes = HELLO }, { .bytes = OK });
 	open_store();
 	for (unsigned i = 0; i < 10; i++) {
@@ -272,7 +268,7 @@ static void refusals_open_nothing(void **state)
 	for (size_t i = 0; i < SGH_COUNT(refusals); i++) {
 		const struct t_answer refusal = { .bytes = refusals[i] };
 
-		add_peer(&refusal, 1);
+		add_peer(t_peer_new(&refusal, 1));
 		open_store();
 		for (unsigned n = 0; n < 8; n++)
 			assert_int_not_equal(put(0), 0);
@@ -343,7 +339,7 @@ static void every_verb_ends_by_its_deadline(void **state)
 	struct sgh_bytes *body = t_bytes("hello");
 
 	for (size_t i = 0; i < SGH_COUNT(silence); i++) {
-		add_peer(&silence[i], 1);
+		add_peer(t_peer_new(&silence[i], 1));
 		open_store();
 		for (unsigned verb = 0; verb <= SGH_STORE_CHECK; verb++) {
 			struct call call = make((enum sgh_store_verb)verb, 150);

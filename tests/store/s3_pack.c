@@ -76,18 +76,14 @@ static void open_urls(const char *urls)
 	t_ok(sangraha_store_open(f.context, urls, &options, &f.store, &t_err));
 }
 
-static void play(const struct t_answer *answers, size_t count)
+static void play(struct t_peer *peer)
 {
-	f.peer = t_peer_new(answers, count);
+	f.peer = peer;
 	open_urls(t_peer_s3_url(f.peer));
 	f.body = t_bytes("hello");
 }
 
-#define PEER(...)                                                           \
-	do {                                                                \
-		static const struct t_answer answers_[] = { __VA_ARGS__ };  \
-		play(answers_, sizeof(answers_) / sizeof(struct t_answer)); \
-	} while (0)
+#define PEER(...) play(T_PEER(__VA_ARGS__))
 
 static int tear_down(void **state)
 {
@@ -450,7 +446,7 @@ static void both_are_in_doubt(const struct t_answer *answer, int status)
 	struct call *calls[2];
 
 	answers[3].match = ARCHIVE;
-	play(answers, SGH_COUNT(answers));
+	play(t_peer_new(answers, SGH_COUNT(answers)));
 	learn();
 	hold_two();
 	calls[0] = put("a");
@@ -642,7 +638,7 @@ static void a_store_goes_with_all_that_waits_in_it(void **state)
 /* Those that would wait go, each by itself. */
 static void all_go_alone(const struct t_answer *answers, size_t count)
 {
-	play(answers, count);
+	play(t_peer_new(answers, count));
 	t_ok(end(put("first")));
 	t_wait(request_with("DELETE " TRIAL));
 	put("held1");

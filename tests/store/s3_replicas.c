@@ -24,18 +24,9 @@ static struct fixture {
 	bool done; /* atomic */
 } f;
 
-#define PRIMARY(...)                                                       \
-	do {                                                               \
-		static const struct t_answer answers_[] = { __VA_ARGS__ }; \
-		f.primary = t_peer_new(answers_, SGH_COUNT(answers_));     \
-	} while (0)
+#define PRIMARY(...) (f.primary = T_PEER(__VA_ARGS__))
 
-#define REPLICA(...)                                                       \
-	do {                                                               \
-		static const struct t_answer answers_[] = { __VA_ARGS__ }; \
-		f.replicas[f.replica_count++] =                            \
-			t_peer_new(answers_, SGH_COUNT(answers_));         \
-	} while (0)
+#define REPLICA(...) (f.replicas[f.replica_count++] = T_PEER(__VA_ARGS__))
 
 static int open_at(const char *url, const char *read_url)
 {

@@ -27,17 +27,11 @@ static void open_store(const char *url)
 	t_ok(sangraha_store_open(f.context, url, &options, &f.store, &t_err));
 }
 
-#define PEER(...)                                      \
-	play((const struct t_answer[]){ __VA_ARGS__ }, \
-	     sizeof((const struct t_answer[]){ __VA_ARGS__ }) / sizeof(struct t_answer))
+#define PEER(...) play(T_PEER(__VA_ARGS__))
 
-static void play(const struct t_answer *answers, size_t count)
+static void play(struct t_peer *peer)
 {
-	static struct t_answer kept[8];
-
-	assert_true(count <= SGH_COUNT(kept));
-	memcpy(kept, answers, count * sizeof(*answers));
-	f.peer = t_peer_new(kept, count);
+	f.peer = peer;
 	open_store(t_peer_s3_url(f.peer));
 }
 
@@ -321,10 +315,7 @@ static void a_completion_whose_answer_is_lost_is_not_repeated(void **state)
 	char *refusing = t_refusing_url("s3+http");
 	char *urls = NULL;
 
-	f.peer = t_peer_new(
-		(const struct t_answer[]){
-			{ .bytes = T_HTTP("200 OK", "", 0, ""), .cut = 20 } },
-		1);
+	f.peer = T_PEER({ .bytes = T_HTTP("200 OK", "", 0, ""), .cut = 20 });
 	assert_true(asprintf(&urls, "%s,%s", t_peer_s3_url(f.peer), refusing) > 0);
 	open_store(urls);
 	t_fails(SANGRAHA_E_UNAVAILABLE, complete(false));

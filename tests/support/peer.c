@@ -23,7 +23,7 @@ struct connection {
 };
 
 struct t_peer {
-	const struct t_answer *answers;
+	struct t_answer *answers;
 	size_t answer_count;
 	int fd;
 	char url[64];
@@ -306,7 +306,8 @@ struct t_peer *t_peer_new(const struct t_answer *answers, size_t count)
 	struct t_peer *peer = calloc(1, sizeof(*peer));
 	struct sockaddr_in address;
 
-	peer->answers = answers;
+	peer->answers = malloc(count * sizeof(*answers));
+	memcpy(peer->answers, answers, count * sizeof(*answers));
 	peer->answer_count = count;
 	peer->fd = listener(&address, 64);
 	snprintf(peer->url, sizeof(peer->url), "http://127.0.0.1:%d",
@@ -343,6 +344,7 @@ void t_peer_free(struct t_peer *peer)
 	close(peer->fd);
 	pthread_cond_destroy(&peer->state.cond);
 	pthread_mutex_destroy(&peer->state.lock);
+	free(peer->answers);
 	free(peer);
 }
 

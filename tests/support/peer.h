@@ -27,7 +27,13 @@ struct t_answer {
 
 struct t_peer;
 
+/* The answers are copied, what they point to is not. */
 struct t_peer *t_peer_new(const struct t_answer *answers, size_t count);
+/* T_PEER({ .bytes = … }, …): one that gives these. */
+#define T_PEER(...)                                                   \
+	t_peer_new((const struct t_answer[]){ __VA_ARGS__ },          \
+		   sizeof((const struct t_answer[]){ __VA_ARGS__ }) / \
+			   sizeof(struct t_answer))
 void t_peer_free(struct t_peer *peer);
 
 /* "http://127.0.0.1:PORT", "s3+http://127.0.0.1:PORT": valid as long as the peer. */
