@@ -73,7 +73,8 @@ struct sgh_request {
 	const char *cursor;
 	/* of large objects; docs/protocol.md, "Large objects" */
 	enum sgh_ticket_kind transfer; /* put-begin, put-commit: how the body travels */
-	const char *record;            /* the record id, of all but put-begin */
+	const char *crc32c;  /* put-begin, one PUT: checked to be one; NULL: not told */
+	const char *record;  /* the record id, of all but put-begin */
 	unsigned first_part; /* put-extend: the first part of the ticket; 0: absent */
 	const char *facts;   /* what the requester's validator found: a JSON object */
 	const char *rules;   /* the version of its rules */

@@ -67,6 +67,7 @@ static void put_properties(struct sgh_fields_writer *writer,
 static void put_large(struct sgh_fields_writer *writer, const struct sgh_request *request)
 {
 	sgh_fields_put_text(writer, "transfer", sgh_ticket_kind_name(request->transfer));
+	sgh_fields_put_text(writer, "crc32c", request->crc32c);
 	sgh_fields_put_text(writer, "record", request->record);
 	put_unless_zero(writer, "first-part", request->first_part);
 	if (request->facts)

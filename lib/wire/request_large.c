@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/util.h"
+#include "wire/crc32c.h"
 #include "wire/json_scan.h"
 
 #define RULES_MAX   32 /* bytes, as of an object */
@@ -30,6 +31,20 @@ static int read_transfer(const struct sgh_fields *fields, struct sgh_request *re
 		return sgh_fields_invalid(fields, "transfer", "is neither put nor parts",
 					  err);
 	return 0;
+}
+
+static int read_crc32c(const struct sgh_fields *fields, struct sgh_request *request,
+		       struct sangraha_error *err)
+{
+	const char *text = NULL;
+	int status = sgh_fields_text(fields, "crc32c", &text, err);
+
+	if (status || !text)
+		return status;
+	if (!sgh_crc32c_hex_valid(text))
+		return sgh_fields_invalid(fields, "crc32c",
+					  "is not 8 lower-case hexadecimal digits", err);
+	return sgh_fields_keep(&request->arena, text, &request->crc32c, err);
 }
 
 static int read_record(const struct sgh_fields *fields, struct sgh_request *request,
@@ -91,6 +106,8 @@ static int read_step(const struct sgh_fields *fields, struct sgh_request *reques
 {
 	int status = read_transfer(fields, request, err);
 
+	if (status == 0 && request->verb == SGH_PUT_BEGIN)
+		status = read_crc32c(fields, request, err);
 	if (status == 0)
 		status = read_record(fields, request, err);
 	if (status == 0)

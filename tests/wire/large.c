@@ -46,6 +46,14 @@ static struct sgh_request begin_put(size_t size)
 	return request;
 }
 
+static struct sgh_request begin_summed(const char *crc32c)
+{
+	struct sgh_request request = begin_put(7);
+
+	request.crc32c = crc32c;
+	return request;
+}
+
 static struct sgh_request begin_parts(void)
 {
 	struct sgh_request request = step(SGH_PUT_BEGIN);
@@ -120,6 +128,7 @@ static void same(const struct sgh_request *a, const struct sgh_request *b)
 	assert_true(sgh_streq(a->object_type, b->object_type));
 	assert_true(sgh_streq(a->content_type, b->content_type));
 	assert_true(sgh_streq(a->sha256, b->sha256));
+	assert_true(sgh_streq(a->crc32c, b->crc32c));
 	assert_true(sgh_streq(a->facts, b->facts));
 	assert_true(sgh_streq(a->rules, b->rules));
 	assert_true(sgh_streq(a->record, b->record));
@@ -158,6 +167,7 @@ static void steps_come_back(void **state)
 	comes_back(begin_put(SGH_PREFIX_SIZE - 1));
 	comes_back(begin_put(SGH_PREFIX_SIZE));
 	comes_back(begin_put(SGH_PREFIX_SIZE + 1));
+	comes_back(begin_summed("e3069283"));
 	comes_back(begin_parts());
 	comes_back(extend());
 	comes_back(commit(SGH_TICKET_PUT));
@@ -225,6 +235,21 @@ static void binary_mode_is_as_published(void **state)
 	t_ok(sgh_request_message(&request, &m, &t_err));
 	assert_int_equal(sgh_message_header(m, "first-part")->number, 65);
 	sgh_message_free(m);
+}
+
+static void a_checksum_is_as_published(void **state)
+{
+	struct sgh_request request = begin_summed("e3069283");
+	struct sgh_message *m = NULL;
+
+	t_ok(sgh_request_message(&request, &m, &t_err));
+	assert_string_equal(sgh_message_text(m, "crc32c"), "e3069283");
+	sgh_message_free(m);
+	request.json = true;
+	t_ok(sgh_request_message(&request, &m, &t_err));
+	assert_non_null(strstr((const char *)m->body->data, ",\"crc32c\":\"e3069283\","));
+	sgh_message_free(m);
+	sgh_bytes_unref(request.body);
 }
 
 static void json_mode_is_as_published(void **state)
@@ -322,6 +347,10 @@ static void fields_must_be_what_they_should(void **state)
 	without(extend(), first_part, 10001, "first-part: is out of range");
 	without(begin_put(7), facts, "[]", "facts: is no JSON object");
 	without(begin_put(7), rules, "ü", "rules: is not");
+	without(begin_put(7), crc32c, "", "crc32c: is not 8");
+	without(begin_put(7), crc32c, "E3069283", "crc32c: is not 8");
+	without(begin_put(7), crc32c, "e30692830", "crc32c: is not 8");
+	without(begin_parts(), crc32c, "4waSgw==", "crc32c: is not 8");
 	memset(facts, ' ', sizeof(facts));
 	facts[0] = '{';
 	facts[SGH_FACTS_SIZE - 1] = '}';
@@ -653,6 +682,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_get_comes_back),
 	cmocka_unit_test(ten_thousand_parts_come_back),
 	cmocka_unit_test(binary_mode_is_as_published),
+	cmocka_unit_test(a_checksum_is_as_published),
 	cmocka_unit_test(json_mode_is_as_published),
 	cmocka_unit_test(each_step_must_have_its_fields),
 	cmocka_unit_test(fields_must_be_what_they_should),
