@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "wire/crc32c.h"
 #include "wire/s3xml.h"
 #include "wire/sha256.h"
 
@@ -280,6 +281,9 @@ static int check_put_grant(const struct sgh_store_grant *grant,
 	if (grant->sha256 && !sgh_sha256_hex_valid(grant->sha256))
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"the digest is not 64 hexadecimal digits");
+	if (grant->crc32c && !sgh_crc32c_hex_valid(grant->crc32c))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+				"the CRC-32C is not 8 hexadecimal digits");
 	return check_meta(grant->content_type, grant->meta, grant->meta_count, err);
 }
 

@@ -106,22 +106,32 @@ static int add_url(struct issue *issue, struct sangraha_error *err)
 	return 0;
 }
 
-/*
- * The digest as a checksum, which servers compare with the bytes. As x-amz-content-sha256
- * not all of them take it in a URL: to some the payload of such a request is never signed.
- */
-static bool add_digest(struct issue *issue)
+static bool add_checksum(struct issue *issue, const char *name, const char *hex,
+			 size_t size)
 {
 	unsigned char digest[32];
 	char text[48] = { 0 };
 
-	if (!issue->grant->sha256)
-		return true;
-	if (!sgh_hex_decode(issue->grant->sha256, digest, sizeof(digest)))
+	if (!sgh_hex_decode(hex, digest, size))
 		return false;
-	sgh_base64_write(text, digest, sizeof(digest));
-	return add_header(issue, "x-amz-checksum-sha256",
-			  sgh_arena_strdup(issue->arena, text));
+	sgh_base64_write(text, digest, size);
+	return add_header(issue, name, sgh_arena_strdup(issue->arena, text));
+}
+
+/*
+ * The digest as a checksum, which servers compare with the bytes. As x-amz-content-sha256
+ * not all of them take it in a URL: to some the payload of such a request is never signed.
+ * CRC-32C where it is enough: SHA-256 is computed by the server for us alone, and slowly.
+ */
+static bool add_digest(struct issue *issue)
+{
+	const struct sgh_store_grant *grant = issue->grant;
+
+	if (grant->crc32c)
+		return add_checksum(issue, "x-amz-checksum-crc32c", grant->crc32c, 4);
+	if (grant->sha256)
+		return add_checksum(issue, "x-amz-checksum-sha256", grant->sha256, 32);
+	return true;
 }
 
 static bool put_headers(struct issue *issue)

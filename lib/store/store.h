@@ -174,6 +174,8 @@ struct sgh_store_grant {
 	/* put, with everything signed: size, content type, metadata, If-None-Match: * */
 	uint64_t size;
 	const char *sha256; /* in hex: pins the bytes; NULL: any */
+	/* in hex: enough to find what was damaged on its way; NULL: look at sha256 alone */
+	const char *crc32c;
 	const char *content_type;
 	const struct sgh_pair *meta;
 	size_t meta_count;

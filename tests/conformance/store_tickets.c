@@ -282,29 +282,46 @@ static void other_headers_are_refused(void **state)
 	transfer_fini(&t);
 }
 
-static void a_digest_can_be_demanded(void **state)
+/* Other bytes are refused, and so is whoever keeps quiet about the digest, or has another. */
+static void hello_is_demanded(struct fixture *f, const char *key, const char *crc32c)
 {
-	struct fixture *f = needed(state);
-	struct sgh_store_grant grant = {
+	const struct sgh_store_grant grant = {
 		.kind = SGH_TICKET_PUT,
 		.bucket = "image",
-		.key = "a",
+		.key = key,
 		.expires_ms = sgh_time_ms() + HOUR_MS,
 		.size = 5,
 		.content_type = "image/png",
 		.sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e"
 			  "1b161e5c1fa7425e73043362938b9824",
+		.crc32c = crc32c,
 	};
 	struct transfer t;
 
 	transfer_init(f, &t);
 	t_ok(ticket(f, &t, &grant));
 	assert_int_not_equal(put_bytes(&t, 5), 0);
-	t_fails(SANGRAHA_E_NOT_FOUND, head(f, "a"));
+	t_fails(SANGRAHA_E_NOT_FOUND, head(f, key));
+	fresh_move(&t, 0)->body = t_bytes("hello");
+	t.move.header_count--;
+	t_fails(SANGRAHA_E_UNAUTHORIZED, run_move(&t));
+	t_fails(SANGRAHA_E_NOT_FOUND, head(f, key));
 	fresh_move(&t, 0)->body = t_bytes("hello");
 	t_ok(run_move(&t));
-	holds(f, "a", "hello");
+	fresh_move(&t, 0)->body = t_bytes("hello");
+	t_fails(SANGRAHA_E_PRECONDITION, run_move(&t));
+	holds(f, key, "hello");
 	transfer_fini(&t);
+}
+
+static void a_digest_can_be_demanded(void **state)
+{
+	hello_is_demanded(needed(state), "a", NULL);
+}
+
+static void a_crc_can_be_demanded(void **state)
+{
+	hello_is_demanded(needed(state), "a", "9a71bb4c");
 }
 
 static void a_ticket_ends(void **state)
@@ -454,6 +471,7 @@ static const struct CMUnitTest cases[] = {
 	CASE(another_size_is_refused),
 	CASE(other_headers_are_refused),
 	CASE(a_digest_can_be_demanded),
+	CASE(a_crc_can_be_demanded),
 	CASE(a_ticket_ends),
 	CASE(a_changed_url_is_refused),
 	CASE(ranges_are_read),

@@ -11,7 +11,8 @@
 static const char *const servers[] = { "SANGRAHA_TEST_MINIO_URL",
 				       "SANGRAHA_TEST_VERSITY_URL" };
 
-#define FIRST (5 << 20) /* bytes of a first part */
+#define FIRST        (5 << 20) /* bytes of a first part */
+#define HELLO_CRC32C "9a71bb4c"
 
 struct fixture {
 	struct sangraha_context *context;
@@ -168,7 +169,7 @@ static const char *sha256_of(const void *data, size_t length)
 }
 
 /* A ticket for a PNG of five bytes, "hello". */
-static void issue_put(struct fixture *f)
+static void issue_put_with(struct fixture *f, const char *crc32c)
 {
 	static const struct sgh_pair meta[] = { { "sangraha", "1" },
 						{ "sangraha-filename", "a%20b" } };
@@ -179,7 +180,13 @@ static void issue_put(struct fixture *f)
 	grant.meta = meta;
 	grant.meta_count = SGH_COUNT(meta);
 	grant.sha256 = sha256_of("hello", 5);
+	grant.crc32c = crc32c;
 	issue(f, &grant);
+}
+
+static void issue_put(struct fixture *f)
+{
+	issue_put_with(f, NULL);
 }
 
 static struct sgh_move *moving(struct fixture *f, unsigned n)
@@ -255,6 +262,35 @@ static void nothing_else_is_put(void **state)
 	f->ticket->headers[0].value = "text/html";
 	t_fails(SANGRAHA_E_UNAUTHORIZED, put_text(f, "hello"));
 	t_fails(SANGRAHA_E_NOT_FOUND, run_verb(f, SGH_STORE_HEAD));
+}
+
+/* The last header of such a ticket. */
+static struct sgh_pair *crc_of(struct fixture *f)
+{
+	struct sgh_pair *last = &f->ticket->headers[f->ticket->header_count - 1];
+
+	assert_string_equal(last->name, "x-amz-checksum-crc32c");
+	return last;
+}
+
+static void a_crc_finds_what_was_damaged(void **state)
+{
+	struct fixture *f = needed(state);
+	const char *right;
+
+	issue_put_with(f, HELLO_CRC32C);
+	t_fails(SANGRAHA_E_INTERNAL, put_text(f, "hullo"));
+	right = crc_of(f)->value;
+	crc_of(f)->value = "AAAAAA==";
+	t_fails(SANGRAHA_E_UNAUTHORIZED, put_text(f, "hello"));
+	crc_of(f)->value = right;
+	f->ticket->header_count--;
+	t_fails(SANGRAHA_E_UNAUTHORIZED, put_text(f, "hello"));
+	f->ticket->header_count++;
+	t_fails(SANGRAHA_E_NOT_FOUND, run_verb(f, SGH_STORE_HEAD));
+	t_ok(put_text(f, "hello"));
+	t_fails(SANGRAHA_E_PRECONDITION, put_text(f, "hello"));
+	t_fails(SANGRAHA_E_PRECONDITION, put_text(f, "hullo"));
 }
 
 static int64_t on_pull(struct sgh_move *move, void *data, size_t size)
@@ -516,6 +552,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BOTH(what_was_granted_is_put_once),
 		BOTH(nothing_else_is_put),
+		BOTH(a_crc_finds_what_was_damaged),
 		BOTH(a_pulled_body_has_its_length_too),
 		BOTH(a_range_is_got),
 		BOTH(nothing_is_not_found),

@@ -133,6 +133,19 @@ static void a_put_signs_all_that_it_carries(void **state)
 		  "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=");
 }
 
+static void a_crc_is_enough(void **state)
+{
+	struct sgh_store_grant grant = grant_of(SGH_TICKET_PUT);
+
+	t_ok(open_with(NULL, "access"));
+	grant.sha256 = SHA256;
+	grant.crc32c = "e3069283";
+	t_ok(issue(&grant));
+	url_holds(0, "%3Bif-none-match%3Bx-amz-checksum-crc32c&");
+	assert_int_equal(f.ticket->header_count, 3);
+	header_is(2, "x-amz-checksum-crc32c", "4waSgw==");
+}
+
 static void each_part_has_a_url(void **state)
 {
 	t_ok(open_with(NULL, "access"));
@@ -245,6 +258,7 @@ static void arguments_are_checked(void **state)
 	WRONG(SGH_TICKET_GET, grant.response_disposition = "a\nb");
 	WRONG(SGH_TICKET_PUT, grant.size = SGH_PART_MAX + 1);
 	WRONG(SGH_TICKET_PUT, grant.sha256 = "abc");
+	WRONG(SGH_TICKET_PUT, grant.crc32c = "E3069283");
 	WRONG(SGH_TICKET_PUT, grant.content_type = "a\r\nb");
 	WRONG(SGH_TICKET_PUT, grant.meta = meta; grant.meta_count = 1);
 	WRONG(SGH_TICKET_PUT, grant.meta = lines; grant.meta_count = 1);
@@ -321,6 +335,7 @@ static void each_replica_has_one_public_address(void **state)
 
 static const struct CMUnitTest tests[] = {
 	CASE(a_put_signs_all_that_it_carries),
+	CASE(a_crc_is_enough),
 	CASE(each_part_has_a_url),
 	CASE(a_get_says_how_it_is_answered),
 	CASE(tickets_are_signed_for_the_public_address),
