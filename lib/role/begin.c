@@ -51,6 +51,8 @@ static void answer_put(struct sgh_task *task)
 		.expires_ms = expires < most ? expires : most,
 		.size = (uint64_t)request->size,
 		.sha256 = request->sha256,
+		/* Who is not believed may put these very bytes and no others. */
+		.crc32c = receiver->verify_large ? NULL : request->crc32c,
 		.content_type = sangraha_object_content_type(write->object),
 		.meta = write->meta,
 		.meta_count = write->meta_count,

@@ -337,6 +337,7 @@ static void init(struct sangraha_client *client, struct sangraha_context *contex
 	client->idle_timeout_ms = sgh_option(options, idle_timeout_ms, IDLE_DEFAULT_MS);
 	client->async_timeout_ms =
 		sgh_option(options, async_timeout_ms, ASYNC_DEFAULT_MS);
+	sgh_crc32c_init(&client->crc32c);
 	client->tick.fire = tick;
 	pthread_mutex_init(&client->move.lock, NULL);
 	pthread_mutex_init(&client->state.lock, NULL);

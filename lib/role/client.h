@@ -12,6 +12,7 @@
 #include "role/cache.h"
 #include "role/tally.h"
 #include "store/mover.h"
+#include "wire/crc32c.h"
 #include "wire/protocol.h"
 
 #define SGH_CALL_CHAINS 1024 /* a power of two */
@@ -50,6 +51,7 @@ struct sangraha_client {
 	char reply_to[128];          /* the name of their queue */
 	struct sgh_timers *timers;
 	struct sgh_tally tally;
+	struct sgh_crc32c crc32c; /* how this processor computes it */
 	struct sgh_metric *uploads_open;
 	size_t inline_limit;
 	unsigned moving;  /* atomic: parts of uploads on their way */

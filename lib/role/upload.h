@@ -12,6 +12,7 @@
 #include "base/timer.h"
 #include "role/client.h"
 #include "store/mover.h"
+#include "wire/crc32c.h"
 #include "wire/parts.h"
 #include "wire/sha256.h"
 
@@ -79,7 +80,8 @@ struct sangraha_upload {
 	uint64_t taken;         /* bytes of the whole */
 	struct sangraha_validator *validator; /* NULL: not looked at yet */
 	struct sgh_sha256 *hash;
-	bool refused; /* by the validator */
+	uint32_t crc32c; /* of what one PUT moves, which the store compares */
+	bool refused;    /* by the validator */
 	struct sgh_budget_waiter waiter;
 
 	struct {
@@ -107,6 +109,7 @@ struct sangraha_upload {
 		struct sgh_upload_window window;
 		struct sgh_bytes *ring;            /* its memory; NULL */
 		char sha256[SANGRAHA_SHA256_SIZE]; /* with `whole` */
+		char crc32c[SGH_CRC32C_SIZE];      /* ... of one PUT */
 		char type[SANGRAHA_TYPE_SIZE];     /* "": not known yet */
 
 		/* operations */

@@ -41,6 +41,10 @@ int sgh_upload_check(struct sangraha_upload *upload, const void *data, size_t le
 
 	if (status)
 		return judge(upload, status);
+	/* What is all in the first buffer may come to be one PUT. */
+	if (upload->kind != SGH_UPLOAD_PARTS)
+		upload->crc32c = sgh_crc32c_update(&upload->client->crc32c,
+						   upload->crc32c, data, length);
 	return sgh_sha256_update(upload->hash, data, length, err);
 }
 
@@ -56,6 +60,7 @@ int sgh_upload_check_end(struct sangraha_upload *upload, struct sangraha_error *
 	if (status)
 		return status;
 	sgh_hex(digest, sizeof(digest), upload->state.sha256);
+	sgh_crc32c_hex(upload->crc32c, upload->state.crc32c);
 	if (expected && strcmp(expected, upload->state.sha256) != 0)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"the body's SHA-256 is %s, not the one that was "

@@ -151,7 +151,9 @@ static bool tell_begin_locked(struct sangraha_upload *upload, struct sgh_request
 	return sgh_request_keep(request, put->filename, &request->filename) &&
 	       sgh_request_keep(request, put->content_type, &request->content_type) &&
 	       (is_put(upload)
-			? tell_facts_locked(upload, request)
+			? tell_facts_locked(upload, request) &&
+				  sgh_request_keep(request, upload->state.crc32c,
+						   &request->crc32c)
 			: sgh_request_keep(request, put->sha256, &request->sha256));
 }
 

@@ -12,6 +12,7 @@ import uuid
 
 import pika
 import pytest
+import requests
 import samples
 from harness import ROOT, wait_for
 
@@ -294,6 +295,45 @@ def test_events(requester):
     assert events["deleted"]["data"]["reference"] == f"json/{object_id}"
     assert events["created"]["time"] and "time" not in events["deleted"]
     assert events["rejected"]["data"]["code"] == "rejected"
+
+
+def crc32c(data):
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF
+
+
+def send(ticket, data, **changed):
+    headers = ticket["headers"] | changed
+    return requests.put(ticket["urls"][0], data, headers=headers, timeout=30).status_code
+
+
+@pytest.mark.parametrize("told", [{}, {"crc32c": f"{crc32c(b'[1,2,3]'):08x}"}], ids=["sha256", "crc32c"])
+def test_one_put_is_checked_by_the_store(requester, told):
+    data, object_id, name = b"[1,2,3]", str(uuid.uuid4()), next(iter(told), "sha256")
+    findings = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "facts": "{}", "rules": "1"}
+    step = findings | {"message_id": object_id, "transfer": "put"}
+    _, headers, body = requester.ask(WRITES, "put-begin", data, **step, **told)
+    ticket = json.loads(body)
+    assert headers["transfer"] == "put" and [header for header in ticket["headers"] if "checksum" in header] == [
+        f"x-amz-checksum-{name}"
+    ]
+    assert send(ticket, b"[1,2,4]") == 400
+    assert send(ticket, data, **{f"x-amz-checksum-{name}": "AAAAAA=="}) == 403
+    assert requester.ask(WRITES, "put-commit", object_type="json", **step)[1]["code"] == "not_found"
+    assert send(ticket, data) == 200 and send(ticket, data) == 412
+    _, headers, _ = requester.ask(WRITES, "put-commit", object_type="json", **step)
+    assert headers["status"] == "ok" and headers["sha256"] == findings["sha256"]
+
+
+def test_a_crc_that_is_none_is_refused(requester):
+    step = {"size": 7, "sha256": "0" * 64, "facts": "{}", "rules": "1", "transfer": "put"}
+    _, headers, _ = requester.ask(WRITES, "put-begin", b"[1,2,3]", message_id=str(uuid.uuid4()),
+                                  crc32c="E3069283", **step)  # fmt: skip
+    assert headers["code"] == "invalid" and "crc32c" in headers["message"]
 
 
 def test_the_example_of_the_page(stack):

@@ -67,6 +67,25 @@ static void the_ticket_is_good_until_the_deadline(void **state)
 	t_upload_fini(&up);
 }
 
+static void who_tells_a_crc_gets_a_ticket_with_it(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request;
+	struct t_upload up;
+	char crc32c[SGH_CRC32C_SIZE];
+
+	t_upload(&up, f, t_id(1), LARGE);
+	request = t_begins(&up, SGH_TICKET_PUT);
+	request->crc32c = "e3069283";
+	sgh_reply_free(answer(f, request, 0));
+	memory_store_crc32c(f->store, crc32c);
+	assert_string_equal(crc32c, "e3069283");
+	sgh_reply_free(answer(f, t_begins(&up, SGH_TICKET_PUT), 0));
+	memory_store_crc32c(f->store, crc32c);
+	assert_string_equal(crc32c, "");
+	t_upload_fini(&up);
+}
+
 static void what_may_be_there_is_looked_up(void **state)
 {
 	struct t_roles *f = *state;
@@ -648,6 +667,7 @@ static void an_abort_does_not_touch_what_is_complete(void **state)
 static const struct CMUnitTest tests[] = {
 	CASE(a_ticket_for_one_put_takes_no_request),
 	CASE(the_ticket_is_good_until_the_deadline),
+	CASE(who_tells_a_crc_gets_a_ticket_with_it),
 	CASE(what_may_be_there_is_looked_up),
 	CASE(what_is_there_already_needs_no_ticket),
 	CASE(another_object_is_a_conflict),

@@ -37,6 +37,27 @@ static void sizes_around_each_boundary(void **state)
 	}
 }
 
+/* However it came, and with its length or not: what the store compares is of the whole. */
+static void a_spooled_body_tells_its_crc(void **state)
+{
+	static const size_t steps[] = { 4093, 64 * T_KIB, T_SPOOL };
+	struct t_roles *f = *state;
+	char *text = t_json_string(T_SPOOL);
+	char wanted[SGH_CRC32C_SIZE];
+	char told[SGH_CRC32C_SIZE];
+
+	sgh_crc32c_hex(sgh_crc32c_update(&f->client->crc32c, 0, text, T_SPOOL), wanted);
+	for (size_t i = 0; i < 2 * SGH_COUNT(steps); i++) {
+		struct t_sending sending = { .step = steps[i / 2] };
+
+		t_ok(t_send_all(&sending, f, text, T_SPOOL, i % 2));
+		memory_store_crc32c(f->store, told);
+		assert_string_equal(told, wanted);
+		t_send_fini(&sending);
+	}
+	free(text);
+}
+
 static void any_split_is_the_same(void **state)
 {
 	static const size_t steps[] = { 4093, 64 * T_KIB, 3 * T_MIB, 13 * T_MIB };
@@ -361,6 +382,7 @@ static void of_two_under_a_key_one_gets_through(void **state)
 
 static const struct CMUnitTest tests[] = {
 	CASE(sizes_around_each_boundary),
+	CASE(a_spooled_body_tells_its_crc),
 	CASE(any_split_is_the_same),
 	SMALL(a_part_may_be_larger_than_the_memory),
 	SMALL(without_a_length_it_has_to_fit),

@@ -186,6 +186,24 @@ static void the_whole_is_read_back(void **state)
 	t_upload_fini(&up);
 }
 
+/* Who is not believed could find other bytes of the same CRC. */
+static void a_crc_is_not_enough(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+	struct sgh_request *request;
+	char crc32c[SGH_CRC32C_SIZE];
+
+	t_upload(&up, f, t_id(1), SMALL);
+	request = t_begins(&up, SGH_TICKET_PUT);
+	request->crc32c = "e3069283";
+	t_send(f, request);
+	t_answers(f, 0);
+	memory_store_crc32c(f->store, crc32c);
+	assert_string_equal(crc32c, "");
+	t_upload_fini(&up);
+}
+
 static void a_whole_that_is_refused_is_removed(void **state)
 {
 	struct t_roles *f = *state;
@@ -486,6 +504,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(it_is_switched_on_and_off_meanwhile),
 	CASE(a_place_under_the_record_is_taken_over),
 	CASE(the_whole_is_read_back),
+	CASE(a_crc_is_not_enough),
 	CASE(a_whole_that_is_refused_is_removed),
 	CASE(nor_are_those_of_a_whole),
 	CASE(a_whole_without_its_commit_is_swept),

@@ -34,6 +34,7 @@ struct memory_store {
 		struct sgh_list pending;
 		struct sgh_list buckets;
 		unsigned packable;
+		char crc32c[SGH_CRC32C_SIZE];
 		bool stop;
 	} state;
 };
@@ -289,7 +290,13 @@ static int ticket(struct sangraha_store *base, const struct sgh_store_grant *gra
 		  struct sgh_arena *arena, struct sgh_ticket **ret,
 		  struct sangraha_error *err)
 {
-	return sgh_local_ticket(&memory_of(base)->local, "", grant, arena, ret, err);
+	struct memory_store *store = memory_of(base);
+
+	pthread_mutex_lock(&store->state.lock);
+	snprintf(store->state.crc32c, sizeof(store->state.crc32c), "%s",
+		 grant->crc32c ? grant->crc32c : "");
+	pthread_mutex_unlock(&store->state.lock);
+	return sgh_local_ticket(&store->local, "", grant, arena, ret, err);
 }
 
 /* ---- the life of the store ---- */
@@ -516,6 +523,15 @@ unsigned memory_store_packable(struct sangraha_store *base)
 	packable = store->state.packable;
 	pthread_mutex_unlock(&store->state.lock);
 	return packable;
+}
+
+void memory_store_crc32c(struct sangraha_store *base, char hex[SGH_CRC32C_SIZE])
+{
+	struct memory_store *store = memory_of(base);
+
+	pthread_mutex_lock(&store->state.lock);
+	memcpy(hex, store->state.crc32c, SGH_CRC32C_SIZE);
+	pthread_mutex_unlock(&store->state.lock);
 }
 
 void memory_store_wipe(struct sangraha_store *base)

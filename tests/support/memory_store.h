@@ -4,6 +4,7 @@
 
 #include "store/store.h"
 #include "support/script.h"
+#include "wire/crc32c.h"
 
 /*
  * A store in memory, behind the seam and its front end like any other: a thread that
@@ -43,6 +44,8 @@ struct sgh_bytes *memory_store_body(struct sangraha_store *store, const char *bu
 int memory_store_uploads(struct sangraha_store *store, const char *bucket);
 /* How many puts there were that might have travelled with others. */
 unsigned memory_store_packable(struct sangraha_store *store);
+/* The CRC-32C that the last ticket was wanted with, as a text; "": with none. */
+void memory_store_crc32c(struct sangraha_store *store, char hex[SGH_CRC32C_SIZE]);
 /* Drop every bucket with what is in it. */
 void memory_store_wipe(struct sangraha_store *store);
 
