@@ -23,6 +23,9 @@ static int status_of_code(const char *code, int otherwise)
 		{ "PreconditionFailed", SANGRAHA_E_PRECONDITION },
 		{ "RequestTimeout", SANGRAHA_E_UNAVAILABLE },
 		{ "IncompleteBody", SANGRAHA_E_UNAVAILABLE },
+		/* Damaged on its way, as two servers put it. */
+		{ "XAmzContentChecksumMismatch", SANGRAHA_E_UNAVAILABLE },
+		{ "BadDigest", SANGRAHA_E_UNAVAILABLE },
 		{ "SlowDown", SANGRAHA_E_UNAVAILABLE },
 		{ "InternalError", SANGRAHA_E_UNAVAILABLE },
 		{ "ServiceUnavailable", SANGRAHA_E_UNAVAILABLE },
