@@ -2,10 +2,10 @@
 #include "wire/sha256.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include "base/error.h"
 #include "base/util.h"
@@ -92,14 +92,47 @@ int sgh_sha256_hex(const void *data, size_t length, char hex[SANGRAHA_SHA256_SIZ
 	return status;
 }
 
+#define HMAC_BLOCK 64
+
+/* One of the two hashes of RFC 2104: of the key's block, turned by `pad`, and the data. */
+static bool keyed(EVP_MD_CTX *context, const EVP_MD *type,
+		  const unsigned char key[HMAC_BLOCK], unsigned char pad,
+		  const void *data, size_t length, unsigned char digest[32])
+{
+	unsigned char block[HMAC_BLOCK];
+
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = key[i] ^ pad;
+	return EVP_DigestInit_ex(context, type, NULL) == 1 &&
+	       EVP_DigestUpdate(context, block, sizeof(block)) == 1 &&
+	       EVP_DigestUpdate(context, data, length) == 1 &&
+	       EVP_DigestFinal_ex(context, digest, NULL) == 1;
+}
+
+/* By hand: libcrypto's HMAC() looks for its parts anew each time, which takes longer. */
 int sgh_hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
 		    unsigned char mac[32], struct sangraha_error *err)
 {
-	if (key_length > INT_MAX)
-		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "the HMAC key is too long");
+	unsigned char block[HMAC_BLOCK] = { 0 };
+	unsigned char inner[32];
+	EVP_MD_CTX *context;
+	bool done;
+
+	if (key_length > sizeof(block)) {
+		int status = sgh_sha256(key, key_length, block, err);
+
+		if (status)
+			return status;
+	} else if (key_length) {
+		memcpy(block, key, key_length);
+	}
+	context = EVP_MD_CTX_new();
+	if (!context)
+		return sgh_fail_memory(err);
 	errno = 0;
-	/* With a NULL key HMAC() would go on with the key of an earlier call. */
-	if (!HMAC(EVP_sha256(), key ? key : "", (int)key_length, data, length, mac, NULL))
-		return crypto_failed(err);
-	return 0;
+	done = keyed(context, EVP_sha256(), block, 0x36, data, length, inner) &&
+	       keyed(context, NULL, block, 0x5c, inner, sizeof(inner), mac);
+	EVP_MD_CTX_free(context);
+	OPENSSL_cleanse(block, sizeof(block));
+	return done ? 0 : crypto_failed(err);
 }
