@@ -76,21 +76,27 @@ void sgh_buf_putc(struct sgh_buf *buf, char c)
 
 void sgh_buf_printf(struct sgh_buf *buf, const char *format, ...)
 {
+	size_t room = buf->failed ? 0 : buf->capacity - buf->length;
 	va_list args;
 	va_list again;
 	int length;
 
 	va_start(args, format);
 	va_copy(again, args);
-	length = vsnprintf(NULL, 0, format, args);
+	/* It mostly fits what is there, and then once is enough. */
+	length = vsnprintf(room ? buf->data + buf->length : NULL, room, format, args);
 	va_end(args);
-	if (length < 0)
+	if (length < 0) {
 		buf->failed = true;
-	else if (grow(buf, (size_t)length)) {
-		vsnprintf(buf->data + buf->length, (size_t)length + 1, format, again);
+	} else if (grow(buf, (size_t)length)) {
+		if ((size_t)length >= room)
+			vsnprintf(buf->data + buf->length, (size_t)length + 1, format,
+				  again);
 		buf->length += (size_t)length;
 	}
 	va_end(again);
+	if (buf->failed && buf->data)
+		buf->data[buf->length] = '\0';
 }
 
 /* The length of the valid UTF-8 sequence at `text` (RFC 3629), 0 if it is none. */
@@ -145,14 +151,30 @@ static void json_escape(struct sgh_buf *buf, unsigned char c)
 	}
 }
 
+/* How many bytes from here on are ASCII that stands for itself. */
+static size_t plain_run(const unsigned char *text)
+{
+	size_t length = 0;
+
+	while (text[length] >= 0x20 && text[length] < 0x7f && text[length] != '"' &&
+	       text[length] != '\\')
+		length++;
+	return length;
+}
+
 void sgh_buf_json(struct sgh_buf *buf, const char *text)
 {
 	const unsigned char *at = (const unsigned char *)text;
 
 	sgh_buf_putc(buf, '"');
-	while (*at) {
-		size_t length = utf8_sequence(at);
+	for (;;) {
+		size_t length = plain_run(at);
 
+		sgh_buf_append(buf, at, length);
+		at += length;
+		if (!*at)
+			break;
+		length = utf8_sequence(at);
 		if (*at < 0x20 || *at == '"' || *at == '\\' || *at == 0x7f)
 			json_escape(buf, *at);
 		else if (length)
@@ -162,6 +184,15 @@ void sgh_buf_json(struct sgh_buf *buf, const char *text)
 		at += length ? length : 1;
 	}
 	sgh_buf_putc(buf, '"');
+}
+
+void sgh_buf_name(struct sgh_buf *buf, const char *name)
+{
+	if (buf->length && buf->data[buf->length - 1] != '{')
+		sgh_buf_putc(buf, ',');
+	sgh_buf_putc(buf, '"');
+	sgh_buf_puts(buf, name);
+	sgh_buf_append(buf, "\":", 2);
 }
 
 char *sgh_buf_take(struct sgh_buf *buf)

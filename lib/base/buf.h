@@ -35,6 +35,11 @@ void sgh_buf_printf(struct sgh_buf *buf, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Append a JSON string with its quotes; invalid UTF-8 becomes U+FFFD (RFC 8259, section 7). */
 void sgh_buf_json(struct sgh_buf *buf, const char *text);
+/*
+ * Append the name of an object's member, plain ASCII, and its colon; before that a comma,
+ * unless it is the first.
+ */
+void sgh_buf_name(struct sgh_buf *buf, const char *name);
 /* The text, "" when empty; yours after. NULL when it failed. The buf is empty then. */
 char *sgh_buf_take(struct sgh_buf *buf);
 /* "" when nothing was appended. */

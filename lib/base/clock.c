@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -71,18 +70,47 @@ static void split(int64_t unix_ms, struct tm *ret, int *ret_ms)
 	*ret_ms = (int)ms;
 }
 
+/* The last `count` digits of a number; moves *at. */
+static void put_digits(char **at, int number, int count)
+{
+	for (int i = count - 1; i >= 0; i--, number /= 10)
+		(*at)[i] = (char)('0' + (unsigned)number % 10);
+	*at += count;
+}
+
+static void put_char(char **at, char c)
+{
+	*(*at)++ = c;
+}
+
+/* "12:34:56" */
+static void put_time(char **at, const struct tm *tm)
+{
+	put_digits(at, tm->tm_hour, 2);
+	put_char(at, ':');
+	put_digits(at, tm->tm_min, 2);
+	put_char(at, ':');
+	put_digits(at, tm->tm_sec, 2);
+}
+
+/* By hand: it is written several times for each object, and printf() is slow. */
 void sgh_rfc3339(int64_t unix_ms, char text[SGH_RFC3339_SIZE])
 {
 	struct tm tm;
-	char full[64];
 	int ms;
 
 	split(unix_ms, &tm, &ms);
-	snprintf(full, sizeof(full), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-		 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-		 tm.tm_sec, ms);
-	memcpy(text, full, SGH_RFC3339_SIZE - 1);
-	text[SGH_RFC3339_SIZE - 1] = '\0';
+	put_digits(&text, tm.tm_year + 1900, 4);
+	put_char(&text, '-');
+	put_digits(&text, tm.tm_mon + 1, 2);
+	put_char(&text, '-');
+	put_digits(&text, tm.tm_mday, 2);
+	put_char(&text, 'T');
+	put_time(&text, &tm);
+	put_char(&text, '.');
+	put_digits(&text, ms, 3);
+	put_char(&text, 'Z');
+	*text = '\0';
 }
 
 /* Exactly `count` digits; moves *at. */
@@ -197,18 +225,29 @@ static const char *const day_names[] = {
 static const char *const month_names[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 
+static void put_name(char **at, const char *name)
+{
+	memcpy(*at, name, 3);
+	*at += 3;
+}
+
 void sgh_http_date(int64_t unix_ms, char text[SGH_HTTP_DATE_SIZE])
 {
 	struct tm tm;
-	char full[64];
 	int ms;
 
 	split(unix_ms, &tm, &ms);
-	snprintf(full, sizeof(full), "%s, %02d %s %04d %02d:%02d:%02d GMT",
-		 day_names[tm.tm_wday], tm.tm_mday, month_names[tm.tm_mon],
-		 tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-	memcpy(text, full, SGH_HTTP_DATE_SIZE - 1);
-	text[SGH_HTTP_DATE_SIZE - 1] = '\0';
+	put_name(&text, day_names[tm.tm_wday]);
+	put_char(&text, ',');
+	put_char(&text, ' ');
+	put_digits(&text, tm.tm_mday, 2);
+	put_char(&text, ' ');
+	put_name(&text, month_names[tm.tm_mon]);
+	put_char(&text, ' ');
+	put_digits(&text, tm.tm_year + 1900, 4);
+	put_char(&text, ' ');
+	put_time(&text, &tm);
+	memcpy(text, " GMT", 5);
 }
 
 static bool parse_month(const char **at, unsigned *ret)

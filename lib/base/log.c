@@ -60,7 +60,7 @@ static void member(struct sgh_buf *buf, const char *name, const char *value)
 
 	if (!value)
 		return;
-	sgh_buf_printf(buf, ",\"%s\":", name);
+	sgh_buf_name(buf, name);
 	sgh_buf_json(buf, value);
 	if (buf->failed && buf->data) {
 		buf->failed = false;
@@ -76,8 +76,9 @@ size_t sangraha_log_json(const struct sangraha_log_event *event, char *line, siz
 	char time[SGH_RFC3339_SIZE];
 
 	sgh_rfc3339(event->time_ms, time);
-	sgh_buf_printf(&buf, "{\"time\":\"%s\",\"level\":\"%s\"", time,
-		       level_name(event->level));
+	sgh_buf_putc(&buf, '{');
+	member(&buf, "time", time);
+	member(&buf, "level", level_name(event->level));
 	if (event->duration_us >= 0)
 		sgh_buf_printf(&buf, ",\"duration_ms\":%lld.%03d",
 			       (long long)(event->duration_us / 1000),

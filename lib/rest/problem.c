@@ -122,7 +122,7 @@ static void member(struct sgh_buf *buf, const char *name, const char *value)
 {
 	if (!*value)
 		return;
-	sgh_buf_printf(buf, ",\"%s\":", name);
+	sgh_buf_name(buf, name);
 	sgh_buf_json(buf, value);
 }
 

@@ -24,11 +24,9 @@ struct subject {
 
 static void member(struct sgh_buf *buf, const char *name, const char *value)
 {
-	bool first = buf->length > 0 && buf->data[buf->length - 1] == '{';
-
 	if (!value)
 		return;
-	sgh_buf_printf(buf, "%s\"%s\":", first ? "" : ",", name);
+	sgh_buf_name(buf, name);
 	sgh_buf_json(buf, value);
 }
 

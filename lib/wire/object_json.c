@@ -10,7 +10,7 @@
 
 static void write_member(struct sgh_buf *buf, const char *name, const char *value)
 {
-	sgh_buf_printf(buf, ",\"%s\":", name);
+	sgh_buf_name(buf, name);
 	if (value)
 		sgh_buf_json(buf, value);
 	else
@@ -19,7 +19,8 @@ static void write_member(struct sgh_buf *buf, const char *name, const char *valu
 
 void sgh_object_write_json(const struct sangraha_object *object, struct sgh_buf *buf)
 {
-	sgh_buf_printf(buf, "{\"id\":\"%s\"", object->id);
+	sgh_buf_putc(buf, '{');
+	write_member(buf, "id", object->id);
 	write_member(buf, "type", object->type);
 	write_member(buf, "reference", object->reference);
 	write_member(buf, "filename", object->filename);

@@ -151,7 +151,7 @@ int sgh_record_write(const struct sgh_record *record, struct sgh_bytes **ret,
 		memcpy(&value, (const char *)record + texts[i].place, sizeof(value));
 		if (!value)
 			continue;
-		sgh_buf_printf(&buf, ",\"%s\":", texts[i].name);
+		sgh_buf_name(&buf, texts[i].name);
 		sgh_buf_json(&buf, value);
 	}
 	for (size_t i = 0; i < SGH_COUNT(numbers); i++) {

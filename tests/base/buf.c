@@ -28,6 +28,38 @@ static void stops_at_its_bound(void **state)
 	assert_null(sgh_buf_take(&buf));
 }
 
+/* Whatever room there is when it is printed, to the bound and past it. */
+static void prints_into_any_room(void **state)
+{
+	for (int filled = 0; filled <= 300; filled++) {
+		sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(260);
+
+		for (int i = 0; i < filled && i < 260; i++)
+			sgh_buf_putc(&buf, 'x');
+		sgh_buf_printf(&buf, "%s%d", "number ", 12345);
+		assert_int_equal(buf.failed, filled > 248);
+		assert_int_equal(strlen(sgh_buf_text(&buf)), buf.length);
+		if (!buf.failed)
+			assert_string_equal(buf.data + filled, "number 12345");
+		else
+			assert_int_equal(buf.length, filled < 260 ? filled : 260);
+	}
+}
+
+static void names_members(void **state)
+{
+	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(0);
+
+	sgh_buf_putc(&buf, '{');
+	sgh_buf_name(&buf, "a");
+	sgh_buf_puts(&buf, "{");
+	sgh_buf_name(&buf, "b");
+	sgh_buf_puts(&buf, "1");
+	sgh_buf_name(&buf, "c");
+	sgh_buf_puts(&buf, "2}}");
+	assert_string_equal(sgh_buf_text(&buf), "{\"a\":{\"b\":1,\"c\":2}}");
+}
+
 static void escapes_json(void **state)
 {
 	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(0);
@@ -36,6 +68,10 @@ static void escapes_json(void **state)
 	assert_string_equal(sgh_buf_text(&buf),
 			    "\"a\\\"\\\\\\n\\u0001ü\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
 			    "\xef\xbf\xbd\xf4\x8f\xbf\xbf\"");
+	sgh_buf_clear(&buf);
+	sgh_buf_json(&buf, "");
+	sgh_buf_json(&buf, "plain \x7f text");
+	assert_string_equal(sgh_buf_text(&buf), "\"\"\"plain \\u007f text\"");
 }
 
 static void arena_keeps_its_bound(void **state)
@@ -51,10 +87,9 @@ static void arena_keeps_its_bound(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(grows_and_is_taken),
-	cmocka_unit_test(stops_at_its_bound),
-	cmocka_unit_test(escapes_json),
-	cmocka_unit_test(arena_keeps_its_bound),
+	cmocka_unit_test(grows_and_is_taken),   cmocka_unit_test(stops_at_its_bound),
+	cmocka_unit_test(prints_into_any_room), cmocka_unit_test(names_members),
+	cmocka_unit_test(escapes_json),         cmocka_unit_test(arena_keeps_its_bound),
 };
 
 t_main(tests)
