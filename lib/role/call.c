@@ -493,6 +493,7 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 	call->direct = direct || client->direct;
 	call->started_us = sgh_now_us();
 	call->deadline_ms = sgh_now_ms() + timeout_ms;
+	request->batches = request->reply_to != NULL;
 	if (request->verb == SGH_GET)
 		call->mark = sgh_cache_mark(client->cache, request->object_id);
 	request->deadline = sgh_time_ms() +

@@ -228,6 +228,7 @@ int sgh_dead_letter_replay(const struct sgh_dead_letter *letter, unsigned replay
 	again.published = sgh_time_ms();
 	again.deadline = again.published + replay_ms;
 	again.fresh = false;
+	again.batches = false;
 	again.attempt = 0;
 	again.resend = 0;
 	again.persistent = true;

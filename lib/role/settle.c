@@ -166,6 +166,15 @@ static void publish_done(struct sgh_publish *publish, int status,
 		task->published(task);
 }
 
+/* Whether its answer may come in a batch: who sends batches takes them, and who says so. */
+static bool takes_batches(const struct sgh_task *task)
+{
+	const struct sgh_request *request = task->request;
+
+	return task->delivery->batched ||
+	       (request && request->reply_to && request->batches);
+}
+
 /* Publish `message`, which the task takes, and go on at `then` when it is certain. */
 static void publish(struct sgh_task *task, struct sgh_message *message,
 		    const char *exchange, const char *routing_key, bool mandatory,
@@ -182,8 +191,7 @@ static void publish(struct sgh_task *task, struct sgh_message *message,
 		.mandatory = mandatory,
 		.confirm = confirm,
 		.frees = task->request && sgh_verb_frees(task->request->verb),
-		/* Who sends batches takes them. */
-		.batch = then == replied && task->delivery->batched,
+		.batch = then == replied && takes_batches(task),
 	};
 	publish_start(task);
 }

@@ -66,6 +66,7 @@ struct sgh_request {
 	int64_t deadline;   /* Unix ms; 0: absent */
 	int64_t published;  /* Unix ms; 0: absent */
 	bool fresh;
+	bool batches; /* whoever asks takes answers in batches */
 	unsigned attempt;
 	unsigned resend;
 	bool persistent;

@@ -98,6 +98,8 @@ static void put_fields(struct sgh_fields_writer *writer,
 	put_unless_zero(writer, "published", request->published);
 	if (request->fresh)
 		sgh_fields_put_bool(writer, "fresh", true);
+	if (request->batches)
+		sgh_fields_put_bool(writer, "batches", true);
 	put_unless_zero(writer, "attempt", request->attempt);
 	put_unless_zero(writer, "resend", request->resend);
 	sgh_fields_put_text(writer, "request-id", request->request_id);

@@ -278,6 +278,8 @@ static int read_numbers(struct parser *parser)
 	if (status == 0)
 		status = sgh_fields_bool(fields, "fresh", &request->fresh, err);
 	if (status == 0)
+		status = sgh_fields_bool(fields, "batches", &request->batches, err);
+	if (status == 0)
 		status =
 			read_small(parser, "attempt", 0, ATTEMPTS_MAX, &request->attempt);
 	if (status == 0)

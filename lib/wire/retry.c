@@ -21,7 +21,7 @@ static bool of_contract(const char *name)
 		"created",    "deadline",    "published", "resend",   "limit",
 		"request-id", "traceparent", "cursor",    "transfer", "record",
 		"first-part", "facts",       "rules",     "redirect", "download",
-		"doubt",
+		"doubt",      "batches",
 	};
 
 	for (size_t i = 0; i < SGH_COUNT(names); i++)

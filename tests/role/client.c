@@ -38,6 +38,7 @@ static void a_put_is_complete(void **state)
 	request = t_taken(f, T_WRITE);
 	assert_int_equal(request->verb, SGH_PUT);
 	assert_true(request->fresh);
+	assert_true(request->batches);
 	assert_int_equal(sgh_id_version(request->object_id), 7);
 	assert_string_equal(request->operation_id, request->object_id);
 	assert_string_equal(request->reply_to, T_OWN);

@@ -190,6 +190,7 @@ static void asynchronous_is_done_when_confirmed(void **state)
 	t_ok(t_box_ended(f, &box));
 	assert_null(sangraha_result_object(box.result));
 	request = t_taken(f, T_WRITE);
+	assert_false(request->batches);
 	assert_null(request->reply_to);
 	assert_string_equal(sangraha_result_id(box.result), request->object_id);
 	assert_true(request->deadline > sgh_time_ms() + 80000000);

@@ -299,6 +299,32 @@ static void answers_say_that_batches_are_taken(void **state)
 	sgh_reply_free(reply);
 }
 
+static void send_saying(struct t_roles *f, unsigned id, bool batches,
+			const char *reply_to)
+{
+	struct sgh_request *request = t_put(t_id(id), BODY);
+
+	request->batches = batches;
+	request->reply_to = reply_to;
+	t_send(f, request);
+}
+
+/* A queue that others read from, too, is nobody's who could have said so. */
+static void who_takes_batches_is_answered_in_them(void **state)
+{
+	struct t_roles *f = *state;
+
+	send_saying(f, 1, false, T_REPLIES);
+	t_answers(f, 0);
+	assert_int_equal(memory_broker_company(f->broker), 0);
+	send_saying(f, 2, true, T_REPLIES);
+	t_answers(f, 0);
+	assert_int_equal(memory_broker_company(f->broker), 1);
+	send_saying(f, 3, true, NULL);
+	sgh_message_free(memory_broker_take(f->broker, SANGRAHA_RESPONSE_QUEUE));
+	assert_int_equal(memory_broker_company(f->broker), 1);
+}
+
 static void a_dead_letter_is_recorded(void **state)
 {
 	struct t_roles *f = *state;
@@ -563,6 +589,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(delivered_too_often_is_a_dead_letter),
 	CASE(what_killed_with_others_goes_alone),
 	CASE(answers_say_that_batches_are_taken),
+	CASE(who_takes_batches_is_answered_in_them),
 	CASE(a_dead_letter_is_recorded),
 	CASE(a_dead_letter_is_confirmed_first),
 	CASE(too_large_to_read_is_answered_and_rejected),

@@ -393,6 +393,16 @@ void memory_broker_put_batched(struct memory_broker *broker, const char *queue,
 	put(broker, queue, message, deliveries, true);
 }
 
+unsigned memory_broker_company(struct memory_broker *broker)
+{
+	unsigned company;
+
+	pthread_mutex_lock(&broker->lock);
+	company = broker->company;
+	pthread_mutex_unlock(&broker->lock);
+	return company;
+}
+
 unsigned memory_broker_dropped(struct memory_broker *broker)
 {
 	unsigned dropped;

@@ -40,6 +40,8 @@ void memory_broker_put_again(struct memory_broker *broker, const char *queue,
 /* The same as if it came in a batch. */
 void memory_broker_put_batched(struct memory_broker *broker, const char *queue,
 			       struct sgh_message *message, unsigned deliveries);
+/* Messages that were published as ones that may travel with others. */
+unsigned memory_broker_company(struct memory_broker *broker);
 /* Messages the broker dropped because they went in a circle. */
 unsigned memory_broker_dropped(struct memory_broker *broker);
 
@@ -83,6 +85,7 @@ struct memory_broker {
 	unsigned response_queues;
 	unsigned event_queues;
 	unsigned dropped;
+	unsigned company;
 	uint64_t numbers;
 };
 

@@ -145,6 +145,7 @@ static int route_locked(struct handle *handle, const struct sgh_publish *publish
 {
 	unsigned taken;
 
+	handle->broker->company += publish->batch;
 	if (step->deed == SCRIPT_FAIL)
 		return step->status;
 	if (!memory_exchange(publish->exchange))

@@ -29,6 +29,7 @@ static struct sgh_request full_put(void)
 		.deadline = 1767323075678,
 		.published = 1767323045999,
 		.fresh = true,
+		.batches = true,
 		.attempt = 2,
 		.resend = 3,
 		.persistent = true,
@@ -63,6 +64,7 @@ static void same(const struct sgh_request *a, const struct sgh_request *b)
 	assert_true(a->deadline == b->deadline);
 	assert_true(a->published == b->published);
 	assert_int_equal(a->fresh, b->fresh);
+	assert_int_equal(a->batches, b->batches);
 	assert_int_equal(a->attempt, b->attempt);
 	assert_int_equal(a->resend, b->resend);
 	assert_int_equal(a->persistent, b->persistent);

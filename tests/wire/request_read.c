@@ -202,8 +202,8 @@ static void a_strange_name_is_not_repeated(void **state)
 /* What cannot be read must not pass for absent: a digest would go unchecked. */
 static void other_kinds_are_refused(void **state)
 {
-	static const char *const names[] = { "sha256", "object-type", "deadline",
-					     "fresh",  "meta-a",      "attempt" };
+	static const char *const names[] = { "sha256", "object-type", "deadline", "fresh",
+					     "meta-a", "attempt",     "batches" };
 
 	for (size_t i = 0; i < SGH_COUNT(names); i++) {
 		struct sgh_message *message = foreign("sangraha.put.v1");
