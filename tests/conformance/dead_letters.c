@@ -1,121 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include <unistd.h>
-
 #include <sangraha/admin.h>
 
 #include "base/context.h"
-#include "support/broker.h"
-#include "support/memory_queue.h"
-#include "support/queues.h"
+#include "conformance/queue/fixture.h"
 #include "support/roles.h"
-#include "support/t.h"
 
 /* Visits to dead letters, over each back end of the queue. */
 
-#define LARGE ((size_t)32 << 20)
 #define LOOKS 12 /* more than a letter is given back before it is renewed */
 
-struct backend {
-	const char *name;
-	const char *queue_type;
-	bool memory;
-	bool local;
-};
-
-static const struct backend backends[] = {
-	{ .name = "amqp quorum", .queue_type = "quorum" },
-	{ .name = "amqp classic", .queue_type = "classic" },
-	{ .name = "memory quorum", .queue_type = "quorum", .memory = true },
-#ifdef SGH_WITH_EMBEDDED
-	{ .name = "local", .queue_type = "quorum", .local = true },
-#endif
-};
-
-struct fixture {
-	const struct backend *backend;
-	struct sangraha_context *context;
-	struct sangraha_queue *queue;
-	struct t_inbox inbox;
-	struct memory_broker *broker;
-	struct script *script;
-	char *vhost;
-	char *folder;
-	char *url;
-	struct sangraha_dead_letter_counts counts; /* of the last visit */
-};
-
-static void open_queue(struct fixture *f)
-{
-	struct sangraha_queue_options options = {
-		.size = sizeof(options),
-		.queue_type = f->backend->queue_type,
-	};
-
-	if (f->backend->memory)
-		f->queue = memory_queue_new(f->context, f->broker, f->script);
-	else
-		t_ok(sangraha_queue_open(f->context, f->url, &options, &f->queue,
-					 &t_err));
-	t_ok(sangraha_queue_wait_ready(f->queue, 10000, &t_err));
-}
-
-static struct fixture *begin_within(void **state, size_t memory_limit)
-{
-	struct sangraha_context_options options = { .size = sizeof(options),
-						    .memory_limit = memory_limit };
-	struct fixture *f = calloc(1, sizeof(*f));
-	int rc = 0;
-
-	assert_non_null(f);
-	f->backend = *state;
-	*state = f;
-	t_inbox_init(&f->inbox);
-	if (f->backend->memory) {
-		f->script = script_new();
-		f->broker = memory_broker_new(true, 1);
-	} else if (f->backend->local) {
-		f->folder = t_folder_new();
-		rc = asprintf(&f->url, "local:%s", f->folder);
-	} else {
-		const char *url = t_need("SANGRAHA_TEST_AMQP_URL");
-
-		t_need("SANGRAHA_TEST_RABBITMQCTL");
-		rc = asprintf(&f->vhost, "dead-%d", (int)getpid());
-		t_vhost_make(f->vhost);
-		f->url = t_broker_url(url, f->vhost);
-	}
-	assert_true(rc >= 0);
-	t_ok(sangraha_context_new(&options, &f->context, &t_err));
-	open_queue(f);
-	return f;
-}
-
-static struct fixture *begin(void **state)
-{
-	return begin_within(state, 0);
-}
-
-static int end(void **state)
-{
-	struct fixture *f = *state;
-
-	for (size_t i = 0; i < SGH_COUNT(backends); i++)
-		if ((const void *)f == &backends[i])
-			return 0;
-	t_inbox_fini(&f->inbox);
-	sangraha_queue_unref(f->queue);
-	memory_broker_unref(f->broker);
-	script_free(f->script);
-	sangraha_context_unref(f->context);
-	if (f->folder)
-		t_folder_remove(f->folder);
-	if (f->vhost)
-		t_vhost_remove(f->vhost);
-	free(f->vhost);
-	free(f->url);
-	free(f);
-	return 0;
-}
+static struct sangraha_dead_letter_counts counts; /* of the last visit */
 
 /* ---- letters ---- */
 
@@ -201,9 +95,9 @@ static int visit_with(struct fixture *f, unsigned max,
 	struct sangraha_dead_letter_options options = { .size = sizeof(options),
 							.max = max };
 
-	f->counts = (struct sangraha_dead_letter_counts){ .size = sizeof(f->counts) };
+	counts = (struct sangraha_dead_letter_counts){ .size = sizeof(counts) };
 	return sangraha_admin_visit_dead_letters(f->queue, T_WRITE, &options, see, arg,
-						 &f->counts, &t_err);
+						 &counts, &t_err);
 }
 
 /* The same fate for all. */
@@ -266,7 +160,7 @@ static int see_put(void *arg, const struct sangraha_dead_letter *letter)
 
 static void a_letter_is_shown_whole(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 
 	for (int json = 0; json <= 1; json++) {
 		struct sgh_request *put = put_of(1);
@@ -275,23 +169,23 @@ static void a_letter_is_shown_whole(void **state)
 		bury(f, put);
 	}
 	t_ok(visit_with(f, 0, see_put, NULL));
-	assert_int_equal(f->counts.seen, 2);
-	assert_int_equal(f->counts.kept, 2);
-	assert_int_equal(f->counts.left, 0);
+	assert_int_equal(counts.seen, 2);
+	assert_int_equal(counts.kept, 2);
+	assert_int_equal(counts.left, 0);
 	assert_int_equal(letters(f), 2);
 }
 
 static void nothing_to_see_is_no_failure(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 
 	visit_all(f, SANGRAHA_DEAD_LETTER_DROP);
-	assert_int_equal(f->counts.seen, 0);
+	assert_int_equal(counts.seen, 0);
 }
 
 static void what_is_kept_stays_in_order(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 	struct seen seen = { .count = 0 }, again = { .count = 0 };
 
 	bury_puts(f, 5);
@@ -307,31 +201,31 @@ static void what_is_kept_stays_in_order(void **state)
 
 static void a_visit_has_an_end(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 	struct seen seen = { .count = 0 };
 	int fate = SANGRAHA_DEAD_LETTER_DROP | SANGRAHA_DEAD_LETTER_STOP;
 
 	bury_puts(f, 5);
 	t_ok(visit_with(f, 3, note_id, &seen));
-	assert_int_equal(f->counts.seen, 3);
-	assert_int_equal(f->counts.left, 2);
+	assert_int_equal(counts.seen, 3);
+	assert_int_equal(counts.left, 2);
 	t_ok(visit_with(f, 0, see_any, &fate));
-	assert_int_equal(f->counts.seen, 1);
-	assert_int_equal(f->counts.dropped, 1);
-	assert_int_equal(f->counts.left, 4);
+	assert_int_equal(counts.seen, 1);
+	assert_int_equal(counts.dropped, 1);
+	assert_int_equal(counts.left, 4);
 	assert_int_equal(letters(f), 4);
 }
 
 /* More than a quarter of the memory: they come although those before are still in hand. */
 static void bodies_are_not_held(void **state)
 {
-	struct fixture *f = begin_within(state, 1 << 20);
+	struct fixture *f = queue_begin_within(state, 1 << 20);
 	int fate = SANGRAHA_DEAD_LETTER_KEEP;
 
 	for (int i = 0; i < 8; i++)
 		publish(f, T_DEAD, t_message_of(200000));
 	t_ok(visit_with(f, 0, see_any, &fate));
-	assert_int_equal(f->counts.kept, 8);
+	assert_int_equal(counts.kept, 8);
 	assert_int_equal(letters(f), 8);
 	assert_int_equal(sgh_budget_used(f->context->budget), 0);
 }
@@ -339,19 +233,19 @@ static void bodies_are_not_held(void **state)
 /* And those that nobody asks for do not stand in the way. */
 static void more_may_come_than_is_looked_at(void **state)
 {
-	struct fixture *f = begin_within(state, 1 << 20);
+	struct fixture *f = queue_begin_within(state, 1 << 20);
 	int fate = SANGRAHA_DEAD_LETTER_DROP;
 
 	for (int i = 0; i < 8; i++)
 		publish(f, T_DEAD, t_message_of(200000));
 	t_ok(visit_with(f, 4, see_any, &fate));
-	assert_int_equal(f->counts.dropped, 4);
+	assert_int_equal(counts.dropped, 4);
 	assert_int_equal(letters(f), 4);
 }
 
 static void looking_wears_nothing_out(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 	struct seen first = { .count = 0 };
 
 	bury_puts(f, 2);
@@ -362,7 +256,7 @@ static void looking_wears_nothing_out(void **state)
 
 		t_ok(visit_with(f, 0, note_id, &seen));
 		assert_int_equal(seen.count, 3);
-		assert_int_equal(f->counts.kept, 3);
+		assert_int_equal(counts.kept, 3);
 		for (int j = 0; j < 3; j++)
 			assert_true(has_seen(&first, seen.ids[j]));
 		assert_int_equal(letters(f), 3);
@@ -386,7 +280,7 @@ static int see_rejected(void *arg, const struct sangraha_dead_letter *letter)
 
 static void what_the_broker_rejected_is_replayed(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 	struct sgh_consumer *consumer =
 		t_consume(f->queue, &f->inbox, T_WRITE, 1, LARGE, LARGE);
 	struct sgh_request *put = put_of(1);
@@ -400,7 +294,7 @@ static void what_the_broker_rejected_is_replayed(void **state)
 	sgh_consumer_free(consumer);
 	t_wait(letters(f) == 1);
 	t_ok(visit_with(f, 0, see_rejected, f));
-	assert_int_equal(f->counts.replayed, 1);
+	assert_int_equal(counts.replayed, 1);
 	put = replayed(f);
 	assert_string_equal(put->object_id, t_id(1));
 	sgh_request_free(put);
@@ -411,7 +305,7 @@ static void what_the_broker_rejected_is_replayed(void **state)
 
 static void what_is_replayed_is_asked_for_now(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 
 	for (int json = 0; json <= 1; json++) {
 		struct sgh_request *put = put_of(1);
@@ -422,7 +316,7 @@ static void what_is_replayed_is_asked_for_now(void **state)
 		put->created_ms = 1234567890123;
 		bury(f, put);
 		visit_all(f, SANGRAHA_DEAD_LETTER_REPLAY);
-		assert_int_equal(f->counts.replayed, 1);
+		assert_int_equal(counts.replayed, 1);
 		assert_int_equal(letters(f), 0);
 		put = replayed(f);
 		assert_int_equal(put->verb, SGH_PUT);
@@ -451,7 +345,7 @@ static int see_obstacle(void *arg, const struct sangraha_dead_letter *letter)
 
 static void what_makes_no_sense_is_not_replayed(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 	struct sgh_request *begins = t_request(SGH_PUT_BEGIN, "json", t_id(1));
 
 	begins->transfer = SGH_TICKET_PARTS;
@@ -461,8 +355,8 @@ static void what_makes_no_sense_is_not_replayed(void **state)
 	bury(f, t_request(SGH_GET, "json", t_id(2)));
 	publish(f, T_DEAD, t_message("no request"));
 	t_ok(visit_with(f, 0, see_obstacle, NULL));
-	assert_int_equal(f->counts.refused, 3);
-	assert_int_equal(f->counts.kept, 3);
+	assert_int_equal(counts.refused, 3);
+	assert_int_equal(counts.kept, 3);
 	assert_int_equal(letters(f), 3);
 	assert_int_equal(t_messages(f->queue, T_WRITE), 0);
 }
@@ -479,13 +373,13 @@ static int see_raw(void *arg, const struct sangraha_dead_letter *letter)
 
 static void what_cannot_be_read_is_shown_and_dropped(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 	struct sgh_message *message = t_message("no request");
 
 	message->message_id = "not an id";
 	publish(f, T_DEAD, message);
 	t_ok(visit_with(f, 0, see_raw, NULL));
-	assert_int_equal(f->counts.dropped, 1);
+	assert_int_equal(counts.dropped, 1);
 	assert_int_equal(letters(f), 0);
 }
 
@@ -497,12 +391,12 @@ static int see_only(void *arg, const struct sangraha_dead_letter *letter)
 
 static void one_of_many_is_dropped(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 	struct seen seen = { .count = 0 };
 
 	bury_puts(f, 3);
 	t_ok(visit_with(f, 0, see_only, (void *)t_id(2)));
-	assert_int_equal(f->counts.kept, 2);
+	assert_int_equal(counts.kept, 2);
 	t_ok(visit_with(f, 0, note_id, &seen));
 	assert_int_equal(seen.count, 2);
 	assert_string_equal(seen.ids[0], t_id(1));
@@ -520,11 +414,11 @@ static int see_and_bury(void *arg, const struct sangraha_dead_letter *letter)
 
 static void a_visit_does_not_turn_in_a_circle(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 
 	bury_puts(f, 3);
 	t_ok(visit_with(f, 0, see_and_bury, f));
-	assert_int_equal(f->counts.dropped, 3);
+	assert_int_equal(counts.dropped, 3);
 	assert_int_equal(letters(f), 3);
 }
 
@@ -533,15 +427,15 @@ static void a_visit_does_not_turn_in_a_circle(void **state)
 /* What is confirmed is gone, what was not is there. */
 static void a_replay_that_fails_keeps_the_letter(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 	int fate = SANGRAHA_DEAD_LETTER_REPLAY;
 
 	bury_puts(f, 3);
 	script_fail(f->script, "publish " T_WRITE, 2, SANGRAHA_E_OVERLOADED);
 	t_fails(SANGRAHA_E_OVERLOADED, visit_with(f, 0, see_any, &fate));
-	assert_int_equal(f->counts.replayed, 1);
-	assert_int_equal(f->counts.kept, 1);
-	assert_int_equal(f->counts.left, 1);
+	assert_int_equal(counts.replayed, 1);
+	assert_int_equal(counts.kept, 1);
+	assert_int_equal(counts.left, 1);
 	t_wait(letters(f) == 2);
 	assert_int_equal(t_messages(f->queue, T_WRITE), 1);
 }
@@ -549,7 +443,7 @@ static void a_replay_that_fails_keeps_the_letter(void **state)
 /* The confirm was lost: the letter and its copy are both there. */
 static void a_replay_in_doubt_keeps_the_letter(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 	int fate = SANGRAHA_DEAD_LETTER_REPLAY;
 
 	bury_puts(f, 1);
@@ -569,7 +463,7 @@ static int see_and_cut(void *arg, const struct sangraha_dead_letter *letter)
 
 static void a_lost_connection_ends_the_visit(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 
 	bury_puts(f, 3);
 	t_fails(SANGRAHA_E_UNAVAILABLE, visit_with(f, 0, see_and_cut, f));
@@ -588,12 +482,12 @@ static int see_large(void *arg, const struct sangraha_dead_letter *letter)
 
 static void what_is_too_large_is_named_and_kept(void **state)
 {
-	struct fixture *f = begin_within(state, 1 << 20);
+	struct fixture *f = queue_begin_within(state, 1 << 20);
 	int fate = SANGRAHA_DEAD_LETTER_DROP;
 
 	publish(f, T_DEAD, t_message_of(17 << 20));
 	t_ok(visit_with(f, 0, see_large, NULL));
-	assert_int_equal(f->counts.refused, 1);
+	assert_int_equal(counts.refused, 1);
 	assert_int_equal(letters(f), 1);
 	t_ok(visit_with(f, 0, see_any, &fate));
 	assert_int_equal(letters(f), 0);
@@ -602,20 +496,20 @@ static void what_is_too_large_is_named_and_kept(void **state)
 /* A replay of what had lost headers on its way would be another request. */
 static void what_was_cut_stays_cut(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 	struct sgh_message *message = letter_of(put_of(1));
 
 	message->cut = true;
 	memory_broker_put(f->broker, T_DEAD, message);
 	for (int i = 0; i <= LOOKS; i++) {
 		t_ok(visit_with(f, 0, see_obstacle, NULL));
-		assert_int_equal(f->counts.refused, 1);
+		assert_int_equal(counts.refused, 1);
 	}
 }
 
 static void only_request_queues_have_letters(void **state)
 {
-	struct fixture *f = begin(state);
+	struct fixture *f = queue_begin(state);
 	struct sangraha_dead_letter_options options = { .size = sizeof(options),
 							.max = 10001 };
 	int fate = 0;
@@ -634,21 +528,7 @@ static void only_request_queues_have_letters(void **state)
 						  &fate, NULL, &t_err));
 }
 
-/* ---- running ---- */
-
-static const struct {
-	const char *name;
-	CMUnitTestFunction run;
-	bool memory; /* needs a broker that does as it is told */
-} cases[] = {
-#define CASE(function)                     \
-	{                                  \
-#function, function, false \
-	}
-#define MEMORY(function)                  \
-	{                                 \
-#function, function, true \
-	}
+static const struct queue_case cases[] = {
 	CASE(a_letter_is_shown_whole),
 	CASE(nothing_to_see_is_no_failure),
 	CASE(what_is_kept_stays_in_order),
@@ -668,27 +548,12 @@ static const struct {
 	MEMORY(what_was_cut_stays_cut),
 	CASE(what_is_too_large_is_named_and_kept),
 	CASE(only_request_queues_have_letters),
+	{ NULL },
 };
 
 int main(void)
 {
-	const char *only = getenv("ONLY");
-	struct CMUnitTest tests[SGH_COUNT(cases) * SGH_COUNT(backends)];
-	char names[SGH_COUNT(tests)][80];
-	size_t count = 0;
+	static const struct queue_case *const stories[] = { cases };
 
-	for (size_t i = 0; i < SGH_COUNT(tests); i++) {
-		size_t b = i / SGH_COUNT(cases), c = i % SGH_COUNT(cases);
-
-		if (cases[c].memory && !backends[b].memory)
-			continue;
-		snprintf(names[count], sizeof(names[count]), "%s: %s", backends[b].name,
-			 cases[c].name);
-		tests[count] = (struct CMUnitTest){ names[count], cases[c].run, NULL, end,
-						    (void *)&backends[b] };
-		count++;
-	}
-	if (only)
-		cmocka_set_test_filter(only);
-	return _cmocka_run_group_tests(__FILE__, tests, count, NULL, NULL);
+	return queue_run(__FILE__, stories, SGH_COUNT(stories));
 }

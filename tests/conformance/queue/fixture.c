@@ -5,7 +5,7 @@
 
 #include "queue/amqp_url.h"
 
-struct queue_backend queue_backends[] = {
+static struct queue_backend backends[] = {
 	{ .name = "amqp quorum", .queue_type = "quorum" },
 	{ .name = "amqp classic", .queue_type = "classic" },
 	{ .name = "memory quorum", .queue_type = "quorum", .memory = true },
@@ -15,9 +15,8 @@ struct queue_backend queue_backends[] = {
 #endif
 };
 
-const size_t queue_backend_count = SGH_COUNT(queue_backends);
-
-bool queue_has_server(const struct queue_backend *backend)
+/* Whether there is a server, and a connection to it that may break. */
+static bool has_server(const struct queue_backend *backend)
 {
 	return !backend->memory && !backend->local;
 }
@@ -53,8 +52,10 @@ static void prepare(struct queue_backend *backend)
 	backend->url = t_broker_url(url, backend->vhost);
 }
 
-struct fixture *queue_begin(void **state)
+struct fixture *queue_begin_within(void **state, size_t memory_limit)
 {
+	struct sangraha_context_options options = { .size = sizeof(options),
+						    .memory_limit = memory_limit };
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
@@ -73,20 +74,26 @@ struct fixture *queue_begin(void **state)
 		prepare(f->backend);
 		f->url = strdup(f->backend->url);
 	}
-	f->context = t_context();
+	t_ok(sangraha_context_new(&options, &f->context, &t_err));
 	f->queue = queue_open(f, f->url);
 	t_ok(sangraha_queue_wait_ready(f->queue, 10000, &t_err));
-	if (queue_has_server(f->backend))
+	if (has_server(f->backend))
 		t_amqp_purge_all(f->backend->url);
 	return f;
 }
 
-int queue_end(void **state)
+struct fixture *queue_begin(void **state)
+{
+	return queue_begin_within(state, 0);
+}
+
+/* Whether it began or not. */
+static int end(void **state)
 {
 	struct fixture *f = *state;
 
-	for (size_t i = 0; i < queue_backend_count; i++)
-		if ((void *)f == &queue_backends[i])
+	for (size_t i = 0; i < SGH_COUNT(backends); i++)
+		if ((void *)f == &backends[i])
 			return 0;
 	t_inbox_fini(&f->inbox);
 	sangraha_queue_unref(f->queue);
@@ -100,13 +107,13 @@ int queue_end(void **state)
 	return 0;
 }
 
-int queue_remove_vhosts(void **state)
+static int remove_vhosts(void **state)
 {
-	for (size_t i = 0; i < queue_backend_count; i++) {
-		if (queue_backends[i].vhost)
-			t_vhost_remove(queue_backends[i].vhost);
-		free(queue_backends[i].vhost);
-		free(queue_backends[i].url);
+	for (size_t i = 0; i < SGH_COUNT(backends); i++) {
+		if (backends[i].vhost)
+			t_vhost_remove(backends[i].vhost);
+		free(backends[i].vhost);
+		free(backends[i].url);
 	}
 	return 0;
 }
@@ -180,4 +187,45 @@ void queue_use_url(struct fixture *f, const char *url)
 {
 	sangraha_queue_unref(f->queue);
 	f->queue = queue_open(f, url);
+}
+
+/* ---- running ---- */
+
+struct list {
+	struct CMUnitTest tests[300];
+	char names[300][80];
+	size_t count;
+};
+
+static bool is_for(const struct queue_case *row, const struct queue_backend *backend)
+{
+	return row->where == QUEUE_ANY ||
+	       (row->where == QUEUE_SERVER ? has_server(backend) : backend->memory);
+}
+
+static void add(struct list *list, const struct queue_case *row,
+		struct queue_backend *backend)
+{
+	size_t i = list->count++;
+
+	assert_true(i < SGH_COUNT(list->tests));
+	snprintf(list->names[i], sizeof(list->names[i]), "%s: %s", backend->name,
+		 row->name);
+	list->tests[i] =
+		(struct CMUnitTest){ list->names[i], row->run, NULL, end, backend };
+}
+
+int queue_run(const char *file, const struct queue_case *const *stories, size_t count)
+{
+	static struct list list;
+	const char *only = getenv("ONLY");
+
+	for (size_t b = 0; b < SGH_COUNT(backends); b++)
+		for (size_t i = 0; i < count; i++)
+			for (const struct queue_case *row = stories[i]; row->name; row++)
+				if (is_for(row, &backends[b]))
+					add(&list, row, &backends[b]);
+	if (only)
+		cmocka_set_test_filter(only);
+	return _cmocka_run_group_tests(file, list.tests, list.count, NULL, remove_vhosts);
 }

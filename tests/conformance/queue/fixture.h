@@ -12,7 +12,7 @@
 #define MANY  64
 #define LARGE ((size_t)32 << 20)
 
-/* A back end of the queue seam; a row of `queue_backends` is run over all cases. */
+/* A back end of the queue seam. */
 struct queue_backend {
 	const char *name;
 	const char *queue_type;
@@ -21,14 +21,6 @@ struct queue_backend {
 	char *vhost;
 	char *url;
 };
-
-extern struct queue_backend queue_backends[];
-extern const size_t queue_backend_count;
-
-/* Whether there is a server, and a connection to it that may break. */
-bool queue_has_server(const struct queue_backend *backend);
-/* After all cases. */
-int queue_remove_vhosts(void **state);
 
 /* A queue of its own for a case, and what came out of it. */
 struct fixture {
@@ -46,8 +38,8 @@ struct fixture {
 
 /* The first line of each case; skips it without its server. */
 struct fixture *queue_begin(void **state);
-/* Its tear-down, whether it began or not. */
-int queue_end(void **state);
+/* With so much memory; 0: the default. */
+struct fixture *queue_begin_within(void **state, size_t memory_limit);
 
 struct sangraha_queue *queue_open(struct fixture *f, const char *url);
 /* The fixture's queue anew, by that URL. */
@@ -69,23 +61,35 @@ void queue_cut(struct fixture *f, struct t_proxy *proxy);
 struct queue_case {
 	const char *name;
 	CMUnitTestFunction run;
-	bool wire; /* about a network, or a server's own ways */
+	enum {
+		QUEUE_ANY,
+		QUEUE_SERVER, /* about a network, or a server's own ways */
+		QUEUE_MEMORY, /* needs a broker that does as it is told */
+	} where;
 };
 
-#define CASE(function)                     \
-	{                                  \
-#function, function, false \
+#define CASE(function)                         \
+	{                                      \
+#function, function, QUEUE_ANY \
 	}
-#define WIRE(function)                    \
-	{                                 \
-#function, function, true \
+#define WIRE(function)                            \
+	{                                         \
+#function, function, QUEUE_SERVER \
+	}
+#define MEMORY(function)                          \
+	{                                         \
+#function, function, QUEUE_MEMORY \
 	}
 
+/* The stories of conformance/queue.c, a file each. */
 extern const struct queue_case queue_publish_cases[];
 extern const struct queue_case queue_consume_cases[];
 extern const struct queue_case queue_bounds_cases[];
 extern const struct queue_case queue_cuts_cases[];
 extern const struct queue_case queue_connect_cases[];
 extern const struct queue_case queue_broker_cases[];
+
+/* Run the cases of so many files over every back end; main()'s result. */
+int queue_run(const char *file, const struct queue_case *const *stories, size_t count);
 
 #endif
