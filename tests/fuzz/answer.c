@@ -8,20 +8,15 @@
  * in it.
  */
 
-static void field(struct sgh_s3_op *self, char *line)
+static void read_line(struct sgh_s3_op *self, const char *line)
 {
-	char *colon = strchr(line, ':');
-	sgh_autofree char *name = NULL;
-	sgh_autofree char *value = NULL;
-	size_t length;
+	struct fuzz_field field;
 
-	if (!colon)
+	if (!fuzz_field(line, &field))
 		return;
-	length = (size_t)(colon - line);
-	name = fuzz_copy(line, length);
-	colon += 1 + strspn(colon + 1, " \t");
-	value = fuzz_copy(colon, strlen(colon));
-	sgh_s3_on_header(&self->http, name, length, value, strlen(colon));
+	sgh_s3_on_header(&self->http, field.name, field.name_length, field.value,
+			 field.value_length);
+	fuzz_field_fini(&field);
 }
 
 static void describe(const struct sgh_store_head *head)
@@ -48,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	self->op = op;
 	self->verb = SGH_STORE_GET;
 	while ((line = fuzz_line(&input))) {
-		field(self, line);
+		read_line(self, line);
 		free(line);
 	}
 	fuzz_require(op->head.meta_count <= SGH_STORE_META_MAX);

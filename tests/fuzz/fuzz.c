@@ -61,6 +61,27 @@ char *fuzz_line(struct fuzz_input *input)
 	return fuzz_text(start, (size_t)((end ? end : input->end) - start));
 }
 
+bool fuzz_field(const char *line, struct fuzz_field *ret)
+{
+	const char *colon = strchr(line, ':');
+	const char *value;
+
+	if (!colon)
+		return false;
+	value = colon + 1 + strspn(colon + 1, " \t");
+	*ret = (struct fuzz_field){ .name_length = (size_t)(colon - line),
+				    .value_length = strlen(value) };
+	ret->name = fuzz_copy(line, ret->name_length);
+	ret->value = fuzz_copy(value, ret->value_length);
+	return true;
+}
+
+void fuzz_field_fini(struct fuzz_field *field)
+{
+	free(field->name);
+	free(field->value);
+}
+
 uint8_t fuzz_byte(struct fuzz_input *input)
 {
 	return input->at < input->end ? *input->at++ : 0;

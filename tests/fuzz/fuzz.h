@@ -47,6 +47,15 @@ struct fuzz_input {
 };
 /* The next line without its end, as a text that is yours; NULL behind the last. */
 char *fuzz_line(struct fuzz_input *input);
+/* A line of an HTTP header, taken apart into copies without a NUL. False: it is none. */
+struct fuzz_field {
+	char *name;
+	size_t name_length;
+	char *value;
+	size_t value_length;
+};
+bool fuzz_field(const char *line, struct fuzz_field *ret);
+void fuzz_field_fini(struct fuzz_field *field);
 /* The next byte; 0 behind the last. */
 uint8_t fuzz_byte(struct fuzz_input *input);
 static inline size_t fuzz_left(const struct fuzz_input *input)
@@ -77,6 +86,10 @@ size_t fuzz_piece(struct fuzz_pieces *pieces, size_t left);
  * Texts may be percent-encoded. Past the bounds it is cut, as by the queue. Yours.
  */
 struct sgh_message *fuzz_message(const uint8_t *data, size_t size);
+/* Check such a message with a budget of 1 MiB, of which nothing may be left over. */
+void fuzz_message_check(const uint8_t *data, size_t size,
+			void (*check)(const struct sgh_message *message,
+				      struct sgh_budget *budget));
 
 /* Two messages say the same. */
 void fuzz_same_message(const struct sgh_message *one, const struct sgh_message *other);

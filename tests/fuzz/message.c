@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/budget.h"
 #include "wire/filename.h"
 #include "wire/json.h"
 
@@ -94,6 +95,20 @@ struct sgh_message *fuzz_message(const uint8_t *data, size_t size)
 		fuzz_require(message->body);
 	}
 	return message;
+}
+
+void fuzz_message_check(const uint8_t *data, size_t size,
+			void (*check)(const struct sgh_message *message,
+				      struct sgh_budget *budget))
+{
+	struct sgh_message *message = fuzz_message(data, size);
+	struct sgh_budget *budget = sgh_budget_new(1 << 20);
+
+	fuzz_require(budget);
+	check(message, budget);
+	sgh_message_free(message);
+	fuzz_require(sgh_budget_used(budget) == 0);
+	sgh_budget_unref(budget);
 }
 
 static void same_header(const struct sgh_header *one, const struct sgh_header *other)

@@ -9,20 +9,15 @@
  * behind a line with the code.
  */
 
-static void field(struct sangraha_rest_result *result, const char *line)
+static void read_line(struct sangraha_rest_result *result, const char *line)
 {
-	const char *colon = strchr(line, ':');
-	sgh_autofree char *name = NULL;
-	sgh_autofree char *value = NULL;
-	size_t length;
+	struct fuzz_field field;
 
-	if (!colon)
+	if (!fuzz_field(line, &field))
 		return;
-	length = (size_t)(colon - line);
-	name = fuzz_copy(line, length);
-	colon += 1 + strspn(colon + 1, " \t");
-	value = fuzz_copy(colon, strlen(colon));
-	sgh_remote_result_header(result, name, length, value, strlen(colon));
+	sgh_remote_result_header(result, field.name, field.name_length, field.value,
+				 field.value_length);
+	fuzz_field_fini(&field);
 }
 
 /* Fit for a terminal. */
@@ -61,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		free(line);
 		line = fuzz_line(&input);
 		if (line)
-			field(result, line);
+			read_line(result, line);
 	}
 	sane(result);
 	sangraha_rest_result_free(result);

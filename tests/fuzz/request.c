@@ -149,13 +149,6 @@ static void check(const struct sgh_message *message, struct sgh_budget *budget)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sgh_message *message = fuzz_message(data, size);
-	struct sgh_budget *budget = sgh_budget_new(1 << 20);
-
-	fuzz_require(budget);
-	check(message, budget);
-	sgh_message_free(message);
-	fuzz_require(sgh_budget_used(budget) == 0);
-	sgh_budget_unref(budget);
+	fuzz_message_check(data, size, check);
 	return 0;
 }
