@@ -85,3 +85,23 @@ struct sangraha_object *sgh_result_object(struct sgh_web_request *request,
 				"The answer has no description");
 	return object;
 }
+
+char *sgh_result_json(struct sgh_web_request *request,
+		      const struct sangraha_result *result, struct sangraha_object **ret)
+{
+	struct sangraha_object *object = sgh_result_object(request, result);
+	struct sangraha_error err = { 0 };
+	char *text = NULL;
+	int status;
+
+	if (!object)
+		return NULL;
+	status = sangraha_object_json(object, &text, &err);
+	if (status) {
+		sgh_problem_set_error(&request->problem, status, &err);
+		return NULL;
+	}
+	if (ret)
+		*ret = object;
+	return text;
+}

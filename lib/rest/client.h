@@ -39,5 +39,11 @@ bool sgh_result_ok(struct sgh_web_request *request, const struct sangraha_result
  */
 struct sangraha_object *sgh_result_object(struct sgh_web_request *request,
 					  const struct sangraha_result *result);
+/*
+ * The same as the JSON that clients see, yours; `ret` may be NULL, or gets the description.
+ * NULL with the problem set.
+ */
+char *sgh_result_json(struct sgh_web_request *request,
+		      const struct sangraha_result *result, struct sangraha_object **ret);
 
 #endif

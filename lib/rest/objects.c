@@ -71,18 +71,10 @@ static enum sgh_step stat_start(struct sgh_web_request *request)
 
 static void stat_finish(struct sgh_web_request *request, struct sangraha_result *result)
 {
-	struct sangraha_object *object = sgh_result_object(request, result);
-	struct sangraha_error err = { 0 };
-	char *text = NULL;
-	int status;
+	char *text = sgh_result_json(request, result, NULL);
 
-	if (!object)
+	if (!text)
 		return;
-	status = sangraha_object_json(object, &text, &err);
-	if (status) {
-		sgh_problem_set_error(&request->problem, status, &err);
-		return;
-	}
 	sgh_answer_json(request, 200, text);
 	sgh_answer_header(request, "Cache-Control", "private, no-cache");
 }

@@ -419,19 +419,12 @@ static void answer_accepted(struct sgh_web_request *request,
 static void answer_created(struct sgh_web_request *request,
 			   const struct sangraha_result *result)
 {
-	struct sangraha_object *object = sgh_result_object(request, result);
 	char location[SANGRAHA_REFERENCE_SIZE + 16];
-	struct sangraha_error err = { 0 };
-	char *text = NULL;
-	int status;
+	struct sangraha_object *object;
+	char *text = sgh_result_json(request, result, &object);
 
-	if (!object)
+	if (!text)
 		return;
-	status = sangraha_object_json(object, &text, &err);
-	if (status) {
-		sgh_problem_set_error(&request->problem, status, &err);
-		return;
-	}
 	sgh_web_request_note(request, object);
 	snprintf(location, sizeof(location), "/v1/objects/%s",
 		 sangraha_object_reference(object));
