@@ -94,6 +94,19 @@ static int head_of(int fd, struct answer *answer)
 	return answer->status;
 }
 
+/* Who has asked for all, of which so much is there, and got a header. */
+static int begun(struct large *f, size_t bytes)
+{
+	struct answer answer;
+	int fd;
+
+	fake_bring(f->web->fake, bytes, 0);
+	fd = ask(f, "");
+	assert_int_equal(head_of(fd, &answer), 200);
+	answer_free(&answer);
+	return fd;
+}
+
 /* The next bytes of a body are those of the object from `offset` on. */
 static void assert_next(struct large *f, int fd, size_t offset, size_t length)
 {
@@ -228,13 +241,8 @@ static void a_failure_in_the_middle_breaks_off(void **state)
 static void who_waits_for_the_store_may_go(void **state)
 {
 	struct large *f = *state;
-	struct answer answer;
-	int fd;
+	int fd = begun(f, 100);
 
-	fake_bring(f->web->fake, 100, 0);
-	fd = ask(f, "");
-	assert_int_equal(head_of(fd, &answer), 200);
-	answer_free(&answer);
 	assert_next(f, fd, 0, 100);
 	t_wait(fake_downloads_waiting(f->web->fake) == 1);
 	/* Without a farewell: the kernel refuses what comes for it. */
@@ -262,13 +270,9 @@ static void the_store_has_its_own_time(void **state)
 {
 	struct large *f = *state;
 	int idle = web_connect(f->web);
+	int fd = begun(f, 100);
 	struct answer answer;
-	int fd;
 
-	fake_bring(f->web->fake, 100, 0);
-	fd = ask(f, "");
-	assert_int_equal(head_of(fd, &answer), 200);
-	answer_free(&answer);
 	assert_next(f, fd, 0, 100);
 	t_wait(fake_downloads_waiting(f->web->fake) == 1);
 	/* A connection that does nothing has come to its end in the meantime. */
@@ -286,13 +290,8 @@ static void the_store_has_its_own_time(void **state)
 static void the_server_may_stop_in_the_middle(void **state)
 {
 	struct large *f = *state;
-	struct answer answer;
-	int fd;
+	int fd = begun(f, 100);
 
-	fake_bring(f->web->fake, 100, 0);
-	fd = ask(f, "");
-	assert_int_equal(head_of(fd, &answer), 200);
-	answer_free(&answer);
 	t_wait(fake_downloads_waiting(f->web->fake) == 1);
 	sangraha_rest_free(sgh_take(f->web->rest));
 	assert_int_equal(fake_downloads_open(f->web->fake), 0);
