@@ -385,18 +385,7 @@ static void compared(struct sgh_task *task)
 
 static void seen(struct sgh_task *task)
 {
-	struct sgh_write *write = task->state;
-
-	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND) {
-		sgh_task_retry(task, &task->op.err);
-		return;
-	}
-	write->there = (struct sgh_found){
-		.type = write->type.name,
-		.id = task->request->object_id,
-		.op = &task->op,
-	};
-	sgh_found_describe(task, &write->there, 1, compared);
+	sgh_write_found(task, compared);
 }
 
 static void look_at_object(struct sgh_task *task)

@@ -84,24 +84,6 @@ static bool same_digest(const struct sgh_task *task)
 	return !there->status && sgh_streq(there->object->sha256, task->request->sha256);
 }
 
-/* Describe what the task's own HEAD found. */
-static void describe(struct sgh_task *task, void (*then)(struct sgh_task *task))
-{
-	struct sgh_write *write = task->state;
-
-	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND) {
-		sgh_task_retry(task, &task->op.err);
-		return;
-	}
-	sgh_found_fini(&write->there);
-	write->there = (struct sgh_found){
-		.type = write->type.name,
-		.id = task->request->object_id,
-		.op = &task->op,
-	};
-	sgh_found_describe(task, &write->there, 1, then);
-}
-
 static void head(struct sgh_task *task, void (*then)(struct sgh_task *task))
 {
 	struct sgh_write *write = task->state;
@@ -192,7 +174,7 @@ static void whole_described(struct sgh_task *task)
 
 static void whole_seen(struct sgh_task *task)
 {
-	describe(task, whole_described);
+	sgh_write_found(task, whole_described);
 }
 
 /* ---- the upload has ended: how ---- */
@@ -220,7 +202,7 @@ static void ended_described(struct sgh_task *task)
 
 static void ended_seen(struct sgh_task *task)
 {
-	describe(task, ended_described);
+	sgh_write_found(task, ended_described);
 }
 
 static void see_end(struct sgh_task *task)
@@ -441,7 +423,7 @@ static void described(struct sgh_task *task)
 
 static void looked(struct sgh_task *task)
 {
-	describe(task, described);
+	sgh_write_found(task, described);
 }
 
 static void look(struct sgh_task *task)

@@ -48,18 +48,7 @@ static void compared(struct sgh_task *task)
 
 static void found(struct sgh_task *task)
 {
-	struct sgh_write *put = task->state;
-
-	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND) {
-		sgh_task_retry(task, &task->op.err);
-		return;
-	}
-	put->there = (struct sgh_found){
-		.type = put->type.name,
-		.id = task->request->object_id,
-		.op = &task->op,
-	};
-	sgh_found_describe(task, &put->there, 1, compared);
+	sgh_write_found(task, compared);
 }
 
 static void stored(struct sgh_task *task)

@@ -91,6 +91,12 @@ void sgh_write_look(struct sgh_task *task, void (*clear)(struct sgh_task *task))
  */
 void sgh_write_look_after(struct sgh_task *task, void (*clear)(struct sgh_task *task));
 
+/*
+ * Describe in `there` what the task's HEAD found under the id, then go on at `then`. A HEAD
+ * that failed is a retry.
+ */
+void sgh_write_found(struct sgh_task *task, void (*then)(struct sgh_task *task));
+
 /* Answer that the id was deleted. */
 void sgh_write_gone(struct sgh_task *task);
 

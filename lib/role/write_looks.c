@@ -145,3 +145,22 @@ void sgh_write_look(struct sgh_task *task, void (*clear)(struct sgh_task *task))
 	write->look_count = n;
 	sgh_task_run(task, write->looks, n, looked);
 }
+
+/* ---- what is there already ---- */
+
+void sgh_write_found(struct sgh_task *task, void (*then)(struct sgh_task *task))
+{
+	struct sgh_write *write = task->state;
+
+	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND) {
+		sgh_task_retry(task, &task->op.err);
+		return;
+	}
+	sgh_found_fini(&write->there);
+	write->there = (struct sgh_found){
+		.type = write->type.name,
+		.id = task->request->object_id,
+		.op = &task->op,
+	};
+	sgh_found_describe(task, &write->there, 1, then);
+}
