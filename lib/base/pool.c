@@ -14,6 +14,8 @@
 struct sgh_pool {
 	unsigned count;
 	pthread_t *threads;
+	void (*pause)(void *arg);
+	void *arg;
 	struct {
 		pthread_mutex_t lock;
 		pthread_cond_t work;
@@ -22,26 +24,49 @@ struct sgh_pool {
 	} queue;
 };
 
+static bool brief_is_next_locked(const struct sgh_pool *pool)
+{
+	const struct sgh_list *jobs = &pool->queue.jobs;
+
+	return !sgh_list_empty(jobs) &&
+	       sgh_list_entry(jobs->next, struct sgh_job, link)->brief;
+}
+
+/* Run the next job, and before that, if need be, what is to be done in a pause. */
+static bool run_next_locked(struct sgh_pool *pool, bool *worked)
+{
+	struct sgh_list *link = NULL;
+	bool pause = *worked && pool->pause && !brief_is_next_locked(pool);
+
+	if (!pause)
+		link = sgh_list_pop(&pool->queue.jobs);
+	if (!pause && !link)
+		return false;
+	*worked = link;
+	pthread_mutex_unlock(&pool->queue.lock);
+	if (link) {
+		struct sgh_job *job = sgh_list_entry(link, struct sgh_job, link);
+
+		job->run(job);
+	} else {
+		pool->pause(pool->arg);
+	}
+	pthread_mutex_lock(&pool->queue.lock);
+	return true;
+}
+
 static void *run(void *arg)
 {
 	struct sgh_pool *pool = arg;
+	bool worked = false;
 
 	pthread_mutex_lock(&pool->queue.lock);
 	for (;;) {
-		struct sgh_list *link = sgh_list_pop(&pool->queue.jobs);
-
-		if (link) {
-			struct sgh_job *job = sgh_list_entry(link, struct sgh_job, link);
-
-			pthread_mutex_unlock(&pool->queue.lock);
-			job->run(job);
-			pthread_mutex_lock(&pool->queue.lock);
-		} else if (pool->queue.stop) {
+		if (run_next_locked(pool, &worked))
+			continue;
+		if (pool->queue.stop)
 			break;
-		} else {
-			sgh_cond_wait_until(&pool->queue.work, &pool->queue.lock,
-					    SGH_NEVER);
-		}
+		sgh_cond_wait_until(&pool->queue.work, &pool->queue.lock, SGH_NEVER);
 	}
 	pthread_mutex_unlock(&pool->queue.lock);
 	return NULL;
@@ -99,4 +124,25 @@ void sgh_pool_submit(struct sgh_pool *pool, struct sgh_job *job)
 	sgh_list_append(&pool->queue.jobs, &job->link);
 	pthread_cond_signal(&pool->queue.work);
 	pthread_mutex_unlock(&pool->queue.lock);
+}
+
+void sgh_pool_on_pause(struct sgh_pool *pool, void (*pause)(void *arg), void *arg)
+{
+	pthread_mutex_lock(&pool->queue.lock);
+	pool->pause = pause;
+	pool->arg = arg;
+	pthread_mutex_unlock(&pool->queue.lock);
+}
+
+bool sgh_pool_goes_on(struct sgh_pool *pool)
+{
+	bool ours = false;
+	bool brief;
+
+	for (unsigned i = 0; i < pool->count; i++)
+		ours |= pthread_equal(pool->threads[i], pthread_self());
+	pthread_mutex_lock(&pool->queue.lock);
+	brief = brief_is_next_locked(pool);
+	pthread_mutex_unlock(&pool->queue.lock);
+	return ours && brief;
 }

@@ -13,6 +13,7 @@ struct sgh_pool;
 
 struct sgh_job {
 	void (*run)(struct sgh_job *job);
+	bool brief; /* it takes no time to speak of: others may wait for it */
 	struct sgh_list link;
 };
 
@@ -25,5 +26,16 @@ void sgh_pool_free(struct sgh_pool *pool);
  * of jobs is bounded by whoever submits: a job is part of a request that is counted.
  */
 void sgh_pool_submit(struct sgh_pool *pool, struct sgh_job *job);
+
+/*
+ * Before the first job: `pause` is called on each thread that has run jobs, when there is
+ * none behind them that is brief, and at the end. It may hold no lock that a job needs.
+ */
+void sgh_pool_on_pause(struct sgh_pool *pool, void (*pause)(void *arg), void *arg);
+/*
+ * Whether this thread is one of the pool's, and a brief job is next: what the one that is
+ * running leaves for `pause` may have company until then.
+ */
+bool sgh_pool_goes_on(struct sgh_pool *pool);
 
 #endif
