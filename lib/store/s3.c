@@ -198,6 +198,11 @@ static int s3_submit(struct sangraha_store *store, struct sgh_store_op *op,
 	return begin(s3, op, ask ? SGH_STORE_HEAD : op->verb, false, NULL, err);
 }
 
+static void s3_go_on(struct sangraha_store *store)
+{
+	sgh_s3_pack_go_on(sgh_container_of(store, struct sgh_s3, store));
+}
+
 static void s3_cancel(struct sangraha_store *store, const void *owner)
 {
 	sgh_s3_pack_cancel(sgh_container_of(store, struct sgh_s3, store), owner);
@@ -358,6 +363,7 @@ const struct sgh_store_backend sgh_store_s3 = {
 	.open = s3_open,
 	.destroy = s3_destroy,
 	.submit = s3_submit,
+	.go_on = s3_go_on,
 	.cancel = s3_cancel,
 	.down_ms = sgh_s3_down_ms,
 	.replicas_down_ms = sgh_s3_replicas_down_ms,

@@ -71,7 +71,8 @@ enum sgh_s3_conditions {
 /* The small puts into one bucket that travel together, see s3_pack.c. */
 struct sgh_s3_lane {
 	char bucket[64];
-	unsigned flights;        /* requests under way, of one put or of many */
+	unsigned flights; /* requests under way, of one put or of many */
+	unsigned held;    /* of those that wait, until there is nobody to wait for */
 	struct sgh_list waiting; /* sgh_store_op.link: those that go next */
 	struct sgh_list packs;   /* under way */
 };
@@ -263,6 +264,8 @@ int sgh_s3_pack_submit(struct sgh_s3 *s3, struct sgh_store_op *op,
 		       struct sangraha_error *err);
 /* One that went alone in this lane is done. The next ones go. */
 void sgh_s3_lane_landed(struct sgh_s3 *s3, struct sgh_s3_lane *lane);
+/* sgh_store_go_on() */
+void sgh_s3_pack_go_on(struct sgh_s3 *s3);
 /* sgh_store_cancel(), of those that wait or are in an archive. */
 void sgh_s3_pack_cancel(struct sgh_s3 *s3, const void *owner);
 

@@ -13,14 +13,17 @@
 
 /*
  * Small puts that travel together. A put that finds fewer than FLIGHTS requests of its
- * bucket under way goes at once and alone, so nobody waits for company. Others wait for
- * the first of those to land, and then all that wait go in one archive, which the server
- * takes apart (s3_extract.c). README.md tells what an answer means.
+ * bucket under way goes at once and alone, so nobody waits for company, unless its caller
+ * has some at hand (sgh_store_op.held). Others wait for the first of those to land, and
+ * then all that wait go in one archive, which the server takes apart (s3_extract.c).
+ * README.md tells what an answer means.
  */
 
 #define FLIGHTS     2
 #define MEMBERS_MAX 64
 #define BYTES_MAX   ((size_t)1 << 20)
+#define HELD_MAX \
+	16 /* that wait for their caller's others; MinIO stores so many at once */
 
 /* An archive on its way. Its members may leave it before, at their deadlines. */
 struct pack {
@@ -208,6 +211,7 @@ static bool take_locked(struct sgh_s3 *s3, struct sgh_s3_lane *lane, uint32_t av
 	sgh_list_init(alone);
 	if (lane->flights >= FLIGHTS)
 		return false;
+	lane->held = 0;
 	bytes = choose_locked(lane, alone, &count);
 	if (count > 1 && sgh_s3_others(s3, true, avoid))
 		*ret_pack = pack_new(s3, lane, alone, bytes);
@@ -370,40 +374,64 @@ static struct sgh_s3_lane *lane_of_locked(struct sgh_s3 *s3, const char *bucket)
 	return lane;
 }
 
-/* Whether it waits for those before it. Not: it goes, and is counted in its lane. */
-static bool waits(struct sgh_s3 *s3, struct sgh_store_op *op)
+/*
+ * Whether it waits for those before it, or those behind it. Not: it goes, and is counted in
+ * its lane. `go`: it waits with others whose time has come.
+ */
+static bool waits(struct sgh_s3 *s3, struct sgh_store_op *op, struct sgh_s3_lane **ret_go)
 {
 	struct sgh_s3_lane *lane;
-	bool full;
+	bool full, held;
 
 	pthread_mutex_lock(&s3->packing.lock);
 	lane = lane_of_locked(s3, op->bucket);
 	full = lane && lane->flights >= FLIGHTS;
-	if (full) {
+	held = lane && !full && (op->held || lane->held);
+	if (full || held) {
 		sgh_list_append(&lane->waiting, &op->link);
 		due_locked(s3, op->deadline_ms);
 	} else if (lane) {
 		lane->flights++;
 		op->backend = lane;
 	}
+	if (held && (++lane->held >= HELD_MAX || !op->held))
+		*ret_go = lane;
 	pthread_mutex_unlock(&s3->packing.lock);
-	return full;
+	return full || held;
 }
 
 int sgh_s3_pack_submit(struct sgh_s3 *s3, struct sgh_store_op *op,
 		       struct sangraha_error *err)
 {
+	struct sgh_s3_lane *go = NULL;
 	struct sgh_s3_lane *lane;
 	int rc;
 
 	if (sgh_s3_archive_fits(op) &&
-	    sgh_s3_others(s3, true, sgh_s3_not_extracting(s3)) && waits(s3, op))
+	    sgh_s3_others(s3, true, sgh_s3_not_extracting(s3)) && waits(s3, op, &go)) {
+		if (go)
+			go_on(s3, go);
 		return 0;
+	}
 	lane = op->backend;
 	rc = sgh_s3_put_alone(s3, op, err);
 	if (rc && lane)
 		sgh_s3_lane_landed(s3, lane);
 	return rc;
+}
+
+void sgh_s3_pack_go_on(struct sgh_s3 *s3)
+{
+	struct sgh_s3_lane *held[SGH_S3_LANES_MAX];
+	unsigned count = 0;
+
+	pthread_mutex_lock(&s3->packing.lock);
+	for (unsigned i = 0; i < s3->packing.lane_count; i++)
+		if (s3->packing.lanes[i].held)
+			held[count++] = &s3->packing.lanes[i];
+	pthread_mutex_unlock(&s3->packing.lock);
+	for (unsigned i = 0; i < count; i++)
+		go_on(s3, held[i]);
 }
 
 void sgh_s3_pack_init(struct sgh_s3 *s3)

@@ -223,6 +223,12 @@ void sgh_store_op_fini(struct sgh_store_op *op)
 	clear_result(op);
 }
 
+void sgh_store_go_on(struct sangraha_store *store)
+{
+	if (store->backend->go_on)
+		store->backend->go_on(store);
+}
+
 void sgh_store_cancel(struct sangraha_store *store, const void *owner)
 {
 	if (store->backend->cancel)

@@ -82,6 +82,11 @@ struct sgh_store_op {
 	 * so it may travel with others, and wait for those that went before it.
 	 */
 	bool packable;
+	/*
+	 * Put, packable: the caller has others at hand. It may wait for them, until the
+	 * caller says by sgh_store_go_on() that there are no more.
+	 */
+	bool held;
 	const char *sha256; /* put: digest of the body in hex where known, else NULL */
 	/* put: it is small, and needed to make room: it may use what is kept for that */
 	bool frees;
@@ -164,6 +169,12 @@ struct sgh_store_op {
  */
 int sgh_store_submit(struct sangraha_store *store, struct sgh_store_op *op,
 		     struct sangraha_error *err);
+
+/*
+ * There is nobody that operations which are held would wait for. From any thread, holding
+ * no lock.
+ */
+void sgh_store_go_on(struct sangraha_store *store);
 
 /* What a ticket is wanted for. Strings are borrowed for the call. */
 struct sgh_store_grant {
@@ -259,6 +270,9 @@ struct sgh_store_backend {
 	/* Completes by sgh_store_complete(). */
 	int (*submit)(struct sangraha_store *store, struct sgh_store_op *op,
 		      struct sangraha_error *err);
+
+	/* sgh_store_go_on(). NULL: nothing waits. */
+	void (*go_on)(struct sangraha_store *store);
 
 	/* sgh_store_cancel(). NULL: operations end by themselves soon enough. */
 	void (*cancel)(struct sangraha_store *store, const void *owner);

@@ -261,6 +261,89 @@ static void an_archive_says_all_of_its_members(void **state)
 	t_peer_release(f.peer);
 }
 
+/* One that is held by its caller, who has others. */
+static struct call *hold(const char *key)
+{
+	struct call *call = make(key);
+
+	call->op.held = true;
+	return go(call);
+}
+
+static void what_is_held_travels_together(void **state)
+{
+	struct call *calls[3];
+
+	PEER(TRIED, TAKEN(OK), { .bytes = OK });
+	learn();
+	calls[0] = hold("a");
+	calls[1] = hold("b");
+	calls[2] = hold("c");
+	assert_int_equal(t_peer_requests(f.peer), 1 + TRIAL_REQUESTS);
+	sgh_store_go_on(f.store);
+	for (size_t i = 0; i < SGH_COUNT(calls); i++)
+		t_ok(end(calls[i]));
+	assert_int_equal(archives(), 1);
+	assert_int_equal(counted("sangraha_store_packed_objects_total"), 3);
+}
+
+/* Who has no others says so by that. */
+static void the_last_one_takes_with_it_who_is_held(void **state)
+{
+	struct call *calls[3];
+
+	PEER(TRIED, TAKEN(OK), { .bytes = OK });
+	learn();
+	calls[0] = hold("a");
+	calls[1] = hold("b");
+	calls[2] = put("c");
+	for (size_t i = 0; i < SGH_COUNT(calls); i++)
+		t_ok(end(calls[i]));
+	assert_int_equal(archives(), 1);
+	/* Nothing is left of it. */
+	t_ok(end(put("d")));
+	sgh_store_go_on(f.store);
+	assert_int_equal(archives(), 1);
+}
+
+static void one_that_is_held_alone_goes_alone(void **state)
+{
+	struct call *call;
+
+	PEER(TRIED, { .bytes = OK });
+	learn();
+	call = hold("a");
+	sgh_store_go_on(f.store);
+	t_ok(end(call));
+	assert_int_equal(archives(), 0);
+}
+
+static void enough_are_not_held(void **state)
+{
+	PEER(TRIED, TAKEN(OK), { .bytes = OK });
+	learn();
+	for (unsigned i = 0; i < 16; i++)
+		hold("a");
+	for (unsigned i = 0; i < f.count; i++)
+		t_ok(end(&f.calls[i]));
+	assert_int_equal(archives(), 1);
+}
+
+static void what_is_held_ends_at_its_deadline(void **state)
+{
+	struct call *call;
+
+	PEER(TRIED, { .bytes = OK });
+	learn();
+	call = make("a");
+	call->op.held = true;
+	call->op.deadline_ms = sgh_now_ms() + 50;
+	go(call);
+	assert_int_equal(end(call), SANGRAHA_E_TIMEOUT);
+	assert_true(call->op.unsent);
+	t_ok(end(put("b")));
+}
+
 static void nobody_waits_for_company(void **state)
 {
 	PEER(TRIED, { .bytes = OK });
@@ -730,6 +813,11 @@ static void an_archive_goes_to_who_takes_it_apart(void **state)
 static const struct CMUnitTest tests[] = {
 	CASE(what_waits_travels_together),
 	CASE(an_archive_says_all_of_its_members),
+	CASE(what_is_held_travels_together),
+	CASE(the_last_one_takes_with_it_who_is_held),
+	CASE(one_that_is_held_alone_goes_alone),
+	CASE(enough_are_not_held),
+	CASE(what_is_held_ends_at_its_deadline),
 	CASE(nobody_waits_for_company),
 	CASE(one_that_waits_goes_alone),
 	CASE(an_archive_has_bounds),
