@@ -94,6 +94,7 @@ static void write_object(struct sgh_task *task)
 	op->sha256 = put->sha256;
 	op->if_none_match = put->sure;
 	op->packable = !put->sure;
+	op->held = op->packable && sgh_pool_goes_on(task->service->pool);
 	sgh_task_run_one(task, written);
 }
 

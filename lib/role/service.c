@@ -374,6 +374,14 @@ void sgh_service_health(struct sgh_service *service, bool writes,
 
 /* ---- start and end ---- */
 
+/* The workers have nothing more that could go to the store with what they gave it. */
+static void go_on(void *arg)
+{
+	struct sgh_service *service = arg;
+
+	sgh_store_go_on(service->store);
+}
+
 static int start_threads(struct sgh_service *service, unsigned workers,
 			 struct sangraha_error *err)
 {
@@ -381,6 +389,8 @@ static int start_threads(struct sgh_service *service, unsigned workers,
 
 	if (!status && service->kind->on_worker)
 		status = sgh_pool_new(workers, &service->pool, err);
+	if (!status && service->pool)
+		sgh_pool_on_pause(service->pool, go_on, service);
 	return status;
 }
 

@@ -201,6 +201,7 @@ void sgh_task_deliver(void *arg, struct sgh_delivery *delivery)
 	task->started_us = sgh_now_us();
 	task->deadline_ms = SGH_NEVER;
 	task->job.run = on_worker;
+	task->job.brief = delivery->batched;
 	SGH_FAIL_POINT("task.delivered");
 	sgh_tally_begin(&service->tally);
 	if (service->kind->on_worker && !late_by_header(delivery->message))
