@@ -32,17 +32,24 @@ static bool brief_is_next_locked(const struct sgh_pool *pool)
 	       sgh_list_entry(jobs->next, struct sgh_job, link)->brief;
 }
 
+/* Whether it is time for a pause, after so many jobs: nobody waits for more than a row. */
+static bool pauses_locked(const struct sgh_pool *pool, unsigned worked)
+{
+	return worked && pool->pause &&
+	       (worked >= SGH_POOL_ROW || !brief_is_next_locked(pool));
+}
+
 /* Run the next job, and before that, if need be, what is to be done in a pause. */
-static bool run_next_locked(struct sgh_pool *pool, bool *worked)
+static bool run_next_locked(struct sgh_pool *pool, unsigned *worked)
 {
 	struct sgh_list *link = NULL;
-	bool pause = *worked && pool->pause && !brief_is_next_locked(pool);
+	bool pause = pauses_locked(pool, *worked);
 
 	if (!pause)
 		link = sgh_list_pop(&pool->queue.jobs);
 	if (!pause && !link)
 		return false;
-	*worked = link;
+	*worked = link ? *worked + 1 : 0;
 	pthread_mutex_unlock(&pool->queue.lock);
 	if (link) {
 		struct sgh_job *job = sgh_list_entry(link, struct sgh_job, link);
@@ -58,7 +65,7 @@ static bool run_next_locked(struct sgh_pool *pool, bool *worked)
 static void *run(void *arg)
 {
 	struct sgh_pool *pool = arg;
-	bool worked = false;
+	unsigned worked = 0;
 
 	pthread_mutex_lock(&pool->queue.lock);
 	for (;;) {

@@ -27,9 +27,12 @@ void sgh_pool_free(struct sgh_pool *pool);
  */
 void sgh_pool_submit(struct sgh_pool *pool, struct sgh_job *job);
 
+#define SGH_POOL_ROW 16
+
 /*
  * Before the first job: `pause` is called on each thread that has run jobs, when there is
- * none behind them that is brief, and at the end. It may hold no lock that a job needs.
+ * none behind them that is brief, after SGH_POOL_ROW in a row even so, and at the end. It
+ * may hold no lock that a job needs.
  */
 void sgh_pool_on_pause(struct sgh_pool *pool, void (*pause)(void *arg), void *arg);
 /*

@@ -5,13 +5,13 @@
 
 #include "support/t.h"
 
-#define JOBS 4
+#define JOBS (SGH_POOL_ROW + 2)
 
 /* Jobs in order on one thread, and what its pauses found. */
 struct fixture {
 	struct sgh_pool *pool;
 	struct sgh_job jobs[JOBS];
-	char said[64]; /* '0' to '3': a job, '+': others follow it, '|': a pause */
+	char said[64]; /* from 0 on: a job, '+': others follow it, '|': a pause */
 	int ran;       /* atomic */
 	pthread_mutex_t gate;
 };
@@ -70,6 +70,17 @@ static void pauses_when_nothing_brief_follows(void **state)
 	assert_string_equal(said_of("xxb"), "0|1+2|");
 }
 
+static void pauses_after_a_long_row(void **state)
+{
+	char jobs[SGH_POOL_ROW + 3] = "";
+	const char *said;
+
+	memset(jobs, 'b', SGH_POOL_ROW + 2);
+	said = said_of(jobs);
+	assert_int_equal(strcspn(said, "|"), 2 * SGH_POOL_ROW);
+	assert_int_equal(strlen(said), 2 * SGH_POOL_ROW + 1 + 3 + 1);
+}
+
 static void needs_no_pause(void **state)
 {
 	f = (struct fixture){ .gate = PTHREAD_MUTEX_INITIALIZER };
@@ -82,6 +93,7 @@ static void needs_no_pause(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(pauses_when_nothing_brief_follows),
+	cmocka_unit_test(pauses_after_a_long_row),
 	cmocka_unit_test(needs_no_pause),
 };
 
