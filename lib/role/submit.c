@@ -48,10 +48,12 @@ static int new_request(struct sangraha_client *client, enum sgh_verb verb,
 	request = sgh_request_new();
 	if (!request)
 		return sgh_fail_memory(err);
-	sgh_id_random(minted);
+	if (!request_id) {
+		sgh_id_random(minted);
+		request_id = minted;
+	}
 	request->verb = verb;
-	if (!sgh_request_keep(request, request_id ? request_id : minted,
-			      &request->request_id) ||
+	if (!sgh_request_keep(request, request_id, &request->request_id) ||
 	    !sgh_request_keep(request, traceparent, &request->traceparent) ||
 	    !sgh_request_keep(request, client->reply_to, &request->reply_to)) {
 		sgh_request_free(request);
