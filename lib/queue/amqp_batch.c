@@ -10,8 +10,8 @@
 /*
  * Small messages that travel together. What a message costs the broker is mostly a matter
  * of being one: a log entry, a delivery, two confirms. So while one that may go in batches
- * is on its way to its confirm, others of the kind gather, and then go as one message. What
- * comes alone goes alone, at once and as it is.
+ * is on its way to its confirm, others to the same queue gather, and then go as one message.
+ * What comes alone goes alone, at once and as it is.
  */
 
 #define BATCH_BYTES  (64 << 10)
@@ -59,6 +59,41 @@ static bool may_join(const struct sgh_publish *publish)
 	       body_length(publish) <= MEMBER_BYTES && publish->size <= META_BYTES;
 }
 
+/* ---- ways ---- */
+
+void sgh_amqp_ways_init(struct sgh_amqp_publisher *publisher)
+{
+	for (size_t i = 0; i < SGH_AMQP_WAYS; i++)
+		sgh_list_init(&publisher->ways[i].company);
+}
+
+static bool leads(const struct sgh_amqp_way *way, const struct sgh_publish *publish)
+{
+	return strcmp(way->routing_key, publish->routing_key) == 0 &&
+	       strcmp(way->exchange, publish->exchange) == 0;
+}
+
+/* Its way; one that nobody uses becomes it. NULL: there is none, so it goes alone. */
+static struct sgh_amqp_way *way_of(struct sgh_amqp_publisher *publisher,
+				   const struct sgh_publish *publish)
+{
+	struct sgh_amqp_way *unused = NULL;
+
+	for (size_t i = 0; i < SGH_AMQP_WAYS; i++) {
+		struct sgh_amqp_way *way = &publisher->ways[i];
+
+		if (leads(way, publish))
+			return way;
+		if (!unused && !way->out && sgh_list_empty(&way->company))
+			unused = way;
+	}
+	if (!unused)
+		return NULL;
+	strcpy(unused->exchange, publish->exchange);
+	strcpy(unused->routing_key, publish->routing_key);
+	return unused;
+}
+
 void sgh_amqp_sort(struct sgh_amqp_publisher *publisher, struct sgh_list *submitted)
 {
 	struct sgh_list *link;
@@ -66,31 +101,36 @@ void sgh_amqp_sort(struct sgh_amqp_publisher *publisher, struct sgh_list *submit
 	while ((link = sgh_list_pop(submitted))) {
 		struct sgh_publish *publish =
 			sgh_list_entry(link, struct sgh_publish, link);
+		struct sgh_amqp_way *way =
+			may_join(publish) ? way_of(publisher, publish) : NULL;
 
-		sgh_list_append(may_join(publish) ? &publisher->company
-						  : &publisher->waiting,
-				link);
+		sgh_list_append(way ? &way->company : &publisher->waiting, link);
 	}
 }
 
-static bool same_way(const struct sgh_publish *a, const struct sgh_publish *b)
+void sgh_amqp_disband(struct sgh_amqp_publisher *publisher)
 {
-	return sgh_streq(a->exchange, b->exchange) &&
-	       sgh_streq(a->routing_key, b->routing_key) &&
-	       a->mandatory == b->mandatory &&
+	for (size_t i = 0; i < SGH_AMQP_WAYS; i++)
+		sgh_list_splice(&publisher->waiting, &publisher->ways[i].company);
+}
+
+/* ---- batches ---- */
+
+static bool go_together(const struct sgh_publish *a, const struct sgh_publish *b)
+{
+	return a->mandatory == b->mandatory &&
 	       a->message->persistent == b->message->persistent &&
 	       b->deadline_ms - a->deadline_ms < TOGETHER_MS &&
 	       a->deadline_ms - b->deadline_ms < TOGETHER_MS;
 }
 
 /* Move what goes with the first of them into the batch; without memory fewer. */
-static void collect(struct sgh_amqp_publisher *publisher, struct batch *batch,
-		    struct sgh_buf *buf)
+static void collect(struct sgh_amqp_way *way, struct batch *batch, struct sgh_buf *buf)
 {
 	struct sgh_publish *first = NULL;
 	unsigned count = 0;
 
-	sgh_list_for_each_safe (link, &publisher->company) {
+	sgh_list_for_each_safe (link, &way->company) {
 		struct sgh_publish *publish =
 			sgh_list_entry(link, struct sgh_publish, link);
 
@@ -98,7 +138,7 @@ static void collect(struct sgh_amqp_publisher *publisher, struct batch *batch,
 		if (count == SGH_BATCH_MEMBERS_MAX ||
 		    buf->length + body_length(publish) > BATCH_BYTES)
 			break;
-		if (!same_way(first, publish))
+		if (!go_together(first, publish))
 			continue;
 		sgh_batch_add(buf, publish->message);
 		if (buf->failed)
@@ -118,7 +158,7 @@ static bool alone(const struct sgh_list *list)
 }
 
 static struct batch *batch_new(struct sgh_amqp_publisher *publisher,
-			       const struct sgh_publish *first)
+			       struct sgh_amqp_way *way, const struct sgh_publish *first)
 {
 	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(SGH_BATCH_BODY_MAX);
 	struct batch *batch = calloc(1, sizeof(*batch));
@@ -129,7 +169,7 @@ static struct batch *batch_new(struct sgh_amqp_publisher *publisher,
 	batch->publisher = publisher;
 	batch->publish = *first;
 	batch->publish.done = batch_done;
-	collect(publisher, batch, &buf);
+	collect(way, batch, &buf);
 	if (!alone(&batch->members))
 		batch->message = sgh_batch_message(&buf, first->message->persistent);
 	batch->publish.message = batch->message;
@@ -137,21 +177,21 @@ static struct batch *batch_new(struct sgh_amqp_publisher *publisher,
 		batch->publish.size = sgh_amqp_properties_size(batch->message);
 		return batch;
 	}
-	sgh_list_splice(&publisher->company, &batch->members);
+	sgh_list_splice(&way->company, &batch->members);
 	batch_free(batch);
 	return NULL;
 }
 
-void sgh_amqp_gather(struct sgh_amqp_publisher *publisher)
+static void gather(struct sgh_amqp_publisher *publisher, struct sgh_amqp_way *way)
 {
 	struct sgh_publish *publish;
 	struct batch *batch = NULL;
 
-	if (publisher->batches_out || sgh_list_empty(&publisher->company))
+	if (way->out || sgh_list_empty(&way->company))
 		return;
-	publish = sgh_list_entry(publisher->company.next, struct sgh_publish, link);
-	if (!alone(&publisher->company))
-		batch = batch_new(publisher, publish);
+	publish = sgh_list_entry(way->company.next, struct sgh_publish, link);
+	if (!alone(&way->company))
+		batch = batch_new(publisher, way, publish);
 	if (batch) {
 		pthread_mutex_lock(&publisher->s.lock);
 		publisher->s.in_hand++;
@@ -160,7 +200,13 @@ void sgh_amqp_gather(struct sgh_amqp_publisher *publisher)
 	} else {
 		sgh_list_remove(&publish->link);
 	}
-	publish->gathered = true;
-	publisher->batches_out++;
+	publish->way = way;
+	way->out = true;
 	sgh_list_append(publisher->waiting.next, &publish->link);
+}
+
+void sgh_amqp_gather(struct sgh_amqp_publisher *publisher)
+{
+	for (size_t i = 0; i < SGH_AMQP_WAYS; i++)
+		gather(publisher, &publisher->ways[i]);
 }

@@ -14,7 +14,10 @@
 void sgh_amqp_done(struct sgh_amqp_publisher *publisher, struct sgh_publish *publish,
 		   int status, const struct sangraha_error *err)
 {
-	publisher->batches_out -= publish->gathered;
+	struct sgh_amqp_way *way = publish->way;
+
+	if (way)
+		way->out = false;
 	pthread_mutex_lock(&publisher->s.lock);
 	publisher->s.in_hand--;
 	pthread_mutex_unlock(&publisher->s.lock);
@@ -90,7 +93,8 @@ static void expire(struct sgh_amqp_publisher *publisher, int64_t now)
 		sgh_amqp_note(publisher, publish->deadline_ms);
 	}
 	expire_waiting(publisher, &publisher->waiting, now);
-	expire_waiting(publisher, &publisher->company, now);
+	for (size_t i = 0; i < SGH_AMQP_WAYS; i++)
+		expire_waiting(publisher, &publisher->ways[i].company, now);
 }
 
 static void expire_probes(struct sgh_amqp_publisher *publisher, int64_t now)
@@ -119,7 +123,7 @@ static void give_up_blocked(struct sgh_amqp_publisher *publisher, int64_t now)
 {
 	struct sangraha_error err = { 0 };
 
-	sgh_list_splice(&publisher->waiting, &publisher->company);
+	sgh_amqp_disband(publisher);
 	while (!sgh_list_empty(&publisher->waiting)) {
 		struct sgh_publish *publish =
 			sgh_list_entry(publisher->waiting.next, struct sgh_publish, link);

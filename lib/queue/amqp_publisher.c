@@ -55,7 +55,7 @@ int sgh_amqp_publisher_publish(struct sgh_amqp_publisher *publisher,
 	publish->state = SGH_AMQP_WAITING;
 	publish->tag = (uint64_t)sgh_now_ms();
 	publish->sent = 0;
-	publish->gathered = false;
+	publish->way = NULL;
 	pthread_mutex_lock(&publisher->s.lock);
 	if (publisher->s.finished) {
 		rc = sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0, "the queue is closed");
@@ -208,7 +208,7 @@ static void on_finish(struct sgh_amqp_conn *conn)
 	publisher->s.finished = true;
 	pthread_mutex_unlock(&publisher->s.lock);
 	sgh_amqp_take_submitted(publisher);
-	sgh_list_splice(&publisher->waiting, &publisher->company);
+	sgh_amqp_disband(publisher);
 	while ((link = sgh_list_pop(&publisher->waiting)))
 		sgh_amqp_done(publisher, sgh_list_entry(link, struct sgh_publish, link),
 			      SANGRAHA_E_UNAVAILABLE, &err);
@@ -255,7 +255,7 @@ int sgh_amqp_publisher_new(const struct sgh_amqp_settings *settings,
 	publisher->deadline_ms = SGH_NEVER;
 	publisher->s.deadline_ms = SGH_NEVER;
 	sgh_list_init(&publisher->waiting);
-	sgh_list_init(&publisher->company);
+	sgh_amqp_ways_init(publisher);
 	sgh_list_init(&publisher->asking);
 	sgh_list_init(&publisher->s.publishes);
 	sgh_list_init(&publisher->s.probes);

@@ -33,15 +33,27 @@ struct sgh_amqp_returning {
 	struct sgh_amqp_returned what;
 };
 
+#define SGH_AMQP_WAYS 16
+
+/*
+ * Where messages go that may travel together. Each way waits for its own confirm: one queue
+ * that is slow to take its messages, or does not, holds up nobody's but its own.
+ */
+struct sgh_amqp_way {
+	char exchange[256]; /* AMQP has none that are longer */
+	char routing_key[256];
+	struct sgh_list company; /* publishes not written yet */
+	bool out; /* one of them, or a batch, was gathered and is not done */
+};
+
 struct sgh_amqp_publisher {
 	struct sgh_amqp_conn conn;
 	void (*released)(void *owner);
 	void *owner;
 
 	/* The thread's own. */
-	struct sgh_list waiting; /* publishes not written yet */
-	struct sgh_list company; /* ... those that may go in batches */
-	unsigned batches_out;    /* of those: written and not done */
+	struct sgh_list waiting;                 /* publishes not written yet */
+	struct sgh_amqp_way ways[SGH_AMQP_WAYS]; /* ... those that may go in batches */
 	struct sgh_amqp_confirms confirms;
 	struct {
 		struct sgh_publish *publish; /* NULL: given up meanwhile */
@@ -96,10 +108,16 @@ void sgh_amqp_note(struct sgh_amqp_publisher *publisher, int64_t deadline_ms);
 
 /* ---- amqp_batch.c ---- */
 
-/* What was submitted goes to `waiting` or, if it may go in batches, to `company`. */
+void sgh_amqp_ways_init(struct sgh_amqp_publisher *publisher);
+/*
+ * What was submitted goes to `waiting` or, if it may go in batches and there is a way for it,
+ * into the company of that.
+ */
 void sgh_amqp_sort(struct sgh_amqp_publisher *publisher, struct sgh_list *submitted);
-/* Put the next batch in front of `waiting`, if none is on its way. */
+/* Put the next batch of each way in front of `waiting`, if none is out there. */
 void sgh_amqp_gather(struct sgh_amqp_publisher *publisher);
+/* Nobody waits for company any more: all go to `waiting`. */
+void sgh_amqp_disband(struct sgh_amqp_publisher *publisher);
 
 /* ---- amqp_answers.c ---- */
 

@@ -35,8 +35,8 @@ struct sgh_publish {
 	bool frees;
 	/*
 	 * Whoever consumes it takes batches apart: small messages with a confirm may travel
-	 * together, and overtake others. While none of them is on its way this one goes at
-	 * once.
+	 * together, and overtake others. While none of those to the same queue is on its way
+	 * this one goes at once.
 	 */
 	bool batch;
 	int64_t deadline_ms; /* monotonic */
@@ -53,8 +53,8 @@ struct sgh_publish {
 	uint64_t tag;
 	size_t sent;
 	int state;
-	size_t size;   /* of its properties and headers in a frame, at most */
-	bool gathered; /* counts among the batches that are on their way */
+	size_t size; /* of its properties and headers in a frame, at most */
+	void *way;   /* that it has to itself until it is done; NULL: none */
 };
 
 /*

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* What waits for whose confirm, without a broker. */
+#include "queue/amqp_publishing.h"
+#include "support/queues.h"
+#include "support/t.h"
+#include "wire/batch.h"
+
+#define MANY 64
+
+struct fixture {
+	struct sgh_amqp_publisher publisher;
+	struct t_sent *sent[MANY];
+	size_t count;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	sgh_list_init(&f->publisher.waiting);
+	sgh_amqp_ways_init(&f->publisher);
+	pthread_mutex_init(&f->publisher.s.lock, NULL);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < f->count; i++)
+		t_sent_free(f->sent[i]);
+	pthread_mutex_destroy(&f->publisher.s.lock);
+	free(f);
+	return 0;
+}
+
+static void submit(struct fixture *f, const char *queue)
+{
+	struct t_sent *sent = t_sent_new(queue, t_message("x"));
+	struct sgh_list submitted;
+
+	assert_in_range(f->count, 0, MANY - 1);
+	f->sent[f->count++] = sent;
+	sent->publish.batch = true;
+	sent->publish.size = 100;
+	f->publisher.s.in_hand++;
+	sgh_list_init(&submitted);
+	sgh_list_append(&submitted, &sent->publish.link);
+	sgh_amqp_sort(&f->publisher, &submitted);
+}
+
+/* The next one that would be written; NULL: all others wait. */
+static struct sgh_publish *next(struct fixture *f)
+{
+	struct sgh_list *link;
+
+	sgh_amqp_gather(&f->publisher);
+	link = sgh_list_pop(&f->publisher.waiting);
+	return link ? sgh_list_entry(link, struct sgh_publish, link) : NULL;
+}
+
+static void confirm(struct fixture *f, struct sgh_publish *publish)
+{
+	assert_non_null(publish);
+	sgh_amqp_done(&f->publisher, publish, 0, NULL);
+}
+
+static void confirm_all(struct fixture *f)
+{
+	struct sgh_publish *publish;
+
+	while ((publish = next(f)))
+		confirm(f, publish);
+	assert_int_equal(f->publisher.s.in_hand, 0);
+	for (size_t i = 0; i < f->count; i++)
+		assert_true(t_sent_done(f->sent[i]));
+}
+
+static void who_comes_meanwhile_goes_together(void **state)
+{
+	struct fixture *f = *state;
+	struct sgh_publish *first;
+	struct sgh_publish *batch;
+
+	submit(f, "a");
+	first = next(f);
+	submit(f, "a");
+	submit(f, "a");
+	assert_null(next(f));
+	confirm(f, first);
+	batch = next(f);
+	assert_non_null(batch);
+	assert_true(sgh_batch_is(batch->message));
+	assert_null(next(f));
+	confirm(f, batch);
+	confirm_all(f);
+}
+
+static void one_queue_does_not_wait_for_another(void **state)
+{
+	struct fixture *f = *state;
+	struct sgh_publish *slow;
+
+	submit(f, "slow");
+	slow = next(f);
+	for (int i = 0; i < 3; i++) {
+		submit(f, "slow");
+		submit(f, "quick");
+		confirm(f, next(f));
+		assert_true(t_sent_done(f->sent[f->count - 1]));
+		assert_null(next(f));
+	}
+	confirm(f, slow);
+	confirm_all(f);
+}
+
+static void of_many_queues_some_go_without_company(void **state)
+{
+	struct fixture *f = *state;
+	struct sgh_publish *slow[SGH_AMQP_WAYS];
+	static char names[SGH_AMQP_WAYS][8];
+
+	for (size_t i = 0; i < SGH_AMQP_WAYS; i++) {
+		snprintf(names[i], sizeof(names[i]), "%zu", i);
+		submit(f, names[i]);
+		slow[i] = next(f);
+		assert_non_null(slow[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		submit(f, "another");
+		confirm(f, next(f));
+	}
+	for (size_t i = 0; i < SGH_AMQP_WAYS; i++)
+		confirm(f, slow[i]);
+	confirm_all(f);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+static const struct CMUnitTest tests[] = {
+	CASE(who_comes_meanwhile_goes_together),
+	CASE(one_queue_does_not_wait_for_another),
+	CASE(of_many_queues_some_go_without_company),
+};
+
+t_main(tests)
