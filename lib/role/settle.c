@@ -166,13 +166,16 @@ static void publish_done(struct sgh_publish *publish, int status,
 		task->published(task);
 }
 
-/* Whether its answer may come in a batch: who sends batches takes them, and who says so. */
+/*
+ * Whether its answer may come in a batch: who sends batches takes them, and who says so. The
+ * common queue of answers is read by others.
+ */
 static bool takes_batches(const struct sgh_task *task)
 {
 	const struct sgh_request *request = task->request;
 
-	return task->delivery->batched ||
-	       (request && request->reply_to && request->batches);
+	return request && request->reply_to &&
+	       (task->delivery->batched || request->batches);
 }
 
 /* Publish `message`, which the task takes, and go on at `then` when it is certain. */

@@ -313,6 +313,7 @@ static void send_saying(struct t_roles *f, unsigned id, bool batches,
 static void who_takes_batches_is_answered_in_them(void **state)
 {
 	struct t_roles *f = *state;
+	struct sgh_request *request;
 
 	send_saying(f, 1, false, T_REPLIES);
 	t_answers(f, 0);
@@ -321,6 +322,11 @@ static void who_takes_batches_is_answered_in_them(void **state)
 	t_answers(f, 0);
 	assert_int_equal(memory_broker_company(f->broker), 1);
 	send_saying(f, 3, true, NULL);
+	sgh_message_free(memory_broker_take(f->broker, SANGRAHA_RESPONSE_QUEUE));
+	assert_int_equal(memory_broker_company(f->broker), 1);
+	request = t_put(t_id(4), BODY);
+	request->reply_to = NULL;
+	send_batched(f, request, 0);
 	sgh_message_free(memory_broker_take(f->broker, SANGRAHA_RESPONSE_QUEUE));
 	assert_int_equal(memory_broker_company(f->broker), 1);
 }
