@@ -515,7 +515,10 @@ static enum MHD_Result receive(struct sgh_web_request *request, const char *data
 	if (stopping(request) || is_gone(request) ||
 	    !sgh_connection_phase(request->connection, phase))
 		return MHD_NO;
-	/* A full buffer, as the one before was: MHD reads on by itself. */
+	/*
+	 * Full buffers are as long as the one before, and after those MHD reads on by
+	 * itself. An end behind a short one that is just as long is the watch's to find.
+	 */
 	if (*length != request->piece)
 		sgh_connection_nudge(request->connection);
 	request->piece = *length;
