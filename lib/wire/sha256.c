@@ -100,13 +100,17 @@ static bool keyed(EVP_MD_CTX *context, const EVP_MD *type,
 		  const void *data, size_t length, unsigned char digest[32])
 {
 	unsigned char block[HMAC_BLOCK];
+	bool done;
 
 	for (size_t i = 0; i < sizeof(block); i++)
 		block[i] = key[i] ^ pad;
-	return EVP_DigestInit_ex(context, type, NULL) == 1 &&
+	done = EVP_DigestInit_ex(context, type, NULL) == 1 &&
 	       EVP_DigestUpdate(context, block, sizeof(block)) == 1 &&
 	       EVP_DigestUpdate(context, data, length) == 1 &&
 	       EVP_DigestFinal_ex(context, digest, NULL) == 1;
+	/* As good as the key. */
+	OPENSSL_cleanse(block, sizeof(block));
+	return done;
 }
 
 /* By hand: libcrypto's HMAC() looks for its parts anew each time, which takes longer. */
@@ -127,8 +131,10 @@ int sgh_hmac_sha256(const void *key, size_t key_length, const void *data, size_t
 		memcpy(block, key, key_length);
 	}
 	context = EVP_MD_CTX_new();
-	if (!context)
+	if (!context) {
+		OPENSSL_cleanse(block, sizeof(block));
 		return sgh_fail_memory(err);
+	}
 	errno = 0;
 	done = keyed(context, EVP_sha256(), block, 0x36, data, length, inner) &&
 	       keyed(context, NULL, block, 0x5c, inner, sizeof(inner), mac);
