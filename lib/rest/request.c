@@ -22,6 +22,8 @@
 #define END_MS (5000 + 500)
 /* So much of a body that its client has sent may be on its way: what kernels hold. */
 #define ON_ITS_WAY ((uint64_t)4 << 20)
+/* Bytes: MHD's buffer for a body has more, whatever the header took of its memory. */
+#define FULL_LEAST ((size_t)8 << 10)
 
 void *sgh_web_request_new(void *cls, const char *target,
 			  struct MHD_Connection *connection)
@@ -515,11 +517,8 @@ static enum MHD_Result receive(struct sgh_web_request *request, const char *data
 	if (stopping(request) || is_gone(request) ||
 	    !sgh_connection_phase(request->connection, phase))
 		return MHD_NO;
-	/*
-	 * Full buffers are as long as the one before, and after those MHD reads on by
-	 * itself. An end behind a short one that is just as long is the watch's to find.
-	 */
-	if (*length != request->piece)
+	/* A full buffer is as long as the one before, and MHD reads on by itself. */
+	if (*length != request->piece || *length < FULL_LEAST)
 		sgh_connection_nudge(request->connection);
 	request->piece = *length;
 	sgh_connection_bytes(request->connection, *length);
