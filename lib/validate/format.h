@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "validate/crc32.h"
+#include "base/crc32.h"
 #include "validate/reader.h"
 
 #define SGH_FACTS_SIZE 257 /* 256 bytes of compact JSON and the NUL */

@@ -126,7 +126,7 @@ static int init_limits(struct sgh_limits *limits, const struct sangraha_policy *
 	limits->image_max_total = sgh_option(policy, image_max_total, DEFAULT_TOTAL);
 	limits->pdf_max_leading = sgh_option(policy, pdf_max_leading, 0);
 	limits->pdf_max_trailing = sgh_option(policy, pdf_max_trailing, DEFAULT_TRAILING);
-	sgh_crc32_init(&limits->crc32);
+	sgh_crc32_init(&limits->crc32, SGH_CRC32_ISO);
 	status = init_choices(limits, policy, err);
 	if (status)
 		return status;

@@ -90,42 +90,13 @@ static bool fast_available(void)
 
 #endif
 
-/* ---- by tables ---- */
+/* ---- either ---- */
 
 void sgh_crc32c_init_plain(struct sgh_crc32c *crc32c)
 {
 	crc32c->fast = false;
-	for (uint32_t i = 0; i < 256; i++) {
-		uint32_t crc = i;
-
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc & 1 ? crc >> 1 ^ 0x82f63b78 : crc >> 1;
-		crc32c->table[0][i] = crc;
-	}
-	for (int k = 1; k < 8; k++) {
-		for (int i = 0; i < 256; i++) {
-			uint32_t crc = crc32c->table[k - 1][i];
-
-			crc32c->table[k][i] = crc >> 8 ^ crc32c->table[0][crc & 0xff];
-		}
-	}
+	sgh_crc32_init(&crc32c->plain, SGH_CRC32_CAST);
 }
-
-static uint32_t update_plain(const uint32_t (*t)[256], uint32_t crc,
-			     const unsigned char *p, size_t length)
-{
-	for (; length >= 8; p += 8, length -= 8) {
-		crc ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-		       (uint32_t)p[3] << 24;
-		crc = t[7][crc & 0xff] ^ t[6][crc >> 8 & 0xff] ^ t[5][crc >> 16 & 0xff] ^
-		      t[4][crc >> 24] ^ t[3][p[4]] ^ t[2][p[5]] ^ t[1][p[6]] ^ t[0][p[7]];
-	}
-	for (; length > 0; p++, length--)
-		crc = crc >> 8 ^ t[0][(crc ^ *p) & 0xff];
-	return crc;
-}
-
-/* ---- either ---- */
 
 void sgh_crc32c_init(struct sgh_crc32c *crc32c)
 {
@@ -140,7 +111,7 @@ uint32_t sgh_crc32c_update(const struct sgh_crc32c *crc32c, uint32_t crc,
 {
 	if (crc32c->fast)
 		return ~update_fast(~crc, data, length);
-	return ~update_plain(crc32c->table, ~crc, data, length);
+	return sgh_crc32_update(&crc32c->plain, crc, data, length);
 }
 
 /* ---- as a text ---- */

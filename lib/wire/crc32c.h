@@ -6,14 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/crc32.h"
+
 /*
  * CRC-32C (Castagnoli, as in RFC 3720; polynomial 0x82f63b78 reflected): what S3 calls
- * x-amz-checksum-crc32c. By the processor's instruction where it has one, else by tables,
- * which are computed, not written out. Read-only once it was begun with; any thread.
+ * x-amz-checksum-crc32c. By the instruction of the processor where it has one, else by
+ * tables (base/crc32.h). Read-only once it was begun with; any thread.
  */
 struct sgh_crc32c {
 	bool fast;
-	uint32_t table[8][256]; /* not `fast` */
+	struct sgh_crc32 plain; /* not `fast` */
 };
 
 /* Asks the processor, which takes its time: once for many bodies. */

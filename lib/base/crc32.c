@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "validate/crc32.h"
+#include "base/crc32.h"
 
-void sgh_crc32_init(struct sgh_crc32 *crc32)
+void sgh_crc32_init(struct sgh_crc32 *crc32, uint32_t polynomial)
 {
 	for (uint32_t i = 0; i < 256; i++) {
 		uint32_t crc = i;
 
 		for (int bit = 0; bit < 8; bit++)
-			crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
+			crc = crc & 1 ? crc >> 1 ^ polynomial : crc >> 1;
 		crc32->table[0][i] = crc;
 	}
 	for (int k = 1; k < 8; k++) {
