@@ -95,6 +95,13 @@ static struct pack *pack_new(struct sgh_s3 *s3, struct sgh_s3_lane *lane,
 
 /* ---- ends ---- */
 
+/* Whether the first of those that are still to end has that owner. */
+static bool is_next_of(const struct sgh_list *ops, const void *owner)
+{
+	return owner && !sgh_list_empty(ops) &&
+	       sgh_list_entry(ops->next, struct sgh_store_op, link)->owner == owner;
+}
+
 static void end(struct sgh_s3 *s3, struct sgh_list *ops, int status, bool unsent,
 		long native, const char *why)
 {
@@ -105,6 +112,7 @@ static void end(struct sgh_s3 *s3, struct sgh_list *ops, int status, bool unsent
 
 		op->status = status;
 		op->unsent = unsent;
+		op->goes_on = is_next_of(ops, op->owner);
 		if (status)
 			sgh_fail(&op->err, status, native, "PUT %s%s/%s: %s",
 				 s3->store.bucket_prefix, op->bucket, op->key, why);

@@ -113,6 +113,7 @@ static void clear_result(struct sgh_store_op *op)
 	op->uploads = NULL;
 	op->upload_count = 0;
 	op->unsent = false;
+	op->goes_on = false;
 	op->ours = false;
 	op->garbled = false;
 }

@@ -127,6 +127,11 @@ struct sgh_store_op {
 	int status;
 	struct sangraha_error err;
 	bool unsent; /* it failed, and the store was not asked; false: that is not known */
+	/*
+	 * Put: as soon as `done` returns, another operation of the same owner ends, on the
+	 * same thread. So what can be done for several at once may be left to the last one.
+	 */
+	bool goes_on;
 	struct sgh_arena arena;
 	struct sgh_store_head head;
 	unsigned

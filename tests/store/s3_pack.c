@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/store.h"
 
+#include <pthread.h>
+
 #include "base/budget.h"
 #include "base/context.h"
 #include "base/metrics.h"
@@ -50,7 +52,9 @@
 struct call {
 	struct sgh_store_op op;
 	char key[80];
-	int ends; /* atomic: how often it did */
+	unsigned turn;    /* when it did, among all, from 1 */
+	pthread_t thread; /* that called */
+	int ends;         /* atomic: how often it did */
 };
 
 static struct fixture {
@@ -62,6 +66,7 @@ static struct fixture {
 	size_t reserved;
 	struct call calls[CALLS_MAX];
 	unsigned count;
+	unsigned turns; /* atomic */
 } f;
 
 static void open_urls(const char *urls)
@@ -104,6 +109,8 @@ static void on_done(struct sgh_store_op *op)
 {
 	struct call *call = sgh_container_of(op, struct call, op);
 
+	call->turn = __atomic_add_fetch(&f.turns, 1, __ATOMIC_RELAXED);
+	call->thread = pthread_self();
 	__atomic_add_fetch(&call->ends, 1, __ATOMIC_RELEASE);
 }
 
@@ -616,6 +623,83 @@ static void garbled_members_are_written_once_more(void **state)
 	t_peer_release(f.peer);
 }
 
+/* ---- who is told that others follow ---- */
+
+static struct call *put_of(const void *owner)
+{
+	struct call *call = make("a");
+
+	call->op.owner = owner;
+	return go(call);
+}
+
+static void who_ends_before_another_of_its_owner_is_told(void **state)
+{
+	static const char owners[2];
+	static const struct {
+		const void *owner;
+		bool goes_on;
+	} rows[] = {
+		{ &owners[0], true },  { &owners[0], true }, { &owners[0], false },
+		{ &owners[1], false }, { NULL, false },      { NULL, false },
+		{ &owners[0], false },
+	};
+	struct call *calls[SGH_COUNT(rows)];
+
+	PEER(TRIED, HELD, TAKEN(OK), { .bytes = OK });
+	learn();
+	hold_two();
+	for (size_t i = 0; i < SGH_COUNT(rows); i++)
+		calls[i] = put_of(rows[i].owner);
+	t_peer_release(f.peer);
+	for (size_t i = 0; i < SGH_COUNT(rows); i++) {
+		t_ok(end(calls[i]));
+		assert_int_equal(calls[i]->op.goes_on, rows[i].goes_on);
+		if (!rows[i].goes_on)
+			continue;
+		/* That one has its turn behind it, on the same thread. */
+		t_wait(is_done(calls[i + 1]));
+		assert_true(calls[i]->turn < calls[i + 1]->turn);
+		assert_true(pthread_equal(calls[i]->thread, calls[i + 1]->thread));
+	}
+	assert_int_equal(archives(), 1);
+	t_peer_release(f.peer);
+}
+
+static void who_is_given_up_before_another_is_told(void **state)
+{
+	static const char mine;
+	struct call *calls[2];
+
+	PEER(TRIED, HELD, { .bytes = OK });
+	learn();
+	hold_two();
+	calls[0] = put_of(&mine);
+	calls[1] = put_of(&mine);
+	sgh_store_cancel(f.store, &mine);
+	t_fails(SANGRAHA_E_UNAVAILABLE, end(calls[0]));
+	t_fails(SANGRAHA_E_UNAVAILABLE, end(calls[1]));
+	assert_true(calls[0]->op.goes_on);
+	assert_false(calls[1]->op.goes_on);
+	t_peer_release(f.peer);
+	t_peer_release(f.peer);
+}
+
+/* Nothing is left of that when the operation is used again, or ends alone. */
+static void who_ends_alone_is_not_told(void **state)
+{
+	static const char mine;
+	struct call *call;
+
+	PEER(TRIED, { .bytes = OK });
+	learn();
+	call = make("a");
+	call->op.owner = &mine;
+	call->op.goes_on = true;
+	t_ok(end(go(call)));
+	assert_false(call->op.goes_on);
+}
+
 /* ---- ends before their time ---- */
 
 static void a_deadline_passes_while_it_waits(void **state)
@@ -827,6 +911,9 @@ static const struct CMUnitTest tests[] = {
 	CASE(an_answer_that_is_no_yes_leaves_doubt),
 	CASE(after_a_refusal_all_go_alone),
 	CASE(garbled_members_are_written_once_more),
+	CASE(who_ends_before_another_of_its_owner_is_told),
+	CASE(who_is_given_up_before_another_is_told),
+	CASE(who_ends_alone_is_not_told),
 	CASE(a_deadline_passes_while_it_waits),
 	CASE(a_deadline_passes_in_an_archive),
 	CASE(what_an_owner_gives_up_ends_wherever_it_is),
