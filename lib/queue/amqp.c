@@ -130,6 +130,16 @@ static int amqp_publish(struct sangraha_queue *queue, struct sgh_publish *publis
 	return sgh_amqp_publisher_publish(amqp_of(queue)->publisher, publish, err);
 }
 
+static void amqp_go_on(struct sangraha_queue *queue)
+{
+	sgh_amqp_publisher_go_on(amqp_of(queue)->publisher);
+}
+
+static void amqp_expect(struct sangraha_queue *queue, const char *queue_name)
+{
+	sgh_amqp_publisher_expect(amqp_of(queue)->publisher, queue_name);
+}
+
 static int amqp_probe(struct sangraha_queue *queue, struct sgh_queue_probe *probe,
 		      struct sangraha_error *err)
 {
@@ -188,6 +198,8 @@ const struct sgh_queue_backend sgh_queue_amqp = {
 	.open = amqp_open,
 	.destroy = amqp_destroy,
 	.publish = amqp_publish,
+	.go_on = amqp_go_on,
+	.expect = amqp_expect,
 	.probe = amqp_probe,
 	.ready = amqp_ready,
 	.wait_ready = amqp_wait_ready,

@@ -17,6 +17,7 @@
 #define BATCH_BYTES  (64 << 10)
 #define MEMBER_BYTES (16 << 10)
 #define META_BYTES   2048 /* of a member, more or less */
+#define EXPECT_US    1000 /* after an answer that came with others */
 #define TOGETHER_MS  1000 /* between the deadlines of those that share one */
 
 /* A batch is published like any message, and its end is the end of its members. */
@@ -114,6 +115,41 @@ void sgh_amqp_disband(struct sgh_amqp_publisher *publisher)
 		sgh_list_splice(&publisher->waiting, &publisher->ways[i].company);
 }
 
+/* ---- company ---- */
+
+void sgh_amqp_expect(struct sgh_amqp_publisher *publisher,
+		     const struct sgh_amqp_expected *expected)
+{
+	for (size_t i = 0; expected->count && i < SGH_AMQP_WAYS; i++) {
+		struct sgh_amqp_way *way = &publisher->ways[i];
+
+		if (*way->exchange || strcmp(way->routing_key, expected->queue_name))
+			continue;
+		way->expected += expected->count;
+		way->until_us = expected->told_us + EXPECT_US;
+	}
+}
+
+/* Whether there are so many. */
+static bool has(const struct sgh_list *list, size_t count)
+{
+	for (const struct sgh_list *link = list->next; count && link != list;
+	     link = link->next)
+		count--;
+	return !count;
+}
+
+/* Whether more may come that were answered together with those that are here. */
+static bool expects(struct sgh_amqp_way *way, int64_t now_us)
+{
+	size_t most = sgh_min(way->expected, SGH_BATCH_MEMBERS_MAX);
+
+	if (most && now_us < way->until_us && !has(&way->company, most))
+		return true;
+	way->expected = 0;
+	return false;
+}
+
 /* ---- batches ---- */
 
 static bool go_together(const struct sgh_publish *a, const struct sgh_publish *b)
@@ -184,11 +220,9 @@ static struct batch *batch_new(struct sgh_amqp_publisher *publisher,
 
 static void gather(struct sgh_amqp_publisher *publisher, struct sgh_amqp_way *way)
 {
-	struct sgh_publish *publish;
 	struct batch *batch = NULL;
+	struct sgh_publish *publish;
 
-	if (way->out || sgh_list_empty(&way->company))
-		return;
 	publish = sgh_list_entry(way->company.next, struct sgh_publish, link);
 	if (!alone(&way->company))
 		batch = batch_new(publisher, way, publish);
@@ -205,8 +239,19 @@ static void gather(struct sgh_amqp_publisher *publisher, struct sgh_amqp_way *wa
 	sgh_list_append(publisher->waiting.next, &publish->link);
 }
 
-void sgh_amqp_gather(struct sgh_amqp_publisher *publisher)
+bool sgh_amqp_gather(struct sgh_amqp_publisher *publisher, int64_t now_us)
 {
-	for (size_t i = 0; i < SGH_AMQP_WAYS; i++)
-		gather(publisher, &publisher->ways[i]);
+	bool expected = false;
+
+	for (size_t i = 0; i < SGH_AMQP_WAYS; i++) {
+		struct sgh_amqp_way *way = &publisher->ways[i];
+
+		if (way->out || sgh_list_empty(&way->company))
+			continue;
+		if (expects(way, now_us))
+			expected = true;
+		else
+			gather(publisher, way);
+	}
+	return expected;
 }

@@ -259,7 +259,6 @@ static bool write_some(struct sgh_amqp_publisher *publisher)
 	bool more = true;
 
 	ask_next(publisher);
-	sgh_amqp_gather(publisher);
 	if (!publisher->writing.body &&
 	    (sgh_list_empty(&publisher->waiting) || publisher->blocked_ms))
 		return false;
@@ -274,7 +273,9 @@ static bool write_some(struct sgh_amqp_publisher *publisher)
 int64_t sgh_amqp_publisher_turn(struct sgh_amqp_conn *conn, int64_t now)
 {
 	struct sgh_amqp_publisher *publisher = sgh_amqp_publisher_of(conn);
+	bool expected = false;
 	bool more = false;
+	int64_t next;
 
 	sgh_amqp_take_submitted(publisher);
 	if (now >= publisher->deadline_ms && now - publisher->scanned_ms >= SCAN_MS) {
@@ -283,11 +284,14 @@ int64_t sgh_amqp_publisher_turn(struct sgh_amqp_conn *conn, int64_t now)
 	}
 	if (publisher->blocked_ms)
 		give_up_blocked(publisher, now);
-	if (conn->up && !conn->failed)
+	if (conn->up && !conn->failed) {
+		expected = sgh_amqp_gather(publisher, sgh_now_us());
 		more = write_some(publisher);
+	}
 	if (more)
 		return now;
-	return publisher->deadline_ms < publisher->scanned_ms + SCAN_MS
-		       ? publisher->scanned_ms + SCAN_MS
-		       : publisher->deadline_ms;
+	next = publisher->scanned_ms + SCAN_MS;
+	if (next < publisher->deadline_ms)
+		next = publisher->deadline_ms;
+	return expected && next > now ? now + 1 : next;
 }

@@ -63,8 +63,9 @@ int sgh_amqp_publisher_publish(struct sgh_amqp_publisher *publisher,
 		rc = sgh_fail(err, SANGRAHA_E_OVERLOADED, 0,
 			      "%d messages wait to be published", SGH_PUBLISH_MAX);
 	} else {
-		wake = sgh_list_empty(&publisher->s.publishes);
 		sgh_list_append(&publisher->s.publishes, &publish->link);
+		wake = !publish->held && !publisher->s.rung;
+		publisher->s.rung |= wake;
 		publisher->s.in_hand++;
 		if (publish->deadline_ms < publisher->s.deadline_ms)
 			publisher->s.deadline_ms = publish->deadline_ms;
@@ -73,6 +74,38 @@ int sgh_amqp_publisher_publish(struct sgh_amqp_publisher *publisher,
 	if (wake)
 		sgh_amqp_conn_wake(&publisher->conn);
 	return rc;
+}
+
+void sgh_amqp_publisher_go_on(struct sgh_amqp_publisher *publisher)
+{
+	bool wake;
+
+	pthread_mutex_lock(&publisher->s.lock);
+	wake = !sgh_list_empty(&publisher->s.publishes) && !publisher->s.rung;
+	publisher->s.rung |= wake;
+	pthread_mutex_unlock(&publisher->s.lock);
+	if (wake)
+		sgh_amqp_conn_wake(&publisher->conn);
+}
+
+/* Nobody is woken: who expects something looks when it comes. */
+void sgh_amqp_publisher_expect(struct sgh_amqp_publisher *publisher,
+			       const char *queue_name)
+{
+	int64_t now = sgh_now_us();
+
+	pthread_mutex_lock(&publisher->s.lock);
+	for (size_t i = 0; i < SGH_COUNT(publisher->s.expected); i++) {
+		struct sgh_amqp_expected *expected = &publisher->s.expected[i];
+
+		if (expected->count && !sgh_streq(expected->queue_name, queue_name))
+			continue;
+		expected->queue_name = queue_name;
+		expected->count++;
+		expected->told_us = now;
+		break;
+	}
+	pthread_mutex_unlock(&publisher->s.lock);
 }
 
 int sgh_amqp_publisher_probe(struct sgh_amqp_publisher *publisher,
@@ -135,6 +168,7 @@ int sgh_amqp_publisher_wait(struct sgh_amqp_publisher *publisher, unsigned timeo
 
 void sgh_amqp_take_submitted(struct sgh_amqp_publisher *publisher)
 {
+	struct sgh_amqp_expected expected[SGH_AMQP_EXPECTED];
 	struct sgh_list submitted;
 
 	sgh_list_init(&submitted);
@@ -143,8 +177,13 @@ void sgh_amqp_take_submitted(struct sgh_amqp_publisher *publisher)
 	sgh_list_splice(&publisher->asking, &publisher->s.probes);
 	sgh_amqp_note(publisher, publisher->s.deadline_ms);
 	publisher->s.deadline_ms = SGH_NEVER;
+	publisher->s.rung = false;
+	memcpy(expected, publisher->s.expected, sizeof(expected));
+	memset(publisher->s.expected, 0, sizeof(publisher->s.expected));
 	pthread_mutex_unlock(&publisher->s.lock);
 	sgh_amqp_sort(publisher, &submitted);
+	for (size_t i = 0; i < SGH_AMQP_EXPECTED; i++)
+		sgh_amqp_expect(publisher, &expected[i]);
 }
 
 /* ---- the life of the connection ---- */

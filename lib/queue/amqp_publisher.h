@@ -20,6 +20,9 @@ void sgh_amqp_publisher_free(struct sgh_amqp_publisher *publisher);
 /* The contracts of the seam's functions. */
 int sgh_amqp_publisher_publish(struct sgh_amqp_publisher *publisher,
 			       struct sgh_publish *publish, struct sangraha_error *err);
+void sgh_amqp_publisher_go_on(struct sgh_amqp_publisher *publisher);
+void sgh_amqp_publisher_expect(struct sgh_amqp_publisher *publisher,
+			       const char *queue_name);
 int sgh_amqp_publisher_probe(struct sgh_amqp_publisher *publisher,
 			     struct sgh_queue_probe *probe, struct sangraha_error *err);
 bool sgh_amqp_publisher_ready(struct sgh_amqp_publisher *publisher);

@@ -33,6 +33,15 @@ struct sgh_amqp_returning {
 	struct sgh_amqp_returned what;
 };
 
+#define SGH_AMQP_EXPECTED 2 /* of these queues, at a time: requests go to so many */
+
+/* Publishes that may come, as other threads tell of them. */
+struct sgh_amqp_expected {
+	const char *queue_name;
+	unsigned count;  /* 0: none */
+	int64_t told_us; /* of the last one */
+};
+
 #define SGH_AMQP_WAYS 16
 
 /*
@@ -43,7 +52,9 @@ struct sgh_amqp_way {
 	char exchange[256]; /* AMQP has none that are longer */
 	char routing_key[256];
 	struct sgh_list company; /* publishes not written yet */
-	bool out; /* one of them, or a batch, was gathered and is not done */
+	bool out;          /* one of them, or a batch, was gathered and is not done */
+	unsigned expected; /* so many are waited for */
+	int64_t until_us;  /* ... until then */
 };
 
 struct sgh_amqp_publisher {
@@ -74,7 +85,9 @@ struct sgh_amqp_publisher {
 	struct {
 		pthread_mutex_t lock;
 		struct sgh_list publishes; /* submitted */
+		bool rung;                 /* for those, since they were last taken */
 		struct sgh_list probes;
+		struct sgh_amqp_expected expected[SGH_AMQP_EXPECTED];
 		size_t in_hand; /* publishes without `done` */
 		int64_t deadline_ms;
 		int64_t blocked_ms;
@@ -114,8 +127,14 @@ void sgh_amqp_ways_init(struct sgh_amqp_publisher *publisher);
  * into the company of that.
  */
 void sgh_amqp_sort(struct sgh_amqp_publisher *publisher, struct sgh_list *submitted);
-/* Put the next batch of each way in front of `waiting`, if none is out there. */
-void sgh_amqp_gather(struct sgh_amqp_publisher *publisher);
+/* Those are waited for, for a while, if they have a way. */
+void sgh_amqp_expect(struct sgh_amqp_publisher *publisher,
+		     const struct sgh_amqp_expected *expected);
+/*
+ * Put the next batch of each way in front of `waiting`, if none is out there. True: some wait
+ * for others, so it is to be called again in a millisecond, if not before.
+ */
+bool sgh_amqp_gather(struct sgh_amqp_publisher *publisher, int64_t now_us);
 /* Nobody waits for company any more: all go to `waiting`. */
 void sgh_amqp_disband(struct sgh_amqp_publisher *publisher);
 

@@ -97,6 +97,18 @@ int sgh_queue_publish(struct sangraha_queue *queue, struct sgh_publish *publish,
 	return queue->backend->publish(queue, publish, err);
 }
 
+void sgh_queue_go_on(struct sangraha_queue *queue)
+{
+	if (queue->backend->go_on)
+		queue->backend->go_on(queue);
+}
+
+void sgh_queue_expect(struct sangraha_queue *queue, const char *queue_name)
+{
+	if (queue->backend->expect)
+		queue->backend->expect(queue, queue_name);
+}
+
 int sgh_queue_probe(struct sangraha_queue *queue, struct sgh_queue_probe *probe,
 		    struct sangraha_error *err)
 {

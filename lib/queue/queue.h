@@ -39,6 +39,11 @@ struct sgh_publish {
 	 * this one goes at once.
 	 */
 	bool batch;
+	/*
+	 * The caller publishes others right behind it. Nobody is woken for this one before
+	 * one that is not held, or sgh_queue_go_on(), of which one must follow at once.
+	 */
+	bool held;
 	int64_t deadline_ms; /* monotonic */
 	/*
 	 * Called exactly once. 0: sent, or confirmed. SANGRAHA_E_NOT_FOUND: returned as
@@ -66,6 +71,16 @@ int sgh_queue_publish(struct sangraha_queue *queue, struct sgh_publish *publish,
 		      struct sangraha_error *err);
 
 #define SGH_PUBLISH_MAX 65536
+
+/* There is nothing to publish behind those that were held. */
+void sgh_queue_go_on(struct sangraha_queue *queue);
+
+/*
+ * An answer has come in one batch with others, and whoever asked for it may well ask again at
+ * once: what may go in batches to that queue waits for as many as were told of so, for a
+ * millisecond after the last of them. `queue_name` is one of the contract, and stays.
+ */
+void sgh_queue_expect(struct sangraha_queue *queue, const char *queue_name);
 
 /* What the queues are called that consumers of events have: this, a dot, something. */
 #define SGH_EVENT_QUEUE "object_event_queue"
@@ -222,6 +237,10 @@ struct sgh_queue_backend {
 
 	int (*publish)(struct sangraha_queue *queue, struct sgh_publish *publish,
 		       struct sangraha_error *err);
+	/* NULL: nothing is held. */
+	void (*go_on)(struct sangraha_queue *queue);
+	/* NULL: nothing waits for company. */
+	void (*expect)(struct sangraha_queue *queue, const char *queue_name);
 	int (*probe)(struct sangraha_queue *queue, struct sgh_queue_probe *probe,
 		     struct sangraha_error *err);
 	bool (*ready)(struct sangraha_queue *queue, bool persistent);

@@ -5,12 +5,14 @@
 #include "support/t.h"
 #include "wire/batch.h"
 
-#define MANY 64
+#define MANY 80
 
 struct fixture {
 	struct sgh_amqp_publisher publisher;
 	struct t_sent *sent[MANY];
 	size_t count;
+	int64_t now_us;
+	bool expects; /* as the last look said */
 };
 
 static int set_up(void **state)
@@ -56,7 +58,7 @@ static struct sgh_publish *next(struct fixture *f)
 {
 	struct sgh_list *link;
 
-	sgh_amqp_gather(&f->publisher);
+	f->expects = sgh_amqp_gather(&f->publisher, f->now_us);
 	link = sgh_list_pop(&f->publisher.waiting);
 	return link ? sgh_list_entry(link, struct sgh_publish, link) : NULL;
 }
@@ -137,12 +139,109 @@ static void of_many_queues_some_go_without_company(void **state)
 	confirm_all(f);
 }
 
+/* So many of that queue have been answered together. */
+static void answered(struct fixture *f, const char *queue, unsigned count)
+{
+	const struct sgh_amqp_expected expected = { queue, count, f->now_us };
+
+	sgh_amqp_expect(&f->publisher, &expected);
+}
+
+/* Its way is there once something has gone by it. */
+static void know(struct fixture *f, const char *queue)
+{
+	submit(f, queue);
+	confirm(f, next(f));
+}
+
+static void members_go(struct fixture *f, size_t count)
+{
+	struct sgh_message *members[SGH_BATCH_MEMBERS_MAX];
+	struct sgh_publish *batch = next(f);
+	size_t members_count;
+
+	assert_non_null(batch);
+	t_ok(sgh_batch_members(batch->message, NULL, members, &members_count, &t_err));
+	assert_int_equal(members_count, count);
+	while (members_count > 0)
+		sgh_message_free(members[--members_count]);
+	confirm(f, batch);
+}
+
+static void who_was_answered_together_asks_together(void **state)
+{
+	struct fixture *f = *state;
+
+	know(f, "a");
+	answered(f, "a", 3);
+	for (int i = 0; i < 2; i++) {
+		submit(f, "a");
+		assert_null(next(f));
+		assert_true(f->expects);
+	}
+	submit(f, "a");
+	members_go(f, 3);
+	assert_false(f->expects);
+	confirm_all(f);
+}
+
+static void who_does_not_come_is_waited_for_a_millisecond(void **state)
+{
+	struct fixture *f = *state;
+
+	know(f, "a");
+	answered(f, "a", 2);
+	f->now_us = 999;
+	submit(f, "a");
+	assert_null(next(f));
+	f->now_us = 1000;
+	confirm(f, next(f));
+	assert_false(f->expects);
+	/* That is over: nobody is waited for any more. */
+	submit(f, "a");
+	confirm(f, next(f));
+	confirm_all(f);
+}
+
+static void other_queues_wait_for_nobody(void **state)
+{
+	struct fixture *f = *state;
+
+	know(f, "a");
+	know(f, "b");
+	answered(f, "a", 2);
+	answered(f, "never", 2);
+	submit(f, "b");
+	confirm(f, next(f));
+	submit(f, "never");
+	confirm(f, next(f));
+	assert_false(f->expects);
+	confirm_all(f);
+}
+
+/* More than a batch has room for are not waited for. */
+static void nobody_waits_for_more_than_a_batch(void **state)
+{
+	struct fixture *f = *state;
+
+	know(f, "a");
+	answered(f, "a", 10 * SGH_BATCH_MEMBERS_MAX);
+	for (int i = 0; i < SGH_BATCH_MEMBERS_MAX; i++)
+		submit(f, "a");
+	members_go(f, SGH_BATCH_MEMBERS_MAX);
+	confirm_all(f);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
 	CASE(who_comes_meanwhile_goes_together),
 	CASE(one_queue_does_not_wait_for_another),
 	CASE(of_many_queues_some_go_without_company),
+	CASE(who_was_answered_together_asks_together),
+	CASE(who_does_not_come_is_waited_for_a_millisecond),
+	CASE(other_queues_wait_for_nobody),
+	CASE(nobody_waits_for_more_than_a_batch),
 };
 
 t_main(tests)

@@ -22,6 +22,32 @@ static void what_is_published_arrives(void **state)
 	assert_int_equal(t_messages(f->queue, WRITE), 0);
 }
 
+/* The last of them, or the word that there is none, takes all with it. */
+static void what_is_held_goes_with_the_last(void **state)
+{
+	static const char *const bodies[] = { "1", "2", "3", "4" };
+	struct fixture *f = queue_begin(state);
+	struct sgh_consumer *consumer = queue_consume(f);
+	struct t_sent *sent[SGH_COUNT(bodies)];
+
+	for (size_t i = 0; i < SGH_COUNT(bodies); i++) {
+		sent[i] = t_sent_new(WRITE, t_message(bodies[i]));
+		sent[i]->publish.held = i != 1;
+		t_ok(sgh_queue_publish(f->queue, &sent[i]->publish, &t_err));
+		if (i % 2)
+			sgh_queue_go_on(f->queue);
+	}
+	for (size_t i = 0; i < SGH_COUNT(bodies); i++) {
+		struct sgh_delivery *delivery = t_inbox_next(&f->inbox);
+
+		assert_true(t_body_is(delivery, bodies[i]));
+		sgh_delivery_ack(delivery);
+		t_ok(t_sent_wait(sent[i]));
+		t_sent_free(sent[i]);
+	}
+	sgh_consumer_free(consumer);
+}
+
 static void properties_and_headers_survive(void **state)
 {
 	struct fixture *f = queue_begin(state);
@@ -318,6 +344,7 @@ static void the_last_reference_may_go_in_done(void **state)
 
 const struct queue_case queue_publish_cases[] = {
 	CASE(what_is_published_arrives),
+	CASE(what_is_held_goes_with_the_last),
 	CASE(properties_and_headers_survive),
 	CASE(a_body_of_many_frames_arrives_whole),
 	CASE(a_message_without_a_queue_is_not_found),
