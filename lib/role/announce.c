@@ -38,6 +38,7 @@ bool sgh_task_announce(struct sgh_task *task)
 		.routing_key = task->event->type,
 		.message = task->event,
 		.confirm = true,
+		.held = task->in_row,
 		.deadline_ms = sgh_now_ms() + ANNOUNCE_MS,
 		.done = announced,
 	};

@@ -36,3 +36,11 @@ void sgh_batches_learn(struct sangraha_client *client, const struct sgh_request 
 				 __ATOMIC_RELAXED);
 	__atomic_store_n(&batches->taken, taken, __ATOMIC_RELAXED);
 }
+
+void sgh_batches_expect(struct sangraha_client *client, const struct sgh_request *request)
+{
+	if (is_small(request))
+		sgh_queue_expect(client->queue, request->verb >= SGH_GET
+							? SANGRAHA_READ_QUEUE
+							: SANGRAHA_WRITE_QUEUE);
+}

@@ -678,7 +678,8 @@ static void keep(const struct call *call, const struct sgh_reply *reply)
 			      reply->object, reply->body);
 }
 
-void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
+void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply,
+		     bool together)
 {
 	struct sangraha_error err = { .status = reply->status };
 	struct call *call;
@@ -701,6 +702,8 @@ void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply)
 	else
 		keep(call, reply);
 	sgh_batches_learn(client, call->request, reply);
+	if (together)
+		sgh_batches_expect(client, call->request);
 	call->result->reply = reply;
 	complete(call, err.status, &err);
 }

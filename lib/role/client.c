@@ -120,6 +120,7 @@ static void deliver(void *arg, struct sgh_delivery *delivery)
 	struct sangraha_client *client = arg;
 	struct sgh_message *message = delivery->message;
 	struct sgh_reply *reply = NULL;
+	bool together = delivery->batched;
 	struct sangraha_error err;
 	int status;
 
@@ -141,7 +142,7 @@ static void deliver(void *arg, struct sgh_delivery *delivery)
 				LIST_WEIGHT * message->body->length);
 	sgh_delivery_ack(delivery);
 	if (!status)
-		sgh_call_answer(client, reply);
+		sgh_call_answer(client, reply, together);
 }
 
 static void attached(void *arg, bool is_attached)

@@ -163,8 +163,12 @@ int sgh_reads_begin(struct sangraha_client *client,
 		    const struct sangraha_client_options *options,
 		    struct sangraha_error *err);
 
-/* A reply arrived: settle the call it belongs to. Takes the reply. */
-void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply);
+/*
+ * A reply arrived, in one batch with others if `together`: settle the call it belongs to.
+ * Takes the reply.
+ */
+void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply,
+		     bool together);
 
 /* A reply arrived that cannot be read: `err` is the answer. */
 void sgh_call_fail(struct sangraha_client *client, const char *correlation_id,
@@ -190,6 +194,10 @@ bool sgh_batches_may(struct sangraha_client *client, const struct sgh_request *r
 /* What an answer, or the want of one (NULL), tells about those who take requests. */
 void sgh_batches_learn(struct sangraha_client *client, const struct sgh_request *request,
 		       const struct sgh_reply *reply);
+
+/* It was answered together with others: whoever asked may ask again, and they too. */
+void sgh_batches_expect(struct sangraha_client *client,
+			const struct sgh_request *request);
 
 /* ---- requests ---- */
 

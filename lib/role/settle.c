@@ -149,6 +149,7 @@ static void publish_again(struct sgh_timer *timer)
 {
 	struct sgh_task *task = sgh_container_of(timer, struct sgh_task, again);
 
+	task->publish.held = false;
 	if (sgh_service_stopping(task->service))
 		sgh_task_abandon(task);
 	else
@@ -195,7 +196,9 @@ static void publish(struct sgh_task *task, struct sgh_message *message,
 		.confirm = confirm,
 		.frees = task->request && sgh_verb_frees(task->request->verb),
 		.batch = then == replied && takes_batches(task),
+		.held = task->in_row,
 	};
+	task->in_row = false;
 	publish_start(task);
 }
 

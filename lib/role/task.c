@@ -284,6 +284,11 @@ static void op_done(struct sgh_store_op *op)
 
 	if (op->unsent)
 		__atomic_store_n(&task->unsent, true, __ATOMIC_RELAXED);
+	/* Those before it in a row have left it to the last one that anybody is woken. */
+	if (op->packable && !op->goes_on)
+		sgh_queue_go_on(task->service->queue);
+	else if (op->packable)
+		task->in_row = true;
 	submit_next(task);
 	op_ended(task);
 }
@@ -312,6 +317,7 @@ void sgh_task_run(struct sgh_task *task, struct sgh_store_op *ops, size_t count,
 	task->op_count = count;
 	task->op_next = 0;
 	task->unsent = false;
+	task->in_row = false;
 	task->then = then;
 	__atomic_store_n(&task->op_left, count + 1, __ATOMIC_RELEASE);
 	for (size_t i = 0; i < first; i++)

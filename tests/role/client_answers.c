@@ -61,6 +61,28 @@ static void each_gets_its_own(void **state)
 	t_box_empty(&second);
 }
 
+/* Who was answered together may ask together; who was answered alone waits for nobody. */
+static void more_is_expected_where_several_were_answered(void **state)
+{
+	struct t_roles *f = *state;
+
+	for (unsigned together = 0; together < 2; together++) {
+		struct t_box box = { 0 };
+		struct sgh_request *request;
+
+		t_ok(t_submit_put(f, NULL, &box));
+		request = t_taken(f, T_WRITE);
+		if (together)
+			t_answer_together(f, request);
+		else
+			t_answer_to(f, request, 0);
+		t_ok(t_box_ended(f, &box));
+		assert_int_equal(memory_broker_expected(f->broker), together);
+		sgh_request_free(request);
+		t_box_empty(&box);
+	}
+}
+
 static void a_refusal_says_why(void **state)
 {
 	struct t_roles *f = *state;
@@ -376,6 +398,7 @@ static void ends_and_answers_at_once(void **state)
 
 static const struct CMUnitTest tests[] = {
 	CASE(each_gets_its_own),
+	CASE(more_is_expected_where_several_were_answered),
 	CASE(a_refusal_says_why),
 	CASE(late_and_double_answers_are_ignored),
 	CASE(nonsense_is_ignored),

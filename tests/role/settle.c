@@ -331,6 +331,48 @@ static void who_takes_batches_is_answered_in_them(void **state)
 	assert_int_equal(memory_broker_company(f->broker), 1);
 }
 
+/* Its put waits for script_release(). */
+static void begin_put(struct t_roles *f, unsigned id, int64_t published)
+{
+	struct sgh_request *request = t_put(t_id(id), BODY);
+
+	request->published = published;
+	script_hold(f->script, "put json", 1);
+	t_send(f, request);
+	t_wait(script_holding(f->script) == id);
+}
+
+/* Event and answer of all but the last one leave it to that to wake who sends them. */
+static void what_ends_in_a_row_is_answered_in_one(void **state)
+{
+	struct t_roles *f = *state;
+
+	for (unsigned id = 1; id <= 3; id++)
+		begin_put(f, id, sgh_time_ms());
+	script_release(f->script);
+	for (int i = 0; i < 3; i++)
+		t_answers(f, 0);
+	assert_int_equal(memory_broker_held(f->broker), 4);
+}
+
+/* It has taken long and is looked after, so it has nothing to say for now. */
+static void the_last_in_a_row_keeps_nobody(void **state)
+{
+	struct t_roles *f = *state;
+
+	script_hold(f->script, "head meta/deleted", 1);
+	for (unsigned id = 1; id <= 2; id++)
+		begin_put(f, id, sgh_time_ms());
+	begin_put(f, 3, sgh_time_ms() - 60000);
+	script_release(f->script);
+	for (int i = 0; i < 2; i++)
+		t_answers(f, 0);
+	t_wait(script_holding(f->script) == 1);
+	assert_int_equal(memory_broker_held(f->broker), 4);
+	script_release(f->script);
+	t_answers(f, 0);
+}
+
 static void a_dead_letter_is_recorded(void **state)
 {
 	struct t_roles *f = *state;
@@ -596,6 +638,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(what_killed_with_others_goes_alone),
 	CASE(answers_say_that_batches_are_taken),
 	CASE(who_takes_batches_is_answered_in_them),
+	CASE(what_ends_in_a_row_is_answered_in_one),
+	CASE(the_last_in_a_row_keeps_nobody),
 	CASE(a_dead_letter_is_recorded),
 	CASE(a_dead_letter_is_confirmed_first),
 	CASE(too_large_to_read_is_answered_and_rejected),

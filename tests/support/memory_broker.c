@@ -393,14 +393,29 @@ void memory_broker_put_batched(struct memory_broker *broker, const char *queue,
 	put(broker, queue, message, deliveries, true);
 }
 
-unsigned memory_broker_company(struct memory_broker *broker)
+static unsigned number(struct memory_broker *broker, const unsigned *counted)
 {
-	unsigned company;
+	unsigned count;
 
 	pthread_mutex_lock(&broker->lock);
-	company = broker->company;
+	count = *counted;
 	pthread_mutex_unlock(&broker->lock);
-	return company;
+	return count;
+}
+
+unsigned memory_broker_company(struct memory_broker *broker)
+{
+	return number(broker, &broker->company);
+}
+
+unsigned memory_broker_held(struct memory_broker *broker)
+{
+	return number(broker, &broker->held);
+}
+
+unsigned memory_broker_expected(struct memory_broker *broker)
+{
+	return number(broker, &broker->expected);
 }
 
 unsigned memory_broker_dropped(struct memory_broker *broker)

@@ -42,6 +42,10 @@ void memory_broker_put_batched(struct memory_broker *broker, const char *queue,
 			       struct sgh_message *message, unsigned deliveries);
 /* Messages that were published as ones that may travel with others. */
 unsigned memory_broker_company(struct memory_broker *broker);
+/* Those that waited for what their publisher had to publish behind them. */
+unsigned memory_broker_held(struct memory_broker *broker);
+/* How often somebody was told to expect requests to the queue for writes. */
+unsigned memory_broker_expected(struct memory_broker *broker);
 /* Messages the broker dropped because they went in a circle. */
 unsigned memory_broker_dropped(struct memory_broker *broker);
 
@@ -86,6 +90,8 @@ struct memory_broker {
 	unsigned event_queues;
 	unsigned dropped;
 	unsigned company;
+	unsigned held;
+	unsigned expected;
 	uint64_t numbers;
 };
 

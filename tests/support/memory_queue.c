@@ -30,6 +30,7 @@ struct handle {
 struct outgoing {
 	struct sgh_list link;
 	struct sgh_publish *publish;
+	bool held; /* until one comes that is not */
 	struct script_step step;
 	uint64_t epoch; /* of the connection that carries it; 0: not sent yet */
 };
@@ -95,6 +96,22 @@ static void changed(struct handle *handle)
 
 /* ---- publishing ---- */
 
+static void let_go_locked(struct handle *handle)
+{
+	sgh_list_for_each (link, &handle->outgoing)
+		sgh_list_entry(link, struct outgoing, link)->held = false;
+	changed(handle);
+}
+
+static void go_on(struct sangraha_queue *base)
+{
+	struct handle *handle = handle_of(base);
+
+	pthread_mutex_lock(&handle->broker->lock);
+	let_go_locked(handle);
+	pthread_mutex_unlock(&handle->broker->lock);
+}
+
 static bool fits(const char *text)
 {
 	return !text || strlen(text) <= 255;
@@ -105,6 +122,15 @@ static bool is_sendable(const struct sgh_message *message)
 	return fits(message->type) && fits(message->content_type) &&
 	       fits(message->message_id) && fits(message->correlation_id) &&
 	       fits(message->reply_to) && fits(message->app_id);
+}
+
+static void expect(struct sangraha_queue *base, const char *queue_name)
+{
+	struct handle *handle = handle_of(base);
+
+	pthread_mutex_lock(&handle->broker->lock);
+	handle->broker->expected += strcmp(queue_name, SANGRAHA_WRITE_QUEUE) == 0;
+	pthread_mutex_unlock(&handle->broker->lock);
 }
 
 static int publish(struct sangraha_queue *base, struct sgh_publish *publish,
@@ -131,7 +157,10 @@ static int publish(struct sangraha_queue *base, struct sgh_publish *publish,
 	if (!status) {
 		sgh_list_append(&handle->outgoing, &outgoing->link);
 		handle->outgoing_count++;
-		changed(handle);
+		outgoing->held = publish->held;
+		handle->broker->held += publish->held;
+		if (!publish->held)
+			let_go_locked(handle);
 	}
 	pthread_mutex_unlock(&handle->broker->lock);
 	if (status)
@@ -199,7 +228,7 @@ static bool publish_one_locked(struct handle *handle, int64_t *next_ms)
 		}
 		if (publish->deadline_ms < *next_ms)
 			*next_ms = publish->deadline_ms;
-		if (!handle->connected)
+		if (!handle->connected || outgoing->held)
 			continue;
 		if (!outgoing->epoch) {
 			snprintf(name, sizeof(name), "publish %s", publish->routing_key);
@@ -643,6 +672,8 @@ static const struct sgh_queue_backend memory_backend = {
 	.schemes = "memory:",
 	.destroy = destroy,
 	.publish = publish,
+	.go_on = go_on,
+	.expect = expect,
 	.probe = probe,
 	.ready = ready,
 	.wait_ready = wait_ready,

@@ -188,6 +188,22 @@ static struct pending *next_locked(struct memory_store *store, int64_t *next_ms,
 	return NULL;
 }
 
+/* Whether what happens next, on this thread, is such a put of the same owner, too. */
+static bool goes_on_locked(struct memory_store *store, const struct sgh_store_op *op)
+{
+	int64_t next_ms = SGH_NEVER;
+
+	sgh_list_for_each (link, &store->state.pending) {
+		struct pending *pending = sgh_list_entry(link, struct pending, link);
+
+		if (script_waits(store->script, &pending->step, &next_ms))
+			continue;
+		return op->packable && pending->op->packable &&
+		       pending->op->owner == op->owner;
+	}
+	return false;
+}
+
 static void *run(void *arg)
 {
 	struct memory_store *store = arg;
@@ -203,6 +219,7 @@ static void *run(void *arg)
 					    next_ms);
 			continue;
 		}
+		pending->op->goes_on = goes_on_locked(store, pending->op);
 		pthread_mutex_unlock(&store->state.lock);
 		if (late)
 			end(store, pending,

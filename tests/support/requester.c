@@ -95,6 +95,17 @@ void t_answer_to(struct t_roles *f, const struct sgh_request *request, int statu
 	t_reply_to(f, request->reply_to, reply);
 }
 
+void t_answer_together(struct t_roles *f, const struct sgh_request *request)
+{
+	struct sgh_reply *reply = reply_to(request);
+	struct sgh_message *message = NULL;
+
+	reply->object = object_of(request, 0);
+	t_ok(sgh_reply_message(reply, &message, &t_err));
+	memory_broker_put_batched(f->broker, request->reply_to, message, 0);
+	sgh_reply_free(reply);
+}
+
 void t_answer_bytes(struct t_roles *f, const struct sgh_request *request, size_t size)
 {
 	struct sgh_reply *reply = reply_to(request);

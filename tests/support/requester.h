@@ -31,6 +31,8 @@ struct sgh_request *t_taken(struct t_roles *f, const char *queue);
 void t_reply_to(struct t_roles *f, const char *reply_to, struct sgh_reply *reply);
 /* Answer a request with success, or a failure. */
 void t_answer_to(struct t_roles *f, const struct sgh_request *request, int status);
+/* Answer a request with success, in one batch with others. */
+void t_answer_together(struct t_roles *f, const struct sgh_request *request);
 /* Answer a get with so many bytes. */
 void t_answer_bytes(struct t_roles *f, const struct sgh_request *request, size_t size);
 
