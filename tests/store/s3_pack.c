@@ -1,202 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/store.h"
+#include "store/packs.h"
 
-#include <pthread.h>
+/* Small puts that travel together, against a server that takes archives apart or does not. */
 
-#include "base/budget.h"
-#include "base/context.h"
-#include "base/metrics.h"
-#include "support/peer.h"
-#include "support/t.h"
-
-/*
- * Small puts that travel together, against a server that takes archives apart or does not.
- * Keys that begin with "held" are answered when the peer is released.
- */
-
-#define OK        T_HTTP("200 OK", "", 0, "")
 #define NOT_THERE T_HTTP("404 x", "", 0, "")
 #define ERROR_XML(status, code)                                              \
 	"HTTP/1.1 " status "\r\nConnection: close\r\n\r\n<Error><Code>" code \
 	"</Code><Message/></Error>"
-
-#define TRIAL  "/sangraha-meta/probe/"
-#define MEMBER "x-amz-meta-sangraha-probe: M%C3%BC  1+1=2\r\n"
-
-/* What tries whether it does, and finds that it does. */
-#define SEEN(headers)                                                             \
-	{                                                                         \
-		.match = "HEAD " TRIAL, .bytes = T_HTTP("200 OK", headers, 0, "") \
-	}
-#define TYPED "Content-Type: application/x-sangraha-probe\r\n"
-#define TRIED                               \
-	SEEN(TYPED MEMBER),                 \
-	{                                   \
-		.match = TRIAL, .bytes = OK \
-	}
-#define TRIAL_REQUESTS 6 /* the archive, two members, and all three removed */
-
-#define ARCHIVE "PUT /sangraha-image/archive HTTP/1.1"
-#define TAKEN(answer)                             \
-	{                                         \
-		.match = ARCHIVE, .bytes = answer \
-	}
-#define HELD                                                                   \
-	{                                                                      \
-		.match = "PUT /sangraha-image/held", .bytes = OK, .hold = true \
-	}
-
-#define CALLS_MAX 80
-
-/* A put that can be waited for. */
-struct call {
-	struct sgh_store_op op;
-	char key[80];
-	unsigned turn;    /* when it did, among all, from 1 */
-	pthread_t thread; /* that called */
-	int ends;         /* atomic: how often it did */
-};
-
-static struct fixture {
-	struct sangraha_context *context;
-	struct sangraha_store *store;
-	struct t_peer *peer;
-	struct t_peer *other;
-	struct sgh_bytes *body;
-	size_t reserved;
-	struct call calls[CALLS_MAX];
-	unsigned count;
-	unsigned turns; /* atomic */
-} f;
-
-static void open_urls(const char *urls)
-{
-	const struct sangraha_store_options options = {
-		.size = sizeof(options),
-		.access_key = "access",
-		.secret_key = "secret",
-	};
-
-	f.context = t_context();
-	t_ok(sangraha_store_open(f.context, urls, &options, &f.store, &t_err));
-}
-
-static void play(struct t_peer *peer)
-{
-	f.peer = peer;
-	open_urls(t_peer_s3_url(f.peer));
-	f.body = t_bytes("hello");
-}
-
-#define PEER(...) play(T_PEER(__VA_ARGS__))
-
-static int tear_down(void **state)
-{
-	sangraha_store_unref(f.store);
-	if (f.reserved)
-		sgh_budget_release(f.context->budget, f.reserved);
-	sangraha_context_unref(f.context);
-	t_peer_free(f.peer);
-	t_peer_free(f.other);
-	sgh_bytes_unref(f.body);
-	for (unsigned i = 0; i < f.count; i++)
-		sgh_store_op_fini(&f.calls[i].op);
-	f = (struct fixture){ 0 };
-	return 0;
-}
-
-static void on_done(struct sgh_store_op *op)
-{
-	struct call *call = sgh_container_of(op, struct call, op);
-
-	call->turn = __atomic_add_fetch(&f.turns, 1, __ATOMIC_RELAXED);
-	call->thread = pthread_self();
-	__atomic_add_fetch(&call->ends, 1, __ATOMIC_RELEASE);
-}
-
-static bool is_done(struct call *call)
-{
-	return __atomic_load_n(&call->ends, __ATOMIC_ACQUIRE) > 0;
-}
-
-/* A put of "hello" that may travel with others, not yet submitted. */
-static struct call *make(const char *key)
-{
-	static const struct sgh_pair meta[] = { { "sangraha", "1" },
-						{ "sangraha-filename", "M%C3%BC=.jpg" } };
-	struct call *call = &f.calls[f.count++];
-
-	assert_true(f.count <= CALLS_MAX);
-	snprintf(call->key, sizeof(call->key), "%s", key);
-	call->op = (struct sgh_store_op){
-		.verb = SGH_STORE_PUT,
-		.bucket = "image",
-		.key = call->key,
-		.body = f.body,
-		.content_type = "image/png",
-		.meta = meta,
-		.meta_count = SGH_COUNT(meta),
-		.packable = true,
-		.deadline_ms = sgh_now_ms() + 30000,
-		.done = on_done,
-	};
-	return call;
-}
-
-static struct call *go(struct call *call)
-{
-	t_ok(sgh_store_submit(f.store, &call->op, &t_err));
-	return call;
-}
-
-static struct call *put(const char *key)
-{
-	return go(make(key));
-}
-
-static int end(struct call *call)
-{
-	t_wait(is_done(call));
-	assert_int_equal(call->ends, 1);
-	t_err = call->op.err;
-	return call->op.status;
-}
-
-static int64_t counted(const char *name)
-{
-	return sgh_metric_get(sgh_metrics_counter(f.context->metrics, name, ""));
-}
-
-static int64_t archives(void)
-{
-	return counted("sangraha_store_packs_total");
-}
-
-/* Until it is known that the server takes archives apart. */
-static void learn(void)
-{
-	t_ok(end(put("first")));
-	t_wait(t_peer_requests(f.peer) == 1 + TRIAL_REQUESTS);
-}
-
-/* Two under way, so that all that come now wait. */
-static void hold_two(void)
-{
-	unsigned before = t_peer_requests(f.peer);
-
-	put("held1");
-	put("held2");
-	t_wait(t_peer_requests(f.peer) == before + 2);
-}
-
-/* The first request with that in it; it is among the first few. */
-static const char *request_with(const char *text)
-{
-	for (unsigned i = 0; i < 16 && i < t_peer_requests(f.peer); i++)
-		if (strstr(t_peer_request(f.peer, i), text))
-			return t_peer_request(f.peer, i);
-	return NULL;
-}
 
 static const char *body_of(const char *request, size_t *ret_length)
 {
@@ -266,89 +76,6 @@ static void an_archive_says_all_of_its_members(void **state)
 	assert_non_null(strstr(request, "if-match;"));
 	assert_null(strstr(request, "UNSIGNED-PAYLOAD"));
 	t_peer_release(f.peer);
-}
-
-/* One that is held by its caller, who has others. */
-static struct call *hold(const char *key)
-{
-	struct call *call = make(key);
-
-	call->op.held = true;
-	return go(call);
-}
-
-static void what_is_held_travels_together(void **state)
-{
-	struct call *calls[3];
-
-	PEER(TRIED, TAKEN(OK), { .bytes = OK });
-	learn();
-	calls[0] = hold("a");
-	calls[1] = hold("b");
-	calls[2] = hold("c");
-	assert_int_equal(t_peer_requests(f.peer), 1 + TRIAL_REQUESTS);
-	sgh_store_go_on(f.store);
-	for (size_t i = 0; i < SGH_COUNT(calls); i++)
-		t_ok(end(calls[i]));
-	assert_int_equal(archives(), 1);
-	assert_int_equal(counted("sangraha_store_packed_objects_total"), 3);
-}
-
-/* Who has no others says so by that. */
-static void the_last_one_takes_with_it_who_is_held(void **state)
-{
-	struct call *calls[3];
-
-	PEER(TRIED, TAKEN(OK), { .bytes = OK });
-	learn();
-	calls[0] = hold("a");
-	calls[1] = hold("b");
-	calls[2] = put("c");
-	for (size_t i = 0; i < SGH_COUNT(calls); i++)
-		t_ok(end(calls[i]));
-	assert_int_equal(archives(), 1);
-	/* Nothing is left of it. */
-	t_ok(end(put("d")));
-	sgh_store_go_on(f.store);
-	assert_int_equal(archives(), 1);
-}
-
-static void one_that_is_held_alone_goes_alone(void **state)
-{
-	struct call *call;
-
-	PEER(TRIED, { .bytes = OK });
-	learn();
-	call = hold("a");
-	sgh_store_go_on(f.store);
-	t_ok(end(call));
-	assert_int_equal(archives(), 0);
-}
-
-static void enough_are_not_held(void **state)
-{
-	PEER(TRIED, TAKEN(OK), { .bytes = OK });
-	learn();
-	for (unsigned i = 0; i < 16; i++)
-		hold("a");
-	for (unsigned i = 0; i < f.count; i++)
-		t_ok(end(&f.calls[i]));
-	assert_int_equal(archives(), 1);
-}
-
-static void what_is_held_ends_at_its_deadline(void **state)
-{
-	struct call *call;
-
-	PEER(TRIED, { .bytes = OK });
-	learn();
-	call = make("a");
-	call->op.held = true;
-	call->op.deadline_ms = sgh_now_ms() + 50;
-	go(call);
-	assert_int_equal(end(call), SANGRAHA_E_TIMEOUT);
-	assert_true(call->op.unsent);
-	t_ok(end(put("b")));
 }
 
 static void nobody_waits_for_company(void **state)
@@ -623,83 +350,6 @@ static void garbled_members_are_written_once_more(void **state)
 	t_peer_release(f.peer);
 }
 
-/* ---- who is told that others follow ---- */
-
-static struct call *put_of(const void *owner)
-{
-	struct call *call = make("a");
-
-	call->op.owner = owner;
-	return go(call);
-}
-
-static void who_ends_before_another_of_its_owner_is_told(void **state)
-{
-	static const char owners[2];
-	static const struct {
-		const void *owner;
-		bool goes_on;
-	} rows[] = {
-		{ &owners[0], true },  { &owners[0], true }, { &owners[0], false },
-		{ &owners[1], false }, { NULL, false },      { NULL, false },
-		{ &owners[0], false },
-	};
-	struct call *calls[SGH_COUNT(rows)];
-
-	PEER(TRIED, HELD, TAKEN(OK), { .bytes = OK });
-	learn();
-	hold_two();
-	for (size_t i = 0; i < SGH_COUNT(rows); i++)
-		calls[i] = put_of(rows[i].owner);
-	t_peer_release(f.peer);
-	for (size_t i = 0; i < SGH_COUNT(rows); i++) {
-		t_ok(end(calls[i]));
-		assert_int_equal(calls[i]->op.goes_on, rows[i].goes_on);
-		if (!rows[i].goes_on)
-			continue;
-		/* That one has its turn behind it, on the same thread. */
-		t_wait(is_done(calls[i + 1]));
-		assert_true(calls[i]->turn < calls[i + 1]->turn);
-		assert_true(pthread_equal(calls[i]->thread, calls[i + 1]->thread));
-	}
-	assert_int_equal(archives(), 1);
-	t_peer_release(f.peer);
-}
-
-static void who_is_given_up_before_another_is_told(void **state)
-{
-	static const char mine;
-	struct call *calls[2];
-
-	PEER(TRIED, HELD, { .bytes = OK });
-	learn();
-	hold_two();
-	calls[0] = put_of(&mine);
-	calls[1] = put_of(&mine);
-	sgh_store_cancel(f.store, &mine);
-	t_fails(SANGRAHA_E_UNAVAILABLE, end(calls[0]));
-	t_fails(SANGRAHA_E_UNAVAILABLE, end(calls[1]));
-	assert_true(calls[0]->op.goes_on);
-	assert_false(calls[1]->op.goes_on);
-	t_peer_release(f.peer);
-	t_peer_release(f.peer);
-}
-
-/* Nothing is left of that when the operation is used again, or ends alone. */
-static void who_ends_alone_is_not_told(void **state)
-{
-	static const char mine;
-	struct call *call;
-
-	PEER(TRIED, { .bytes = OK });
-	learn();
-	call = make("a");
-	call->op.owner = &mine;
-	call->op.goes_on = true;
-	t_ok(end(go(call)));
-	assert_false(call->op.goes_on);
-}
-
 /* ---- ends before their time ---- */
 
 static void a_deadline_passes_while_it_waits(void **state)
@@ -892,16 +542,9 @@ static void an_archive_goes_to_who_takes_it_apart(void **state)
 	assert_int_equal(archives(), 2);
 }
 
-#define CASE(name) cmocka_unit_test_teardown(name, tear_down)
-
 static const struct CMUnitTest tests[] = {
 	CASE(what_waits_travels_together),
 	CASE(an_archive_says_all_of_its_members),
-	CASE(what_is_held_travels_together),
-	CASE(the_last_one_takes_with_it_who_is_held),
-	CASE(one_that_is_held_alone_goes_alone),
-	CASE(enough_are_not_held),
-	CASE(what_is_held_ends_at_its_deadline),
 	CASE(nobody_waits_for_company),
 	CASE(one_that_waits_goes_alone),
 	CASE(an_archive_has_bounds),
@@ -911,9 +554,6 @@ static const struct CMUnitTest tests[] = {
 	CASE(an_answer_that_is_no_yes_leaves_doubt),
 	CASE(after_a_refusal_all_go_alone),
 	CASE(garbled_members_are_written_once_more),
-	CASE(who_ends_before_another_of_its_owner_is_told),
-	CASE(who_is_given_up_before_another_is_told),
-	CASE(who_ends_alone_is_not_told),
 	CASE(a_deadline_passes_while_it_waits),
 	CASE(a_deadline_passes_in_an_archive),
 	CASE(what_an_owner_gives_up_ends_wherever_it_is),
