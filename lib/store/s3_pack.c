@@ -283,14 +283,14 @@ static void done(struct sgh_store_op *op)
 	if (is_refused(op->status))
 		sgh_s3_extract_refused(s3);
 	dissolve(pack, &members);
-	if (garbled)
-		count_alone(s3, lane, &members);
-	go_on(s3, lane);
 	/* Nothing else can lie there than what is wrong: each is written over it. */
-	if (garbled)
+	if (garbled) {
+		count_alone(s3, lane, &members);
 		send_alone(s3, lane, &members, false);
-	else
-		end(s3, &members, status, false, err.native, err.message);
+	}
+	/* Also where none of those could be sent. */
+	go_on(s3, lane);
+	end(s3, &members, status, false, err.native, err.message);
 }
 
 /* ---- deadlines, and other ends before their time ---- */

@@ -350,6 +350,38 @@ static void garbled_members_are_written_once_more(void **state)
 	t_peer_release(f.peer);
 }
 
+/* None of them can be: there is no gateway left that they may go to. */
+static void what_cannot_be_written_once_more_holds_up_nobody(void **state)
+{
+	struct call *garbled[2];
+	struct call *waiting;
+
+	PEER(TRIED, HELD, { .match = "PUT /sangraha-image/silent", .stall = true },
+	     { .match = ARCHIVE,
+	       .bytes = ERROR_XML("400 x", "XAmzContentSHA256Mismatch"),
+	       .hold = true,
+	       .close = true },
+	     { .bytes = OK });
+	learn();
+	put("silent");
+	put("held");
+	t_wait(request_with("silent") && request_with("held"));
+	for (size_t i = 0; i < SGH_COUNT(garbled); i++) {
+		garbled[i] = make("a");
+		garbled[i]->op.avoid = UINT32_MAX;
+		go(garbled[i]);
+	}
+	t_peer_release(f.peer);
+	t_wait(request_with(ARCHIVE));
+	waiting = put("waiting");
+	t_peer_release(f.peer);
+	for (size_t i = 0; i < SGH_COUNT(garbled); i++) {
+		t_fails(SANGRAHA_E_UNAVAILABLE, end(garbled[i]));
+		assert_false(garbled[i]->op.unsent);
+	}
+	t_ok(end(waiting));
+}
+
 /* ---- ends before their time ---- */
 
 static void a_deadline_passes_while_it_waits(void **state)
@@ -554,6 +586,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(an_answer_that_is_no_yes_leaves_doubt),
 	CASE(after_a_refusal_all_go_alone),
 	CASE(garbled_members_are_written_once_more),
+	CASE(what_cannot_be_written_once_more_holds_up_nobody),
 	CASE(a_deadline_passes_while_it_waits),
 	CASE(a_deadline_passes_in_an_archive),
 	CASE(what_an_owner_gives_up_ends_wherever_it_is),
