@@ -20,7 +20,6 @@ static void complete(struct sgh_s3_op *self, int status)
 {
 	struct sgh_s3 *s3 = self->s3;
 	struct sgh_store_op *op = self->op;
-	struct sgh_s3_lane *lane = op->backend;
 	bool internal = self->internal;
 
 	op->status = status;
@@ -29,8 +28,8 @@ static void complete(struct sgh_s3_op *self, int status)
 		op->replica = replica_number(self->endpoint);
 	}
 	sgh_s3_op_put_back(self);
-	if (lane)
-		sgh_s3_lane_landed(s3, lane);
+	if (op->backend)
+		sgh_s3_lane_landed(s3, op);
 	if (!internal) {
 		sgh_store_complete(&s3->store, op);
 		return;

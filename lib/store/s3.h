@@ -72,9 +72,14 @@ enum sgh_s3_conditions {
 struct sgh_s3_lane {
 	char bucket[64];
 	unsigned flights; /* requests under way, of one put or of many */
-	unsigned held;    /* of those that wait, until there is nobody to wait for */
-	struct sgh_list waiting; /* sgh_store_op.link: those that go next */
+	/* Sums over those, and so, while there is one, what is to be known of it: */
+	unsigned travelling;     /* the puts that went, though some may have left since */
+	int64_t gone_ms;         /* when they went; monotonic */
 	struct sgh_list packs;   /* under way */
+	struct sgh_list waiting; /* sgh_store_op.link: those that go next */
+	unsigned waiting_count;
+	size_t waiting_bytes; /* in an archive */
+	unsigned held;        /* of those, until there is nobody to wait for */
 };
 
 struct sgh_s3 {
@@ -106,8 +111,9 @@ struct sgh_s3 {
 		pthread_mutex_t lock;
 		struct sgh_s3_lane lanes[SGH_S3_LANES_MAX];
 		unsigned lane_count;
-		struct sgh_timer timer; /* for the first deadline of all in the lanes */
+		struct sgh_timer timer; /* for what is due first in any lane */
 		int64_t due_ms;         /* when it fires, or before; SGH_NEVER */
+		int64_t old_ms; /* what has been under way for so long holds up nobody */
 		struct sgh_metric *packs;
 		struct sgh_metric *objects;
 	} packing;
@@ -262,8 +268,8 @@ void sgh_s3_pack_fini(struct sgh_s3 *s3);
 /* Begin a put that may travel with others. */
 int sgh_s3_pack_submit(struct sgh_s3 *s3, struct sgh_store_op *op,
 		       struct sangraha_error *err);
-/* One that went alone in this lane is done. The next ones go. */
-void sgh_s3_lane_landed(struct sgh_s3 *s3, struct sgh_s3_lane *lane);
+/* One that went alone, and is counted in a lane, is done. The next ones go. */
+void sgh_s3_lane_landed(struct sgh_s3 *s3, struct sgh_store_op *op);
 /* sgh_store_go_on() */
 void sgh_s3_pack_go_on(struct sgh_s3 *s3);
 /* sgh_store_cancel(), of those that wait or are in an archive. */

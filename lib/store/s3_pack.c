@@ -12,14 +12,16 @@
 #include "wire/sha256.h"
 
 /*
- * Small puts that travel together. A put that finds fewer than FLIGHTS requests of its
- * bucket under way goes at once and alone, so nobody waits for company, unless its caller
- * has some at hand (sgh_store_op.held). Others wait for the first of those to land, and
- * then all that wait go in one archive, which the server takes apart (s3_extract.c).
- * README.md tells what an answer means.
+ * Small puts that travel together. A put that finds no request of its bucket under way goes
+ * at once and alone, so nobody waits for company, unless its caller has some at hand
+ * (sgh_store_op.held). Beside one that is under way others go when they are as many as went
+ * with it, so that archives do not fall apart into smaller and smaller ones; beside FLIGHTS
+ * none do. Those that have waited go in one archive, which the server takes apart
+ * (s3_extract.c). README.md tells what an answer means.
  */
 
 #define FLIGHTS     2
+#define OLD_MS      50 /* nobody is held up by one for longer */
 #define MEMBERS_MAX 64
 #define BYTES_MAX   ((size_t)1 << 20)
 #define HELD_MAX \
@@ -32,6 +34,8 @@ struct pack {
 	struct sgh_s3_lane *lane;
 	struct sgh_list link;    /* in lane->packs */
 	struct sgh_list members; /* sgh_store_op.link */
+	unsigned count;          /* of them, when it went */
+	int64_t gone_ms;
 	char sha256[SANGRAHA_SHA256_SIZE];
 };
 
@@ -50,6 +54,72 @@ static void pack_free(struct pack *pack)
 	free(pack);
 }
 
+/* ---- the lane ---- */
+
+static void note_gone_locked(struct sgh_s3_lane *lane, unsigned puts, int64_t gone_ms)
+{
+	lane->flights++;
+	lane->travelling += puts;
+	lane->gone_ms += gone_ms;
+}
+
+static void note_landed_locked(struct sgh_s3_lane *lane, unsigned puts, int64_t gone_ms)
+{
+	lane->flights--;
+	lane->travelling -= puts;
+	lane->gone_ms -= gone_ms;
+}
+
+static void note_alone_locked(struct sgh_s3_lane *lane, struct sgh_store_op *op)
+{
+	op->gone_ms = sgh_now_ms();
+	note_gone_locked(lane, 1, op->gone_ms);
+}
+
+static void count_alone_locked(struct sgh_s3_lane *lane, const struct sgh_list *ops)
+{
+	sgh_list_for_each (link, ops)
+		note_alone_locked(lane, sgh_list_entry(link, struct sgh_store_op, link));
+}
+
+static void alone_landed(struct sgh_s3 *s3, struct sgh_s3_lane *lane,
+			 const struct sgh_store_op *op)
+{
+	pthread_mutex_lock(&s3->packing.lock);
+	note_landed_locked(lane, 1, op->gone_ms);
+	pthread_mutex_unlock(&s3->packing.lock);
+}
+
+static void due_locked(struct sgh_s3 *s3, int64_t at_ms)
+{
+	if (at_ms >= s3->packing.due_ms)
+		return;
+	s3->packing.due_ms = at_ms;
+	/* There is room for it, so it cannot fail. */
+	sgh_timer_arm(s3->timers, &s3->packing.timer, at_ms);
+}
+
+/*
+ * Whether those that wait, and so many more, may go. Beside one that is under way if they
+ * are as many: that never takes more than MEMBERS_MAX. But whoever hangs must not hold them
+ * up, so the timer looks at them when it is old.
+ */
+static bool may_go_locked(struct sgh_s3 *s3, const struct sgh_s3_lane *lane,
+			  unsigned more)
+{
+	int64_t old_ms = lane->gone_ms + s3->packing.old_ms;
+
+	if (!lane->flights || lane->flights >= FLIGHTS)
+		return !lane->flights;
+	if (lane->waiting_count + more >= lane->travelling ||
+	    lane->waiting_bytes >= BYTES_MAX || sgh_now_ms() >= old_ms)
+		return true;
+	due_locked(s3, old_ms);
+	return false;
+}
+
+/* ---- archives ---- */
+
 /* Each member has its own time; the request has that of the last, and hurries for the first. */
 static void note_times(struct sgh_store_op *op, const struct sgh_store_op *member)
 {
@@ -59,9 +129,9 @@ static void note_times(struct sgh_store_op *op, const struct sgh_store_op *membe
 		op->wanted_ms = member->wanted_ms;
 }
 
-/* Takes the members over, unless it is NULL: there is no memory. */
-static struct pack *pack_new(struct sgh_s3 *s3, struct sgh_s3_lane *lane,
-			     struct sgh_list *members, size_t size)
+/* Takes the members over, and is counted, unless it is NULL: there is no memory. */
+static struct pack *pack_new_locked(struct sgh_s3 *s3, struct sgh_s3_lane *lane,
+				    struct sgh_list *members, size_t size)
 {
 	struct pack *pack = calloc(1, sizeof(*pack));
 
@@ -69,6 +139,7 @@ static struct pack *pack_new(struct sgh_s3 *s3, struct sgh_s3_lane *lane,
 		return NULL;
 	pack->s3 = s3;
 	pack->lane = lane;
+	pack->gone_ms = sgh_now_ms();
 	pack->op = (struct sgh_store_op){
 		.verb = SGH_STORE_PUT,
 		.bucket = lane->bucket,
@@ -85,11 +156,14 @@ static struct pack *pack_new(struct sgh_s3 *s3, struct sgh_s3_lane *lane,
 		free(pack);
 		return NULL;
 	}
-	sgh_list_for_each (link, members)
+	sgh_list_for_each (link, members) {
 		note_times(&pack->op, sgh_list_entry(link, struct sgh_store_op, link));
+		pack->count++;
+	}
 	sgh_list_init(&pack->members);
 	sgh_list_splice(&pack->members, members);
 	sgh_list_append(&lane->packs, &pack->link);
+	note_gone_locked(lane, pack->count, pack->gone_ms);
 	return pack;
 }
 
@@ -134,9 +208,7 @@ static void send_alone(struct sgh_s3 *s3, struct sgh_s3_lane *lane, struct sgh_l
 		rc = sgh_s3_put_alone(s3, op, &op->err);
 		if (!rc)
 			continue;
-		pthread_mutex_lock(&s3->packing.lock);
-		lane->flights--;
-		pthread_mutex_unlock(&s3->packing.lock);
+		alone_landed(s3, lane, op);
 		op->status = rc;
 		op->unsent = unsent;
 		sgh_store_complete(&s3->store, op);
@@ -152,7 +224,7 @@ static void dissolve(struct pack *pack, struct sgh_list *ret_members)
 	pthread_mutex_lock(&s3->packing.lock);
 	sgh_list_splice(ret_members, &pack->members);
 	sgh_list_remove(&pack->link);
-	pack->lane->flights--;
+	note_landed_locked(pack->lane, pack->count, pack->gone_ms);
 	pthread_mutex_unlock(&s3->packing.lock);
 	pack_free(pack);
 }
@@ -161,8 +233,7 @@ static void count_alone(struct sgh_s3 *s3, struct sgh_s3_lane *lane,
 			const struct sgh_list *ops)
 {
 	pthread_mutex_lock(&s3->packing.lock);
-	sgh_list_for_each (link, ops)
-		lane->flights++;
+	count_alone_locked(lane, ops);
 	pthread_mutex_unlock(&s3->packing.lock);
 }
 
@@ -195,8 +266,7 @@ static size_t choose_locked(struct sgh_s3_lane *lane, struct sgh_list *chosen,
 	*ret_count = 0;
 	while (!sgh_list_empty(&lane->waiting) && *ret_count < MEMBERS_MAX) {
 		struct sgh_list *link = lane->waiting.next;
-		size_t size = sgh_s3_archive_size(
-			sgh_list_entry(link, struct sgh_store_op, link));
+		size_t size = sgh_list_entry(link, struct sgh_store_op, link)->packed;
 
 		if (*ret_count && bytes + size > BYTES_MAX)
 			break;
@@ -205,6 +275,8 @@ static size_t choose_locked(struct sgh_s3_lane *lane, struct sgh_list *chosen,
 		bytes += size;
 		++*ret_count;
 	}
+	lane->waiting_count -= *ret_count;
+	lane->waiting_bytes -= bytes;
 	return bytes;
 }
 
@@ -217,19 +289,20 @@ static bool take_locked(struct sgh_s3 *s3, struct sgh_s3_lane *lane, uint32_t av
 
 	*ret_pack = NULL;
 	sgh_list_init(alone);
-	if (lane->flights >= FLIGHTS)
-		return false;
+	/* Whoever has to wait still does so for those under way, not for company. */
 	lane->held = 0;
+	if (sgh_list_empty(&lane->waiting) || !may_go_locked(s3, lane, 0))
+		return false;
 	bytes = choose_locked(lane, alone, &count);
 	if (count > 1 && sgh_s3_others(s3, true, avoid))
-		*ret_pack = pack_new(s3, lane, alone, bytes);
+		*ret_pack = pack_new_locked(s3, lane, alone, bytes);
 	if (*ret_pack) {
 		(*ret_pack)->op.avoid = avoid;
 		sgh_metric_add(s3->packing.packs, 1);
 		sgh_metric_add(s3->packing.objects, count);
 	}
-	lane->flights += *ret_pack ? 1 : count;
-	return count;
+	count_alone_locked(lane, alone);
+	return true;
 }
 
 static void go_on(struct sgh_s3 *s3, struct sgh_s3_lane *lane)
@@ -249,11 +322,27 @@ static void go_on(struct sgh_s3 *s3, struct sgh_s3_lane *lane)
 	} while (taken);
 }
 
-void sgh_s3_lane_landed(struct sgh_s3 *s3, struct sgh_s3_lane *lane)
+/* Have the lanes go on of which that is so. */
+static void go_on_if(struct sgh_s3 *s3,
+		     bool (*is_so)(struct sgh_s3 *s3, const struct sgh_s3_lane *lane))
 {
+	struct sgh_s3_lane *found[SGH_S3_LANES_MAX];
+	unsigned count = 0;
+
 	pthread_mutex_lock(&s3->packing.lock);
-	lane->flights--;
+	for (unsigned i = 0; i < s3->packing.lane_count; i++)
+		if (is_so(s3, &s3->packing.lanes[i]))
+			found[count++] = &s3->packing.lanes[i];
 	pthread_mutex_unlock(&s3->packing.lock);
+	for (unsigned i = 0; i < count; i++)
+		go_on(s3, found[i]);
+}
+
+void sgh_s3_lane_landed(struct sgh_s3 *s3, struct sgh_store_op *op)
+{
+	struct sgh_s3_lane *lane = op->backend;
+
+	alone_landed(s3, lane, op);
 	go_on(s3, lane);
 }
 
@@ -295,15 +384,6 @@ static void done(struct sgh_store_op *op)
 
 /* ---- deadlines, and other ends before their time ---- */
 
-static void due_locked(struct sgh_s3 *s3, int64_t deadline_ms)
-{
-	if (deadline_ms >= s3->packing.due_ms)
-		return;
-	s3->packing.due_ms = deadline_ms;
-	/* There is room for it, so it cannot fail. */
-	sgh_timer_arm(s3->timers, &s3->packing.timer, deadline_ms);
-}
-
 /* Move those out of a list whose time is over at `now`, or that have this owner. */
 static void leave_locked(struct sgh_s3 *s3, struct sgh_list *ops, int64_t now,
 			 const void *owner, struct sgh_list *ended)
@@ -320,6 +400,20 @@ static void leave_locked(struct sgh_s3 *s3, struct sgh_list *ops, int64_t now,
 	}
 }
 
+/* What is left of those that wait; nobody waits for company when nobody waits. */
+static void recount_locked(struct sgh_s3_lane *lane)
+{
+	lane->waiting_count = 0;
+	lane->waiting_bytes = 0;
+	sgh_list_for_each (link, &lane->waiting) {
+		lane->waiting_count++;
+		lane->waiting_bytes +=
+			sgh_list_entry(link, struct sgh_store_op, link)->packed;
+	}
+	if (!lane->waiting_count)
+		lane->held = 0;
+}
+
 static void leave_lanes_locked(struct sgh_s3 *s3, int64_t now, const void *owner,
 			       struct ended *ended)
 {
@@ -329,11 +423,19 @@ static void leave_lanes_locked(struct sgh_s3 *s3, int64_t now, const void *owner
 		struct sgh_s3_lane *lane = &s3->packing.lanes[i];
 
 		leave_locked(s3, &lane->waiting, now, owner, &ended->waited);
+		recount_locked(lane);
 		sgh_list_for_each (link, &lane->packs)
 			leave_locked(s3,
 				     &sgh_list_entry(link, struct pack, link)->members,
 				     now, owner, &ended->sent);
 	}
+}
+
+/* Those that are held wait for something else; without a flight somebody takes them. */
+static bool is_due_locked(struct sgh_s3 *s3, const struct sgh_s3_lane *lane)
+{
+	return lane->flights && !lane->held && !sgh_list_empty(&lane->waiting) &&
+	       may_go_locked(s3, lane, 0);
 }
 
 static void expire(struct sgh_timer *timer)
@@ -349,6 +451,7 @@ static void expire(struct sgh_timer *timer)
 	    "the deadline passed while it waited to be sent");
 	end(s3, &ended.sent, SANGRAHA_E_TIMEOUT, false, 0,
 	    "there was no complete answer before the deadline");
+	go_on_if(s3, is_due_locked);
 }
 
 void sgh_s3_pack_cancel(struct sgh_s3 *s3, const void *owner)
@@ -382,6 +485,21 @@ static struct sgh_s3_lane *lane_of_locked(struct sgh_s3 *s3, const char *bucket)
 	return lane;
 }
 
+/* It joins those that wait. Whether they go now. */
+static bool join_locked(struct sgh_s3 *s3, struct sgh_s3_lane *lane,
+			struct sgh_store_op *op)
+{
+	op->packed = sgh_s3_archive_size(op);
+	sgh_list_append(&lane->waiting, &op->link);
+	lane->waiting_count++;
+	lane->waiting_bytes += op->packed;
+	due_locked(s3, op->deadline_ms);
+	if (lane->flights >= FLIGHTS || (op->held && ++lane->held < HELD_MAX))
+		return false;
+	lane->held = 0;
+	return may_go_locked(s3, lane, 0);
+}
+
 /*
  * Whether it waits for those before it, or those behind it. Not: it goes, and is counted in
  * its lane. `go`: it waits with others whose time has come.
@@ -389,30 +507,26 @@ static struct sgh_s3_lane *lane_of_locked(struct sgh_s3 *s3, const char *bucket)
 static bool waits(struct sgh_s3 *s3, struct sgh_store_op *op, struct sgh_s3_lane **ret_go)
 {
 	struct sgh_s3_lane *lane;
-	bool full, held;
+	bool goes;
 
 	pthread_mutex_lock(&s3->packing.lock);
 	lane = lane_of_locked(s3, op->bucket);
-	full = lane && lane->flights >= FLIGHTS;
-	held = lane && !full && (op->held || lane->held);
-	if (full || held) {
-		sgh_list_append(&lane->waiting, &op->link);
-		due_locked(s3, op->deadline_ms);
-	} else if (lane) {
-		lane->flights++;
+	goes = !lane || (sgh_list_empty(&lane->waiting) && !op->held &&
+			 may_go_locked(s3, lane, 1));
+	if (lane && goes) {
+		note_alone_locked(lane, op);
 		op->backend = lane;
-	}
-	if (held && (++lane->held >= HELD_MAX || !op->held))
+	} else if (lane && join_locked(s3, lane, op)) {
 		*ret_go = lane;
+	}
 	pthread_mutex_unlock(&s3->packing.lock);
-	return full || held;
+	return !goes;
 }
 
 int sgh_s3_pack_submit(struct sgh_s3 *s3, struct sgh_store_op *op,
 		       struct sangraha_error *err)
 {
 	struct sgh_s3_lane *go = NULL;
-	struct sgh_s3_lane *lane;
 	int rc;
 
 	if (sgh_s3_archive_fits(op) &&
@@ -421,25 +535,20 @@ int sgh_s3_pack_submit(struct sgh_s3 *s3, struct sgh_store_op *op,
 			go_on(s3, go);
 		return 0;
 	}
-	lane = op->backend;
 	rc = sgh_s3_put_alone(s3, op, err);
-	if (rc && lane)
-		sgh_s3_lane_landed(s3, lane);
+	if (rc && op->backend)
+		sgh_s3_lane_landed(s3, op);
 	return rc;
+}
+
+static bool is_held_locked(struct sgh_s3 *s3, const struct sgh_s3_lane *lane)
+{
+	return lane->held;
 }
 
 void sgh_s3_pack_go_on(struct sgh_s3 *s3)
 {
-	struct sgh_s3_lane *held[SGH_S3_LANES_MAX];
-	unsigned count = 0;
-
-	pthread_mutex_lock(&s3->packing.lock);
-	for (unsigned i = 0; i < s3->packing.lane_count; i++)
-		if (s3->packing.lanes[i].held)
-			held[count++] = &s3->packing.lanes[i];
-	pthread_mutex_unlock(&s3->packing.lock);
-	for (unsigned i = 0; i < count; i++)
-		go_on(s3, held[i]);
+	go_on_if(s3, is_held_locked);
 }
 
 void sgh_s3_pack_init(struct sgh_s3 *s3)
@@ -449,17 +558,24 @@ void sgh_s3_pack_init(struct sgh_s3 *s3)
 	pthread_mutex_init(&s3->packing.lock, NULL);
 	s3->packing.timer.fire = expire;
 	s3->packing.due_ms = SGH_NEVER;
+	s3->packing.old_ms = OLD_MS;
 	s3->packing.packs =
 		sgh_metrics_counter(metrics, "sangraha_store_packs_total", "");
 	s3->packing.objects =
 		sgh_metrics_counter(metrics, "sangraha_store_packed_objects_total", "");
 }
 
+static void assert_is_empty(const struct sgh_s3_lane *lane)
+{
+	assert(sgh_list_empty(&lane->waiting) && sgh_list_empty(&lane->packs));
+	assert(!lane->waiting_count && !lane->waiting_bytes);
+	assert(!lane->flights && !lane->travelling && !lane->gone_ms);
+}
+
 void sgh_s3_pack_fini(struct sgh_s3 *s3)
 {
 	sgh_timers_free(s3->timers);
 	for (unsigned i = 0; i < s3->packing.lane_count; i++)
-		assert(sgh_list_empty(&s3->packing.lanes[i].waiting) &&
-		       sgh_list_empty(&s3->packing.lanes[i].packs));
+		assert_is_empty(&s3->packing.lanes[i]);
 	pthread_mutex_destroy(&s3->packing.lock);
 }

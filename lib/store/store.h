@@ -153,8 +153,10 @@ struct sgh_store_op {
 	/* private to the back end */
 	bool ours; /* why it failed says nothing about the store: no memory, a conflict */
 	bool tar;  /* s3: what is put is taken apart, or refused */
-	bool garbled;   /* s3: other bytes than were sent arrived there */
-	uint32_t avoid; /* s3: gateways that it is not for, a bit each */
+	bool garbled;    /* s3: other bytes than were sent arrived there */
+	uint32_t avoid;  /* s3: gateways that it is not for, a bit each */
+	size_t packed;   /* s3: the bytes that it takes in an archive, while it waits */
+	int64_t gone_ms; /* s3: when it went, alone in its request */
 	struct sgh_list link;
 	void *backend;
 };

@@ -44,7 +44,7 @@
 		.match = "PUT /sangraha-image/held", .bytes = OK, .hold = true \
 	}
 
-#define CALLS_MAX 80
+#define CALLS_MAX 140
 
 /* A put that can be waited for. */
 struct call {
@@ -177,6 +177,11 @@ static inline int64_t counted(const char *name)
 static inline int64_t archives(void)
 {
 	return counted("sangraha_store_packs_total");
+}
+
+static inline int64_t archived(void)
+{
+	return counted("sangraha_store_packed_objects_total");
 }
 
 /* Until it is known that the server takes archives apart. */

@@ -42,7 +42,7 @@ static void what_waits_travels_together(void **state)
 	for (size_t i = 0; i < SGH_COUNT(calls); i++)
 		t_ok(end(calls[i]));
 	assert_int_equal(archives(), 1);
-	assert_int_equal(counted("sangraha_store_packed_objects_total"), 3);
+	assert_int_equal(archived(), 3);
 	t_peer_release(f.peer);
 }
 
@@ -116,7 +116,7 @@ static void an_archive_has_bounds(void **state)
 	for (unsigned i = first; i < f.count; i++)
 		t_ok(end(&f.calls[i]));
 	assert_int_equal(archives(), 2);
-	assert_int_equal(counted("sangraha_store_packed_objects_total"), 70);
+	assert_int_equal(archived(), 70);
 	t_peer_release(f.peer);
 }
 
