@@ -11,7 +11,8 @@
  * Small messages that travel together. What a message costs the broker is mostly a matter
  * of being one: a log entry, a delivery, two confirms. So while one that may go in batches
  * is on its way to its confirm, others to the same queue gather, and then go as one message.
- * What comes alone goes alone, at once and as it is.
+ * What comes alone goes alone, at once and as it is, unless it is one of several that were
+ * answered together: those wait for each other, a millisecond at most.
  */
 
 #define BATCH_BYTES  (64 << 10)
@@ -126,7 +127,9 @@ void sgh_amqp_expect(struct sgh_amqp_publisher *publisher,
 		if (*way->exchange || strcmp(way->routing_key, expected->queue_name))
 			continue;
 		way->expected += expected->count;
-		way->until_us = expected->told_us + EXPECT_US;
+		/* Who waits already does so no longer: there may be answers without end. */
+		if (way->out || sgh_list_empty(&way->company))
+			way->until_us = expected->told_us + EXPECT_US;
 	}
 }
 

@@ -181,9 +181,9 @@ void sgh_amqp_take_submitted(struct sgh_amqp_publisher *publisher)
 	memcpy(expected, publisher->s.expected, sizeof(expected));
 	memset(publisher->s.expected, 0, sizeof(publisher->s.expected));
 	pthread_mutex_unlock(&publisher->s.lock);
-	sgh_amqp_sort(publisher, &submitted);
 	for (size_t i = 0; i < SGH_AMQP_EXPECTED; i++)
 		sgh_amqp_expect(publisher, &expected[i]);
+	sgh_amqp_sort(publisher, &submitted);
 }
 
 /* ---- the life of the connection ---- */

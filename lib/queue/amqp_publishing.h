@@ -127,7 +127,10 @@ void sgh_amqp_ways_init(struct sgh_amqp_publisher *publisher);
  * into the company of that.
  */
 void sgh_amqp_sort(struct sgh_amqp_publisher *publisher, struct sgh_list *submitted);
-/* Those are waited for, for a while, if they have a way. */
+/*
+ * Those are waited for, for a while, if they have a way; not for longer by who waits there
+ * already. Before what was submitted since is sorted.
+ */
 void sgh_amqp_expect(struct sgh_amqp_publisher *publisher,
 		     const struct sgh_amqp_expected *expected);
 /*

@@ -35,8 +35,8 @@ struct sgh_publish {
 	bool frees;
 	/*
 	 * Whoever consumes it takes batches apart: small messages with a confirm may travel
-	 * together, and overtake others. While none of those to the same queue is on its way
-	 * this one goes at once.
+	 * together, and overtake others. While none of those to the same queue is on its way,
+	 * and none is expected (sgh_queue_expect()), this one goes at once.
 	 */
 	bool batch;
 	/*
@@ -77,8 +77,9 @@ void sgh_queue_go_on(struct sangraha_queue *queue);
 
 /*
  * An answer has come in one batch with others, and whoever asked for it may well ask again at
- * once: what may go in batches to that queue waits for as many as were told of so, for a
- * millisecond after the last of them. `queue_name` is one of the contract, and stays.
+ * once: what may go in batches to that queue waits for as many as were told of so, until a
+ * millisecond after the last of them that came before it. `queue_name` is one of the
+ * contract, and stays.
  */
 void sgh_queue_expect(struct sangraha_queue *queue, const char *queue_name);
 

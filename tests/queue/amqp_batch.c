@@ -203,6 +203,23 @@ static void who_does_not_come_is_waited_for_a_millisecond(void **state)
 	confirm_all(f);
 }
 
+/* Answers of others go on coming, and nobody who got them asks again. */
+static void who_waits_already_waits_no_longer_for_more(void **state)
+{
+	struct fixture *f = *state;
+
+	know(f, "a");
+	answered(f, "a", 2);
+	submit(f, "a");
+	assert_null(next(f));
+	f->now_us = 999;
+	answered(f, "a", 2);
+	assert_null(next(f));
+	f->now_us = 1000;
+	confirm(f, next(f));
+	confirm_all(f);
+}
+
 static void other_queues_wait_for_nobody(void **state)
 {
 	struct fixture *f = *state;
@@ -240,6 +257,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(of_many_queues_some_go_without_company),
 	CASE(who_was_answered_together_asks_together),
 	CASE(who_does_not_come_is_waited_for_a_millisecond),
+	CASE(who_waits_already_waits_no_longer_for_more),
 	CASE(other_queues_wait_for_nobody),
 	CASE(nobody_waits_for_more_than_a_batch),
 };
