@@ -75,6 +75,13 @@ static bool leads(const struct sgh_amqp_way *way, const struct sgh_publish *publ
 	       strcmp(way->exchange, publish->exchange) == 0;
 }
 
+/* Whether it does better for another queue: of a used one something may be expected yet. */
+static bool is_freer(const struct sgh_amqp_way *way, const struct sgh_amqp_way *than)
+{
+	return !way->out && sgh_list_empty(&way->company) &&
+	       (!than || (*than->routing_key && !*way->routing_key));
+}
+
 /* Its way; one that nobody uses becomes it. NULL: there is none, so it goes alone. */
 static struct sgh_amqp_way *way_of(struct sgh_amqp_publisher *publisher,
 				   const struct sgh_publish *publish)
@@ -86,13 +93,14 @@ static struct sgh_amqp_way *way_of(struct sgh_amqp_publisher *publisher,
 
 		if (leads(way, publish))
 			return way;
-		if (!unused && !way->out && sgh_list_empty(&way->company))
+		if (is_freer(way, unused))
 			unused = way;
 	}
 	if (!unused)
 		return NULL;
 	strcpy(unused->exchange, publish->exchange);
 	strcpy(unused->routing_key, publish->routing_key);
+	unused->expected = 0;
 	return unused;
 }
 

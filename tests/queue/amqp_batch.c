@@ -220,6 +220,38 @@ static void who_waits_already_waits_no_longer_for_more(void **state)
 	confirm_all(f);
 }
 
+/* There are so many queues that one takes over the way of another. */
+static void who_inherits_a_way_waits_for_nobody(void **state)
+{
+	static char names[SGH_AMQP_WAYS][8];
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < SGH_AMQP_WAYS; i++) {
+		snprintf(names[i], sizeof(names[i]), "%zu", i);
+		know(f, names[i]);
+		answered(f, names[i], 2);
+	}
+	submit(f, "another");
+	confirm(f, next(f));
+	confirm_all(f);
+}
+
+/* A question between two puts, say, leaves what is expected of those as it is. */
+static void another_queue_has_a_way_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+
+	know(f, "a");
+	answered(f, "a", 2);
+	submit(f, "b");
+	confirm(f, next(f));
+	submit(f, "a");
+	assert_null(next(f));
+	submit(f, "a");
+	members_go(f, 2);
+	confirm_all(f);
+}
+
 static void other_queues_wait_for_nobody(void **state)
 {
 	struct fixture *f = *state;
@@ -258,6 +290,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(who_was_answered_together_asks_together),
 	CASE(who_does_not_come_is_waited_for_a_millisecond),
 	CASE(who_waits_already_waits_no_longer_for_more),
+	CASE(who_inherits_a_way_waits_for_nobody),
+	CASE(another_queue_has_a_way_of_its_own),
 	CASE(other_queues_wait_for_nobody),
 	CASE(nobody_waits_for_more_than_a_batch),
 };
