@@ -239,11 +239,16 @@ struct sgh_store_op *sgh_task_op(struct sgh_task *task, enum sgh_store_verb verb
 	return &task->op;
 }
 
-/* One less to wait for. Whoever brings it to nothing owns the task from there. */
-static void op_ended(struct sgh_task *task)
+/*
+ * One less to wait for. Whoever brings it to nothing owns the task from there, and only for
+ * him it counts whether he is in a row: for another thread that is over, or will be.
+ */
+static void op_ended(struct sgh_task *task, bool in_row)
 {
-	if (__atomic_sub_fetch(&task->op_left, 1, __ATOMIC_ACQ_REL) == 0)
-		task->then(task);
+	if (__atomic_sub_fetch(&task->op_left, 1, __ATOMIC_ACQ_REL))
+		return;
+	task->in_row = in_row;
+	task->then(task);
 }
 
 static int submit(struct sgh_task *task, struct sgh_store_op *op)
@@ -281,16 +286,15 @@ static void submit_next(struct sgh_task *task)
 static void op_done(struct sgh_store_op *op)
 {
 	struct sgh_task *task = op->arg;
+	bool in_row = op->packable && op->goes_on;
 
 	if (op->unsent)
 		__atomic_store_n(&task->unsent, true, __ATOMIC_RELAXED);
 	/* Those before it in a row have left it to the last one that anybody is woken. */
-	if (op->packable && !op->goes_on)
+	if (op->packable && !in_row)
 		sgh_queue_go_on(task->service->queue);
-	else if (op->packable)
-		task->in_row = true;
 	submit_next(task);
-	op_ended(task);
+	op_ended(task, in_row);
 }
 
 bool sgh_task_in_doubt(const struct sgh_task *task)
@@ -317,12 +321,11 @@ void sgh_task_run(struct sgh_task *task, struct sgh_store_op *ops, size_t count,
 	task->op_count = count;
 	task->op_next = 0;
 	task->unsent = false;
-	task->in_row = false;
 	task->then = then;
 	__atomic_store_n(&task->op_left, count + 1, __ATOMIC_RELEASE);
 	for (size_t i = 0; i < first; i++)
 		submit_next(task);
-	op_ended(task);
+	op_ended(task, false);
 }
 
 void sgh_task_run_one(struct sgh_task *task, void (*then)(struct sgh_task *task))

@@ -373,6 +373,41 @@ static void the_last_in_a_row_keeps_nobody(void **state)
 	t_answers(f, 0);
 }
 
+/* So the next one is begun when the one before is left to the store. */
+static int begin_with_a_worker(void **state)
+{
+	struct sangraha_receiver_options options = { .size = sizeof(options),
+						     .workers = 1 };
+
+	t_roles_begin(state);
+	t_start_receiver(*state, &options);
+	return 0;
+}
+
+static int begin_with_two_workers(void **state)
+{
+	struct sangraha_receiver_options options = { .size = sizeof(options),
+						     .workers = 2 };
+
+	t_roles_begin(state);
+	t_start_receiver(*state, &options);
+	return 0;
+}
+
+/* Its put was over before it was known to have begun, and so was the row. */
+static void who_goes_on_elsewhere_is_in_no_row(void **state)
+{
+	struct t_roles *f = *state;
+
+	memory_store_linger(f->store);
+	for (unsigned id = 1; id <= 2; id++)
+		begin_put(f, id, sgh_time_ms());
+	script_release(f->script);
+	for (int i = 0; i < 2; i++)
+		t_answers(f, 0);
+	assert_int_equal(memory_broker_held(f->broker), 0);
+}
+
 static void a_dead_letter_is_recorded(void **state)
 {
 	struct t_roles *f = *state;
@@ -638,8 +673,12 @@ static const struct CMUnitTest tests[] = {
 	CASE(what_killed_with_others_goes_alone),
 	CASE(answers_say_that_batches_are_taken),
 	CASE(who_takes_batches_is_answered_in_them),
-	CASE(what_ends_in_a_row_is_answered_in_one),
-	CASE(the_last_in_a_row_keeps_nobody),
+	cmocka_unit_test_setup_teardown(what_ends_in_a_row_is_answered_in_one,
+					begin_with_a_worker, t_roles_end),
+	cmocka_unit_test_setup_teardown(the_last_in_a_row_keeps_nobody,
+					begin_with_a_worker, t_roles_end),
+	cmocka_unit_test_setup_teardown(who_goes_on_elsewhere_is_in_no_row,
+					begin_with_two_workers, t_roles_end),
 	CASE(a_dead_letter_is_recorded),
 	CASE(a_dead_letter_is_confirmed_first),
 	CASE(too_large_to_read_is_answered_and_rejected),

@@ -34,6 +34,8 @@ struct memory_store {
 		struct sgh_list pending;
 		struct sgh_list buckets;
 		unsigned packable;
+		bool lingers; /* whoever submits the next put that may travel */
+		bool busy;    /* with an operation that is not pending any more */
 		char crc32c[SGH_CRC32C_SIZE];
 		bool stop;
 	} state;
@@ -165,7 +167,7 @@ static void cancel(struct sangraha_store *base, const void *owner)
 
 		pending->given_up |= pending->op->owner == owner;
 	}
-	pthread_cond_signal(&store->state.changed);
+	pthread_cond_broadcast(&store->state.changed);
 	pthread_mutex_unlock(&store->state.lock);
 }
 
@@ -220,6 +222,7 @@ static void *run(void *arg)
 			continue;
 		}
 		pending->op->goes_on = goes_on_locked(store, pending->op);
+		store->state.busy = true;
 		pthread_mutex_unlock(&store->state.lock);
 		if (late)
 			end(store, pending,
@@ -228,9 +231,17 @@ static void *run(void *arg)
 		else
 			perform(store, pending);
 		pthread_mutex_lock(&store->state.lock);
+		store->state.busy = false;
+		pthread_cond_broadcast(&store->state.changed);
 	}
 	pthread_mutex_unlock(&store->state.lock);
 	return NULL;
+}
+
+static void linger_locked(struct memory_store *store)
+{
+	while (store->state.busy || !sgh_list_empty(&store->state.pending))
+		sgh_cond_wait_until(&store->state.changed, &store->state.lock, SGH_NEVER);
 }
 
 static int submit(struct sangraha_store *base, struct sgh_store_op *op,
@@ -238,6 +249,7 @@ static int submit(struct sangraha_store *base, struct sgh_store_op *op,
 {
 	struct memory_store *store = memory_of(base);
 	struct pending *pending = calloc(1, sizeof(*pending));
+	bool packable;
 
 	if (!pending)
 		return sgh_fail_memory(err);
@@ -245,9 +257,12 @@ static int submit(struct sangraha_store *base, struct sgh_store_op *op,
 	name_op(pending);
 	pthread_mutex_lock(&store->state.lock);
 	pending->step = script_next(store->script, pending->name);
-	store->state.packable += op->verb == SGH_STORE_PUT && op->packable;
+	packable = op->verb == SGH_STORE_PUT && op->packable;
+	store->state.packable += packable;
 	sgh_list_append(&store->state.pending, &pending->link);
-	pthread_cond_signal(&store->state.changed);
+	pthread_cond_broadcast(&store->state.changed);
+	if (packable && sgh_take(store->state.lingers))
+		linger_locked(store);
 	pthread_mutex_unlock(&store->state.lock);
 	return 0;
 }
@@ -333,7 +348,7 @@ static void wake(void *arg)
 	struct memory_store *store = arg;
 
 	pthread_mutex_lock(&store->state.lock);
-	pthread_cond_signal(&store->state.changed);
+	pthread_cond_broadcast(&store->state.changed);
 	pthread_mutex_unlock(&store->state.lock);
 }
 
@@ -343,7 +358,7 @@ static void destroy(struct sangraha_store *base)
 
 	pthread_mutex_lock(&store->state.lock);
 	store->state.stop = true;
-	pthread_cond_signal(&store->state.changed);
+	pthread_cond_broadcast(&store->state.changed);
 	pthread_mutex_unlock(&store->state.lock);
 	pthread_join(store->thread, NULL);
 	script_detach(store->script, store);
@@ -540,6 +555,15 @@ unsigned memory_store_packable(struct sangraha_store *base)
 	packable = store->state.packable;
 	pthread_mutex_unlock(&store->state.lock);
 	return packable;
+}
+
+void memory_store_linger(struct sangraha_store *base)
+{
+	struct memory_store *store = memory_of(base);
+
+	pthread_mutex_lock(&store->state.lock);
+	store->state.lingers = true;
+	pthread_mutex_unlock(&store->state.lock);
 }
 
 void memory_store_crc32c(struct sangraha_store *base, char hex[SGH_CRC32C_SIZE])

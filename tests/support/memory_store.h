@@ -44,6 +44,11 @@ struct sgh_bytes *memory_store_body(struct sangraha_store *store, const char *bu
 int memory_store_uploads(struct sangraha_store *store, const char *bucket);
 /* How many puts there were that might have travelled with others. */
 unsigned memory_store_packable(struct sangraha_store *store);
+/*
+ * Whoever submits the next of those is back only when everything that the store was given
+ * has ended, like a thread that does not get a processor.
+ */
+void memory_store_linger(struct sangraha_store *store);
 /* The CRC-32C that the last ticket was wanted with, as a text; "": with none. */
 void memory_store_crc32c(struct sangraha_store *store, char hex[SGH_CRC32C_SIZE]);
 /* Drop every bucket with what is in it. */
