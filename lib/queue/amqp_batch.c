@@ -15,11 +15,10 @@
  * answered together: those wait for each other, a millisecond at most.
  */
 
-#define BATCH_BYTES  (64 << 10)
-#define MEMBER_BYTES (16 << 10)
-#define META_BYTES   2048 /* of a member, more or less */
-#define EXPECT_US    1000 /* after an answer that came with others */
-#define TOGETHER_MS  1000 /* between the deadlines of those that share one */
+#define BATCH_BYTES (64 << 10)
+#define META_BYTES  2048 /* of a member, more or less */
+#define EXPECT_US   1000 /* after an answer that came with others */
+#define TOGETHER_MS 1000 /* between the deadlines of those that share one */
 
 /* A batch is published like any message, and its end is the end of its members. */
 struct batch {
@@ -58,7 +57,7 @@ static size_t body_length(const struct sgh_publish *publish)
 static bool may_join(const struct sgh_publish *publish)
 {
 	return publish->batch && publish->confirm &&
-	       body_length(publish) <= MEMBER_BYTES && publish->size <= META_BYTES;
+	       body_length(publish) <= SGH_BATCH_SMALL && publish->size <= META_BYTES;
 }
 
 /* ---- ways ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "role/client.h"
+#include "wire/batch.h"
 
 /* Who takes batches says so in each answer; who does not know of them says nothing. */
 
@@ -37,9 +38,12 @@ void sgh_batches_learn(struct sangraha_client *client, const struct sgh_request 
 	__atomic_store_n(&batches->taken, taken, __ATOMIC_RELAXED);
 }
 
+/* Who puts something large is answered together with others, too, but does not ask so. */
 void sgh_batches_expect(struct sangraha_client *client, const struct sgh_request *request)
 {
-	if (is_small(request))
+	size_t length = request->body ? request->body->length : 0;
+
+	if (is_small(request) && length <= SGH_BATCH_SMALL)
 		sgh_queue_expect(client->queue, request->verb >= SGH_GET
 							? SANGRAHA_READ_QUEUE
 							: SANGRAHA_WRITE_QUEUE);

@@ -15,6 +15,7 @@
 #define SGH_BATCH_TYPE        "sangraha.batch.v1"
 #define SGH_BATCH_MEMBERS_MAX 64
 #define SGH_BATCH_BODY_MAX    (128 << 10) /* bytes of a batch */
+#define SGH_BATCH_SMALL       (16 << 10)  /* bytes of a body that we send in one */
 
 /* Append a member; `buf` has failed when there is no memory or no end of it. */
 void sgh_batch_add(struct sgh_buf *buf, const struct sgh_message *message);

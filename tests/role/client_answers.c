@@ -83,6 +83,26 @@ static void more_is_expected_where_several_were_answered(void **state)
 	}
 }
 
+/* The next one of that will be as large, and travels alone. */
+static void nothing_is_expected_behind_what_is_large(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_box box = { 0 };
+	struct sgh_request *request;
+	char large[20000];
+
+	memset(large, ' ', sizeof(large));
+	large[0] = '1';
+	t_ok(sangraha_client_submit_put(f->client, large, sizeof(large), NULL, t_box_put,
+					&box, &t_err));
+	request = t_taken(f, T_WRITE);
+	t_answer_together(f, request);
+	t_ok(t_box_ended(f, &box));
+	assert_int_equal(memory_broker_expected(f->broker), 0);
+	sgh_request_free(request);
+	t_box_empty(&box);
+}
+
 static void a_refusal_says_why(void **state)
 {
 	struct t_roles *f = *state;
@@ -399,6 +419,7 @@ static void ends_and_answers_at_once(void **state)
 static const struct CMUnitTest tests[] = {
 	CASE(each_gets_its_own),
 	CASE(more_is_expected_where_several_were_answered),
+	CASE(nothing_is_expected_behind_what_is_large),
 	CASE(a_refusal_says_why),
 	CASE(late_and_double_answers_are_ignored),
 	CASE(nonsense_is_ignored),
