@@ -140,13 +140,17 @@ void sgh_amqp_expect(struct sgh_amqp_publisher *publisher,
 	}
 }
 
-/* Whether there are so many. */
+/* Whether there are so many, or as much as a batch takes. */
 static bool has(const struct sgh_list *list, size_t count)
 {
-	for (const struct sgh_list *link = list->next; count && link != list;
-	     link = link->next)
-		count--;
-	return !count;
+	size_t bytes = 0;
+
+	sgh_list_for_each (link, list) {
+		bytes += body_length(sgh_list_entry(link, struct sgh_publish, link));
+		if (!--count || bytes >= BATCH_BYTES)
+			return true;
+	}
+	return false;
 }
 
 /* Whether more may come that were answered together with those that are here. */

@@ -38,9 +38,10 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void submit(struct fixture *f, const char *queue)
+static void submit_message(struct fixture *f, const char *queue,
+			   struct sgh_message *message)
 {
-	struct t_sent *sent = t_sent_new(queue, t_message("x"));
+	struct t_sent *sent = t_sent_new(queue, message);
 	struct sgh_list submitted;
 
 	assert_in_range(f->count, 0, MANY - 1);
@@ -51,6 +52,11 @@ static void submit(struct fixture *f, const char *queue)
 	sgh_list_init(&submitted);
 	sgh_list_append(&submitted, &sent->publish.link);
 	sgh_amqp_sort(&f->publisher, &submitted);
+}
+
+static void submit(struct fixture *f, const char *queue)
+{
+	submit_message(f, queue, t_message("x"));
 }
 
 /* The next one that would be written; NULL: all others wait. */
@@ -281,6 +287,24 @@ static void nobody_waits_for_more_than_a_batch(void **state)
 	confirm_all(f);
 }
 
+/* Nor for more bytes. */
+static void nobody_waits_behind_a_full_batch(void **state)
+{
+	struct fixture *f = *state;
+	static char large[SGH_BATCH_SMALL + 1];
+
+	memset(large, 'x', sizeof(large) - 1);
+	know(f, "a");
+	answered(f, "a", 16);
+	for (int i = 0; i < 3; i++) {
+		submit_message(f, "a", t_message(large));
+		assert_null(next(f));
+	}
+	submit_message(f, "a", t_message(large));
+	members_go(f, 3);
+	confirm_all(f);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -294,6 +318,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(another_queue_has_a_way_of_its_own),
 	CASE(other_queues_wait_for_nobody),
 	CASE(nobody_waits_for_more_than_a_batch),
+	CASE(nobody_waits_behind_a_full_batch),
 };
 
 t_main(tests)
