@@ -6,9 +6,10 @@
 #include "queue/amqp_publisher.h"
 
 /*
- * What the three files of the publishing connection share. amqp_publisher.c is what other
- * threads call, and the connection's life; amqp_publish.c ends and writes messages;
- * amqp_answers.c hears what the broker says about them.
+ * What the four files of the publishing connection share. amqp_publisher.c is what other
+ * threads call, and the connection's life; amqp_batch.c says what travels together;
+ * amqp_publish.c ends and writes messages; amqp_answers.c hears what the broker says about
+ * them.
  */
 
 /* What needs a confirm, what does not, and what only asks. */
