@@ -209,5 +209,6 @@ const struct sgh_queue_backend sgh_queue_amqp = {
 	.consumer_pause = sgh_amqp_consumer_pause,
 	.consumer_free = sgh_amqp_consumer_free,
 	.shed = sgh_amqp_consumer_shed,
+	.answered = sgh_amqp_member_answered,
 	.settle = sgh_amqp_consumer_settle,
 };

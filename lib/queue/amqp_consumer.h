@@ -30,6 +30,7 @@ int sgh_amqp_consumer_new(struct sgh_amqp_consuming *consuming,
 			  struct sgh_consumer **ret, struct sangraha_error *err);
 const char *sgh_amqp_consumer_queue(const struct sgh_consumer *consumer);
 bool sgh_amqp_consumer_attached(const struct sgh_consumer *consumer);
+bool sgh_amqp_member_answered(struct sgh_delivery *delivery); /* amqp_unbatch.c */
 void sgh_amqp_consumer_pause(struct sgh_consumer *consumer, bool paused);
 void sgh_amqp_consumer_free(struct sgh_consumer *consumer);
 void sgh_amqp_consumer_shed(struct sgh_delivery *delivery);

@@ -30,10 +30,12 @@ struct sgh_amqp_delivery {
 	struct sgh_list order;    /* among those of the channel, by tag */
 	size_t bytes;             /* of its body, counted in its consumer */
 	bool settled;
-	/* Of a batch: its members that are in hand, and that one was given back. Atomic. */
+	/* Of a batch, atomic: its members in hand, those without an answer, one given back. */
 	unsigned left;
+	unsigned unanswered;
 	bool given_back;
 	struct sgh_amqp_delivery *batch; /* of a member */
+	bool answered;                   /* likewise */
 };
 
 struct sgh_amqp_consumer {

@@ -293,5 +293,7 @@ int64_t sgh_amqp_publisher_turn(struct sgh_amqp_conn *conn, int64_t now)
 	next = publisher->scanned_ms + SCAN_MS;
 	if (next < publisher->deadline_ms)
 		next = publisher->deadline_ms;
-	return expected && next > now ? now + 1 : next;
+	if (expected && next > now)
+		next = now + 1;
+	return next < publisher->held_ms ? next : publisher->held_ms;
 }

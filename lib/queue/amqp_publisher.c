@@ -42,6 +42,17 @@ static int check(struct sgh_publish *publish, struct sangraha_error *err)
 	return 0;
 }
 
+/* Until when, at most; true: the thread is to be told of it. */
+static bool hold_locked(struct sgh_amqp_publisher *publisher, unsigned held_ms)
+{
+	int64_t until = sgh_now_ms() + held_ms;
+
+	if (publisher->s.rung || until >= publisher->s.held_ms)
+		return false;
+	publisher->s.held_ms = until;
+	return true;
+}
+
 int sgh_amqp_publisher_publish(struct sgh_amqp_publisher *publisher,
 			       struct sgh_publish *publish, struct sangraha_error *err)
 {
@@ -66,6 +77,8 @@ int sgh_amqp_publisher_publish(struct sgh_amqp_publisher *publisher,
 		sgh_list_append(&publisher->s.publishes, &publish->link);
 		wake = !publish->held && !publisher->s.rung;
 		publisher->s.rung |= wake;
+		if (publish->held && publish->held_ms)
+			wake = hold_locked(publisher, publish->held_ms);
 		publisher->s.in_hand++;
 		if (publish->deadline_ms < publisher->s.deadline_ms)
 			publisher->s.deadline_ms = publish->deadline_ms;
@@ -173,7 +186,13 @@ void sgh_amqp_take_submitted(struct sgh_amqp_publisher *publisher)
 
 	sgh_list_init(&submitted);
 	pthread_mutex_lock(&publisher->s.lock);
-	sgh_list_splice(&submitted, &publisher->s.publishes);
+	/* If nobody has rung, all of them are held. */
+	if (publisher->s.rung || publisher->s.finished ||
+	    publisher->s.held_ms <= sgh_now_ms()) {
+		sgh_list_splice(&submitted, &publisher->s.publishes);
+		publisher->s.held_ms = SGH_NEVER;
+	}
+	publisher->held_ms = publisher->s.held_ms;
 	sgh_list_splice(&publisher->asking, &publisher->s.probes);
 	sgh_amqp_note(publisher, publisher->s.deadline_ms);
 	publisher->s.deadline_ms = SGH_NEVER;
@@ -293,6 +312,7 @@ int sgh_amqp_publisher_new(const struct sgh_amqp_settings *settings,
 	publisher->owner = owner;
 	publisher->deadline_ms = SGH_NEVER;
 	publisher->s.deadline_ms = SGH_NEVER;
+	publisher->s.held_ms = SGH_NEVER;
 	sgh_list_init(&publisher->waiting);
 	sgh_amqp_ways_init(publisher);
 	sgh_list_init(&publisher->asking);

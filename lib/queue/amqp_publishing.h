@@ -80,6 +80,7 @@ struct sgh_amqp_publisher {
 	bool probing;                   /* an answer is due */
 	int64_t deadline_ms;            /* nothing ends before */
 	int64_t scanned_ms;
+	int64_t held_ms;    /* until when those that were submitted are held */
 	int64_t blocked_ms; /* since when; 0: not blocked */
 	uint32_t complained;
 
@@ -87,6 +88,7 @@ struct sgh_amqp_publisher {
 		pthread_mutex_t lock;
 		struct sgh_list publishes; /* submitted */
 		bool rung;                 /* for those, since they were last taken */
+		int64_t held_ms;           /* ... or until when they are held at most */
 		struct sgh_list probes;
 		struct sgh_amqp_expected expected[SGH_AMQP_EXPECTED];
 		size_t in_hand; /* publishes without `done` */

@@ -82,6 +82,7 @@ static bool take_apart(struct sgh_amqp_consumer *consumer,
 	__atomic_sub_fetch(&consumer->bytes, batch->bytes, __ATOMIC_RELAXED);
 	batch->bytes = 0;
 	sgh_message_free(sgh_take(batch->base.message));
+	__atomic_store_n(&batch->unanswered, (unsigned)count, __ATOMIC_RELAXED);
 	__atomic_store_n(&batch->left, (unsigned)count, __ATOMIC_RELEASE);
 	for (size_t i = 0; i < count; i++)
 		options->deliver(options->arg, &members[i]->base);
@@ -99,11 +100,21 @@ void sgh_amqp_hand_over(struct sgh_amqp_consumer *consumer,
 		options->deliver(options->arg, &delivery->base);
 }
 
+bool sgh_amqp_member_answered(struct sgh_delivery *delivery)
+{
+	struct sgh_amqp_delivery *member = sgh_amqp_delivery_of(delivery);
+
+	member->answered = true;
+	return __atomic_sub_fetch(&member->batch->unanswered, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
 void sgh_amqp_settle_member(struct sgh_amqp_delivery *member, int verdict)
 {
 	struct sgh_amqp_delivery *batch = member->batch;
 	bool given_back;
 
+	if (!member->answered)
+		sgh_amqp_member_answered(&member->base);
 	if (verdict != SGH_SETTLE_ACK)
 		__atomic_store_n(&batch->given_back, true, __ATOMIC_RELAXED);
 	sgh_message_free(sgh_take(member->base.message));

@@ -184,6 +184,13 @@ void sgh_delivery_shed(struct sgh_delivery *delivery)
 	delivery->consumer->queue->backend->shed(delivery);
 }
 
+bool sgh_delivery_answered(struct sgh_delivery *delivery)
+{
+	const struct sgh_queue_backend *backend = delivery->consumer->queue->backend;
+
+	return !delivery->batched || !backend->answered || backend->answered(delivery);
+}
+
 static void settle(struct sgh_delivery *delivery, enum sgh_settle verdict)
 {
 	delivery->consumer->queue->backend->settle(delivery, verdict);

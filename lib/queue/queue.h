@@ -41,9 +41,11 @@ struct sgh_publish {
 	bool batch;
 	/*
 	 * The caller publishes others right behind it. Nobody is woken for this one before
-	 * one that is not held, or sgh_queue_go_on(), of which one must follow at once.
+	 * one that is not held, or sgh_queue_go_on(), of which one must follow at once; or,
+	 * where that is not certain, before `held_ms` have passed.
 	 */
 	bool held;
+	unsigned held_ms;    /* 0: it is certain */
 	int64_t deadline_ms; /* monotonic */
 	/*
 	 * Called exactly once. 0: sent, or confirmed. SANGRAHA_E_NOT_FOUND: returned as
@@ -173,6 +175,12 @@ void sgh_consumer_free(struct sgh_consumer *consumer);
  */
 void sgh_delivery_shed(struct sgh_delivery *delivery);
 /* The work is done: forget the message. Frees the delivery. */
+/*
+ * Its answer is about to be published, or there will be none. True when that could be said of
+ * all that came in one batch with it, and of who came alone. Said once of each delivery, at
+ * most: who is settled without a word is counted then.
+ */
+bool sgh_delivery_answered(struct sgh_delivery *delivery);
 void sgh_delivery_ack(struct sgh_delivery *delivery);
 /* Not begun: give it back for another consumer. Frees the delivery. */
 void sgh_delivery_return(struct sgh_delivery *delivery);
@@ -256,6 +264,8 @@ struct sgh_queue_backend {
 	void (*consumer_pause)(struct sgh_consumer *consumer, bool paused);
 	void (*consumer_free)(struct sgh_consumer *consumer);
 	void (*shed)(struct sgh_delivery *delivery); /* its message is gone already */
+	/* NULL: all come alone. */
+	bool (*answered)(struct sgh_delivery *delivery);
 	void (*settle)(struct sgh_delivery *delivery, int verdict); /* enum sgh_settle */
 };
 

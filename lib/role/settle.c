@@ -21,6 +21,7 @@
 #define AGAIN_MOST  5000
 #define PATIENCE_MS 60000 /* with the reply of a request that has no deadline */
 #define FULL_TRIES  3     /* of a reply or a dead letter whose queue is full */
+#define AWAIT_MS    10    /* an answer waits so long for those to what came with it */
 #define LONG_OVER   1     /* Unix ms: a deadline that is over by every clock */
 
 /* One event of the log, one count of the metrics; then the task is gone. */
@@ -196,9 +197,11 @@ static void publish(struct sgh_task *task, struct sgh_message *message,
 		.confirm = confirm,
 		.frees = task->request && sgh_verb_frees(task->request->verb),
 		.batch = then == replied && takes_batches(task),
-		.held = task->in_row,
+		.held = task->in_row || task->awaits,
+		.held_ms = task->awaits ? AWAIT_MS : 0,
 	};
 	task->in_row = false;
+	task->awaits = false;
 	publish_start(task);
 }
 
@@ -258,6 +261,8 @@ static void reply(struct sgh_task *task)
 		sgh_task_abandon(task);
 		return;
 	}
+	if (reads && task->delivery->batched)
+		task->awaits = !sgh_delivery_answered(task->delivery);
 	/* The bytes live on in the message alone. Confirms set the pace of batches. */
 	publish(task, message, "", reply_to, false,
 		task->reply->persistent || task->delivery->batched, replied);

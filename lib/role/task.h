@@ -34,6 +34,7 @@ struct sgh_task {
 	bool owes;   /* the store may have something of it that is not finished */
 	bool late;   /* it creates nothing, and finishes what an earlier run began */
 	bool doubt;  /* its PUT may be with the store still, and be done later */
+	bool awaits; /* the answers to others that came in one batch with it follow */
 	bool in_row; /* another task of the service goes on right behind it, here */
 
 	/* objects that are being described: role/found.h */

@@ -199,6 +199,47 @@ static void with_the_last_of_them_it_is_acknowledged(void **state)
 	sgh_delivery_ack(kept);
 }
 
+/* Whether each member of the first batch that comes, but the last one, has others behind it. */
+static void the_last_to_be_answered_is_known(void **state)
+{
+	struct fixture *f = *state;
+	struct sgh_delivery *delivery;
+	unsigned before = 0;
+
+	consume(f, true);
+	send_many(f, MANY);
+	delivery = next_batched(f);
+	while (!sgh_delivery_answered(delivery)) {
+		sgh_delivery_ack(delivery);
+		delivery = t_inbox_next(&f->inbox);
+		assert_true(delivery->batched);
+		before++;
+	}
+	assert_in_range(before, 1, SGH_BATCH_MEMBERS_MAX - 1);
+	sgh_delivery_ack(delivery);
+	all_are_confirmed(f);
+}
+
+/* Who is given back is not waited for. */
+static void who_has_no_answer_is_not_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	struct sgh_delivery *delivery;
+
+	consume(f, true);
+	send_many(f, MANY);
+	delivery = next_batched(f);
+	/* Batches come one after the other: those of the first are before all others. */
+	while (f->inbox.taken < MANY) {
+		struct sgh_delivery *other = t_inbox_next(&f->inbox);
+
+		sgh_delivery_ack(other);
+	}
+	assert_true(sgh_delivery_answered(delivery));
+	sgh_delivery_ack(delivery);
+	all_are_confirmed(f);
+}
+
 static void what_cannot_go_together_goes_all_the_same(void **state)
 {
 	struct fixture *f = *state;
@@ -256,6 +297,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(one_alone_goes_as_it_is),
 	CASE(who_takes_none_apart_gets_them_whole),
 	CASE(with_the_last_of_them_it_is_acknowledged),
+	CASE(the_last_to_be_answered_is_known),
+	CASE(who_has_no_answer_is_not_waited_for),
 	CASE(what_cannot_go_together_goes_all_the_same),
 	CASE(all_of_a_batch_that_no_queue_takes_are_returned),
 	CASE(closing_ends_those_that_wait),

@@ -34,6 +34,34 @@ static void an_object_comes_back(void **state)
 	sgh_reply_free(reply);
 }
 
+static void send_together(struct t_roles *f, struct sgh_request *request)
+{
+	struct sgh_message *message = NULL;
+
+	t_ok(sgh_request_message(request, &message, &t_err));
+	memory_broker_put_batched(f->broker, T_READ, message, 0);
+	sgh_request_free(request);
+}
+
+/* As long as the last of them is not there; then there is nobody to wait for. */
+static void answers_to_one_batch_wait_for_each_other(void **state)
+{
+	struct t_roles *f = *state;
+
+	for (unsigned i = 1; i <= 2; i++) {
+		script_hold(f->script, "get json", 1);
+		send_together(f, get(i));
+		t_wait(script_holding(f->script) == i);
+	}
+	script_release(f->script);
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	assert_int_equal(memory_broker_held(f->broker), 1);
+	t_send(f, get(3));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	assert_int_equal(memory_broker_held(f->broker), 1);
+}
+
 static void what_is_not_there_is_not_found(void **state)
 {
 	struct t_roles *f = *state;
@@ -467,6 +495,7 @@ static void one_type_that_fails_is_no_outcome(void **state)
 
 static const struct CMUnitTest tests[] = {
 	CASE(an_object_comes_back),
+	CASE(answers_to_one_batch_wait_for_each_other),
 	CASE(what_is_not_there_is_not_found),
 	CASE(a_type_that_is_not_there_is_invalid),
 	CASE(a_foreign_object_is_not_ours_to_describe),

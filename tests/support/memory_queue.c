@@ -25,6 +25,7 @@ struct handle {
 	struct sgh_list probes;    /* struct sgh_queue_probe */
 	struct sgh_list consumers; /* those not freed */
 	struct sgh_list unsettled; /* deliveries, in order of tags */
+	unsigned unanswered;       /* of those that came in batches: they count as one */
 };
 
 struct outgoing {
@@ -157,10 +158,12 @@ static int publish(struct sangraha_queue *base, struct sgh_publish *publish,
 	if (!status) {
 		sgh_list_append(&handle->outgoing, &outgoing->link);
 		handle->outgoing_count++;
-		outgoing->held = publish->held;
+		outgoing->held = publish->held && !publish->held_ms;
 		handle->broker->held += publish->held;
 		if (!publish->held)
 			let_go_locked(handle);
+		else
+			changed(handle);
 	}
 	pthread_mutex_unlock(&handle->broker->lock);
 	if (status)
@@ -292,6 +295,7 @@ static struct delivery *next_delivery_locked(struct consumer *consumer)
 	bin->count--;
 	delivery = delivery_new(consumer, sgh_list_entry(link, struct memory_item, link));
 	delivery->base.batched = delivery->item->batched;
+	consumer->handle->unanswered += delivery->base.batched;
 	if (bin->quorum)
 		delivery->base.delivery_count = delivery->item->deliveries;
 	consumer->in_hand++;
@@ -426,6 +430,17 @@ static void shed(struct sgh_delivery *base)
 	delivery->bytes = 0;
 	changed(consumer->handle);
 	pthread_mutex_unlock(&broker->lock);
+}
+
+static bool answered(struct sgh_delivery *base)
+{
+	struct handle *handle = handle_of(base->consumer->queue);
+	bool last;
+
+	pthread_mutex_lock(&handle->broker->lock);
+	last = --handle->unanswered == 0;
+	pthread_mutex_unlock(&handle->broker->lock);
+	return last;
 }
 
 static void settle(struct sgh_delivery *base, int verdict)
@@ -683,6 +698,7 @@ static const struct sgh_queue_backend memory_backend = {
 	.consumer_pause = consumer_pause,
 	.consumer_free = consumer_free,
 	.shed = shed,
+	.answered = answered,
 	.settle = settle,
 };
 

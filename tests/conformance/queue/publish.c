@@ -48,6 +48,19 @@ static void what_is_held_goes_with_the_last(void **state)
 	sgh_consumer_free(consumer);
 }
 
+/* Nothing is published behind it, and nobody says so. */
+static void what_is_held_for_a_while_goes_by_itself(void **state)
+{
+	struct fixture *f = queue_begin(state);
+	struct t_sent *sent = t_sent_new(WRITE, t_message("x"));
+
+	sent->publish.held = true;
+	sent->publish.held_ms = 1;
+	t_ok(sgh_queue_publish(f->queue, &sent->publish, &t_err));
+	t_ok(t_sent_wait(sent));
+	t_sent_free(sent);
+}
+
 static void properties_and_headers_survive(void **state)
 {
 	struct fixture *f = queue_begin(state);
@@ -345,6 +358,7 @@ static void the_last_reference_may_go_in_done(void **state)
 const struct queue_case queue_publish_cases[] = {
 	CASE(what_is_published_arrives),
 	CASE(what_is_held_goes_with_the_last),
+	CASE(what_is_held_for_a_while_goes_by_itself),
 	CASE(properties_and_headers_survive),
 	CASE(a_body_of_many_frames_arrives_whole),
 	CASE(a_message_without_a_queue_is_not_found),
