@@ -182,21 +182,24 @@ int sgh_amqp_publisher_wait(struct sgh_amqp_publisher *publisher, unsigned timeo
 void sgh_amqp_take_submitted(struct sgh_amqp_publisher *publisher)
 {
 	struct sgh_amqp_expected expected[SGH_AMQP_EXPECTED];
+	int64_t now = sgh_now_ms();
 	struct sgh_list submitted;
 
 	sgh_list_init(&submitted);
 	pthread_mutex_lock(&publisher->s.lock);
-	/* If nobody has rung, all of them are held. */
-	if (publisher->s.rung || publisher->s.finished ||
-	    publisher->s.held_ms <= sgh_now_ms()) {
-		sgh_list_splice(&submitted, &publisher->s.publishes);
-		publisher->s.held_ms = SGH_NEVER;
-	}
-	publisher->held_ms = publisher->s.held_ms;
 	sgh_list_splice(&publisher->asking, &publisher->s.probes);
 	sgh_amqp_note(publisher, publisher->s.deadline_ms);
-	publisher->s.deadline_ms = SGH_NEVER;
-	publisher->s.rung = false;
+	/* If nobody has rung, all of them are held. */
+	if (publisher->s.rung || publisher->s.finished || publisher->s.held_ms <= now ||
+	    publisher->s.deadline_ms <= now) {
+		sgh_list_splice(&submitted, &publisher->s.publishes);
+		publisher->s.held_ms = SGH_NEVER;
+		publisher->s.rung = false;
+	}
+	/* Of those that are left it is noted once more when they are taken. */
+	if (sgh_list_empty(&publisher->s.publishes))
+		publisher->s.deadline_ms = SGH_NEVER;
+	publisher->held_ms = publisher->s.held_ms;
 	memcpy(expected, publisher->s.expected, sizeof(expected));
 	memset(publisher->s.expected, 0, sizeof(publisher->s.expected));
 	pthread_mutex_unlock(&publisher->s.lock);

@@ -40,9 +40,9 @@ struct sgh_publish {
 	 */
 	bool batch;
 	/*
-	 * The caller publishes others right behind it. Nobody is woken for this one before
-	 * one that is not held, or sgh_queue_go_on(), of which one must follow at once; or,
-	 * where that is not certain, before `held_ms` have passed.
+	 * The caller publishes others right behind it. This one stays until there is one
+	 * that is not held, or sgh_queue_go_on(), of which one must follow at once; or,
+	 * where that is not certain, until `held_ms` have passed.
 	 */
 	bool held;
 	unsigned held_ms;    /* 0: it is certain */
@@ -174,13 +174,13 @@ void sgh_consumer_free(struct sgh_consumer *consumer);
  * `max_bytes` is given back, and others can come. message is NULL afterwards.
  */
 void sgh_delivery_shed(struct sgh_delivery *delivery);
-/* The work is done: forget the message. Frees the delivery. */
 /*
  * Its answer is about to be published, or there will be none. True when that could be said of
  * all that came in one batch with it, and of who came alone. Said once of each delivery, at
- * most: who is settled without a word is counted then.
+ * most: who is settled without a word is counted then, and nobody is told.
  */
 bool sgh_delivery_answered(struct sgh_delivery *delivery);
+/* The work is done: forget the message. Frees the delivery. */
 void sgh_delivery_ack(struct sgh_delivery *delivery);
 /* Not begun: give it back for another consumer. Frees the delivery. */
 void sgh_delivery_return(struct sgh_delivery *delivery);

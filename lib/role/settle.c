@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "role/task.h"
+#include "wire/batch.h"
 #include "wire/fields.h"
 
 /*
@@ -21,7 +22,7 @@
 #define AGAIN_MOST  5000
 #define PATIENCE_MS 60000 /* with the reply of a request that has no deadline */
 #define FULL_TRIES  3     /* of a reply or a dead letter whose queue is full */
-#define AWAIT_MS    10    /* an answer waits so long for those to what came with it */
+#define AWAIT_MS    10    /* an answer waits at most so long for others */
 #define LONG_OVER   1     /* Unix ms: a deadline that is over by every clock */
 
 /* One event of the log, one count of the metrics; then the task is gone. */
@@ -197,11 +198,11 @@ static void publish(struct sgh_task *task, struct sgh_message *message,
 		.confirm = confirm,
 		.frees = task->request && sgh_verb_frees(task->request->verb),
 		.batch = then == replied && takes_batches(task),
-		.held = task->in_row || task->awaits,
-		.held_ms = task->awaits ? AWAIT_MS : 0,
+		.held = task->in_row || task->awaits_ms,
+		.held_ms = task->awaits_ms,
 	};
 	task->in_row = false;
-	task->awaits = false;
+	task->awaits_ms = 0;
 	publish_start(task);
 }
 
@@ -245,6 +246,21 @@ static void replied(struct sgh_task *task)
 	sgh_task_when_announced(task, answered);
 }
 
+/*
+ * How long, in milliseconds, it may wait for the answers to what came in one batch with it,
+ * so that they go in one as well: no longer than it has taken. 0: it goes at once.
+ */
+static unsigned wait_for_others(struct sgh_task *task, const struct sgh_message *message)
+{
+	int64_t took = 1 + (sgh_now_us() - task->started_us) / 1000;
+	bool last = sgh_delivery_answered(task->delivery);
+	bool large = message->body && message->body->length > SGH_BATCH_SMALL;
+
+	if (last || large || !takes_batches(task))
+		return 0;
+	return took < AWAIT_MS ? (unsigned)took : AWAIT_MS;
+}
+
 static void reply(struct sgh_task *task)
 {
 	const char *reply_to = SANGRAHA_RESPONSE_QUEUE;
@@ -261,8 +277,8 @@ static void reply(struct sgh_task *task)
 		sgh_task_abandon(task);
 		return;
 	}
-	if (reads && task->delivery->batched)
-		task->awaits = !sgh_delivery_answered(task->delivery);
+	if (reads)
+		task->awaits_ms = wait_for_others(task, message);
 	/* The bytes live on in the message alone. Confirms set the pace of batches. */
 	publish(task, message, "", reply_to, false,
 		task->reply->persistent || task->delivery->batched, replied);

@@ -34,7 +34,6 @@ struct sgh_task {
 	bool owes;   /* the store may have something of it that is not finished */
 	bool late;   /* it creates nothing, and finishes what an earlier run began */
 	bool doubt;  /* its PUT may be with the store still, and be done later */
-	bool awaits; /* the answers to others that came in one batch with it follow */
 	bool in_row; /* another task of the service goes on right behind it, here */
 
 	/* objects that are being described: role/found.h */
@@ -59,6 +58,8 @@ struct sgh_task {
 	void (*published)(struct sgh_task *task);
 	void (*left_over)(struct sgh_task *task); /* after the copy of who gives up */
 	struct sgh_timer again;
+	unsigned
+		awaits_ms; /* so long its answer waits for others, see sgh_publish.held_ms */
 	unsigned failures; /* of publishing, in a row */
 
 	/* of the operation */
