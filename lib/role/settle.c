@@ -248,17 +248,14 @@ static void replied(struct sgh_task *task)
 
 /*
  * How long, in milliseconds, it may wait for the answers to what came in one batch with it,
- * so that they go in one as well: no longer than it has taken. 0: it goes at once.
+ * so that they go in one as well; 0: it goes at once.
  */
 static unsigned wait_for_others(struct sgh_task *task, const struct sgh_message *message)
 {
-	int64_t took = 1 + (sgh_now_us() - task->started_us) / 1000;
 	bool last = sgh_delivery_answered(task->delivery);
 	bool large = message->body && message->body->length > SGH_BATCH_SMALL;
 
-	if (last || large || !takes_batches(task))
-		return 0;
-	return took < AWAIT_MS ? (unsigned)took : AWAIT_MS;
+	return last || large || !takes_batches(task) ? 0 : AWAIT_MS;
 }
 
 static void reply(struct sgh_task *task)
