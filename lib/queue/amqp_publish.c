@@ -277,7 +277,7 @@ int64_t sgh_amqp_publisher_turn(struct sgh_amqp_conn *conn, int64_t now)
 	bool more = false;
 	int64_t next;
 
-	sgh_amqp_take_submitted(publisher);
+	sgh_amqp_take_submitted(publisher, now);
 	if (now >= publisher->deadline_ms && now - publisher->scanned_ms >= SCAN_MS) {
 		expire(publisher, now);
 		expire_probes(publisher, now);

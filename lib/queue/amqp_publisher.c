@@ -42,7 +42,16 @@ static int check(struct sgh_publish *publish, struct sangraha_error *err)
 	return 0;
 }
 
-/* Until when, at most; true: the thread is to be told of it. */
+/* What was submitted is to be taken; true: the thread is to be told of it. */
+static bool ring_locked(struct sgh_amqp_publisher *publisher)
+{
+	bool wake = !publisher->s.rung;
+
+	publisher->s.rung = true;
+	return wake;
+}
+
+/* Until when it is held, at most; true likewise. */
 static bool hold_locked(struct sgh_amqp_publisher *publisher, unsigned held_ms)
 {
 	int64_t until = sgh_now_ms() + held_ms;
@@ -75,9 +84,9 @@ int sgh_amqp_publisher_publish(struct sgh_amqp_publisher *publisher,
 			      "%d messages wait to be published", SGH_PUBLISH_MAX);
 	} else {
 		sgh_list_append(&publisher->s.publishes, &publish->link);
-		wake = !publish->held && !publisher->s.rung;
-		publisher->s.rung |= wake;
-		if (publish->held && publish->held_ms)
+		if (!publish->held)
+			wake = ring_locked(publisher);
+		else if (publish->held_ms)
 			wake = hold_locked(publisher, publish->held_ms);
 		publisher->s.in_hand++;
 		if (publish->deadline_ms < publisher->s.deadline_ms)
@@ -94,8 +103,7 @@ void sgh_amqp_publisher_go_on(struct sgh_amqp_publisher *publisher)
 	bool wake;
 
 	pthread_mutex_lock(&publisher->s.lock);
-	wake = !sgh_list_empty(&publisher->s.publishes) && !publisher->s.rung;
-	publisher->s.rung |= wake;
+	wake = !sgh_list_empty(&publisher->s.publishes) && ring_locked(publisher);
 	pthread_mutex_unlock(&publisher->s.lock);
 	if (wake)
 		sgh_amqp_conn_wake(&publisher->conn);
@@ -179,10 +187,9 @@ int sgh_amqp_publisher_wait(struct sgh_amqp_publisher *publisher, unsigned timeo
 	return rc;
 }
 
-void sgh_amqp_take_submitted(struct sgh_amqp_publisher *publisher)
+void sgh_amqp_take_submitted(struct sgh_amqp_publisher *publisher, int64_t now)
 {
 	struct sgh_amqp_expected expected[SGH_AMQP_EXPECTED];
-	int64_t now = sgh_now_ms();
 	struct sgh_list submitted;
 
 	sgh_list_init(&submitted);
@@ -268,7 +275,7 @@ static void on_finish(struct sgh_amqp_conn *conn)
 	pthread_mutex_lock(&publisher->s.lock);
 	publisher->s.finished = true;
 	pthread_mutex_unlock(&publisher->s.lock);
-	sgh_amqp_take_submitted(publisher);
+	sgh_amqp_take_submitted(publisher, sgh_now_ms());
 	sgh_amqp_disband(publisher);
 	while ((link = sgh_list_pop(&publisher->waiting)))
 		sgh_amqp_done(publisher, sgh_list_entry(link, struct sgh_publish, link),

@@ -109,7 +109,7 @@ static inline struct sgh_amqp_publisher *sgh_amqp_publisher_of(struct sgh_amqp_c
 /* Why nothing can be sent, for longer than a caller is asked to wait; 0: it can. */
 int sgh_amqp_impatient(struct sgh_amqp_publisher *publisher, struct sangraha_error *err);
 /* What other threads have submitted is the connection's from now on, but what is held yet. */
-void sgh_amqp_take_submitted(struct sgh_amqp_publisher *publisher);
+void sgh_amqp_take_submitted(struct sgh_amqp_publisher *publisher, int64_t now);
 
 /* ---- amqp_publish.c ---- */
 

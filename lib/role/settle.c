@@ -181,11 +181,25 @@ static bool takes_batches(const struct sgh_task *task)
 	       (task->delivery->batched || request->batches);
 }
 
+/*
+ * How long, in milliseconds, the answer to a read may wait for those to what came in one batch
+ * with it, so that they go in one as well; 0: it goes at once.
+ */
+static unsigned wait_for_others(struct sgh_task *task, const struct sgh_message *answer)
+{
+	bool others = sgh_task_reads(task) && !sgh_delivery_answered(task->delivery);
+	bool large = answer->body && answer->body->length > SGH_BATCH_SMALL;
+
+	return others && !large && takes_batches(task) ? AWAIT_MS : 0;
+}
+
 /* Publish `message`, which the task takes, and go on at `then` when it is certain. */
 static void publish(struct sgh_task *task, struct sgh_message *message,
 		    const char *exchange, const char *routing_key, bool mandatory,
 		    bool confirm, void (*then)(struct sgh_task *task))
 {
+	unsigned held_ms = then == replied ? wait_for_others(task, message) : 0;
+
 	sgh_message_free(task->outgoing);
 	task->begun = true;
 	task->failures = 0;
@@ -198,11 +212,10 @@ static void publish(struct sgh_task *task, struct sgh_message *message,
 		.confirm = confirm,
 		.frees = task->request && sgh_verb_frees(task->request->verb),
 		.batch = then == replied && takes_batches(task),
-		.held = task->in_row || task->awaits_ms,
-		.held_ms = task->awaits_ms,
+		.held = task->in_row || held_ms,
+		.held_ms = held_ms,
 	};
 	task->in_row = false;
-	task->awaits_ms = 0;
 	publish_start(task);
 }
 
@@ -246,18 +259,6 @@ static void replied(struct sgh_task *task)
 	sgh_task_when_announced(task, answered);
 }
 
-/*
- * How long, in milliseconds, it may wait for the answers to what came in one batch with it,
- * so that they go in one as well; 0: it goes at once.
- */
-static unsigned wait_for_others(struct sgh_task *task, const struct sgh_message *message)
-{
-	bool last = sgh_delivery_answered(task->delivery);
-	bool large = message->body && message->body->length > SGH_BATCH_SMALL;
-
-	return last || large || !takes_batches(task) ? 0 : AWAIT_MS;
-}
-
 static void reply(struct sgh_task *task)
 {
 	const char *reply_to = SANGRAHA_RESPONSE_QUEUE;
@@ -274,8 +275,6 @@ static void reply(struct sgh_task *task)
 		sgh_task_abandon(task);
 		return;
 	}
-	if (reads)
-		task->awaits_ms = wait_for_others(task, message);
 	/* The bytes live on in the message alone. Confirms set the pace of batches. */
 	publish(task, message, "", reply_to, false,
 		task->reply->persistent || task->delivery->batched, replied);

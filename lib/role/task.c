@@ -286,15 +286,14 @@ static void submit_next(struct sgh_task *task)
 static void op_done(struct sgh_store_op *op)
 {
 	struct sgh_task *task = op->arg;
-	bool in_row = op->packable && op->goes_on;
 
 	if (op->unsent)
 		__atomic_store_n(&task->unsent, true, __ATOMIC_RELAXED);
 	/* Those before it in a row have left it to the last one that anybody is woken. */
-	if (op->packable && !in_row)
+	if (op->packable && !op->goes_on)
 		sgh_queue_go_on(task->service->queue);
 	submit_next(task);
-	op_ended(task, in_row);
+	op_ended(task, op->goes_on);
 }
 
 bool sgh_task_in_doubt(const struct sgh_task *task)

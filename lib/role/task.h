@@ -58,8 +58,6 @@ struct sgh_task {
 	void (*published)(struct sgh_task *task);
 	void (*left_over)(struct sgh_task *task); /* after the copy of who gives up */
 	struct sgh_timer again;
-	unsigned
-		awaits_ms; /* so long its answer waits for others, see sgh_publish.held_ms */
 	unsigned failures; /* of publishing, in a row */
 
 	/* of the operation */

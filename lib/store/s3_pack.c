@@ -35,7 +35,6 @@ struct pack {
 	struct sgh_list link;    /* in lane->packs */
 	struct sgh_list members; /* sgh_store_op.link */
 	unsigned count;          /* of them, when it went */
-	int64_t gone_ms;
 	char sha256[SANGRAHA_SHA256_SIZE];
 };
 
@@ -56,37 +55,36 @@ static void pack_free(struct pack *pack)
 
 /* ---- the lane ---- */
 
-static void note_gone_locked(struct sgh_s3_lane *lane, unsigned puts, int64_t gone_ms)
+/* A request with so many puts goes; `op` is what is sent. */
+static void note_gone_locked(struct sgh_s3_lane *lane, struct sgh_store_op *op,
+			     unsigned puts)
 {
+	op->gone_ms = sgh_now_ms();
 	lane->flights++;
 	lane->travelling += puts;
-	lane->gone_ms += gone_ms;
+	lane->gone_ms += op->gone_ms;
 }
 
-static void note_landed_locked(struct sgh_s3_lane *lane, unsigned puts, int64_t gone_ms)
+static void note_landed_locked(struct sgh_s3_lane *lane, const struct sgh_store_op *op,
+			       unsigned puts)
 {
 	lane->flights--;
 	lane->travelling -= puts;
-	lane->gone_ms -= gone_ms;
-}
-
-static void note_alone_locked(struct sgh_s3_lane *lane, struct sgh_store_op *op)
-{
-	op->gone_ms = sgh_now_ms();
-	note_gone_locked(lane, 1, op->gone_ms);
+	lane->gone_ms -= op->gone_ms;
 }
 
 static void count_alone_locked(struct sgh_s3_lane *lane, const struct sgh_list *ops)
 {
 	sgh_list_for_each (link, ops)
-		note_alone_locked(lane, sgh_list_entry(link, struct sgh_store_op, link));
+		note_gone_locked(lane, sgh_list_entry(link, struct sgh_store_op, link),
+				 1);
 }
 
 static void alone_landed(struct sgh_s3 *s3, struct sgh_s3_lane *lane,
 			 const struct sgh_store_op *op)
 {
 	pthread_mutex_lock(&s3->packing.lock);
-	note_landed_locked(lane, 1, op->gone_ms);
+	note_landed_locked(lane, op, 1);
 	pthread_mutex_unlock(&s3->packing.lock);
 }
 
@@ -139,7 +137,6 @@ static struct pack *pack_new_locked(struct sgh_s3 *s3, struct sgh_s3_lane *lane,
 		return NULL;
 	pack->s3 = s3;
 	pack->lane = lane;
-	pack->gone_ms = sgh_now_ms();
 	pack->op = (struct sgh_store_op){
 		.verb = SGH_STORE_PUT,
 		.bucket = lane->bucket,
@@ -163,7 +160,7 @@ static struct pack *pack_new_locked(struct sgh_s3 *s3, struct sgh_s3_lane *lane,
 	sgh_list_init(&pack->members);
 	sgh_list_splice(&pack->members, members);
 	sgh_list_append(&lane->packs, &pack->link);
-	note_gone_locked(lane, pack->count, pack->gone_ms);
+	note_gone_locked(lane, &pack->op, pack->count);
 	return pack;
 }
 
@@ -224,7 +221,7 @@ static void dissolve(struct pack *pack, struct sgh_list *ret_members)
 	pthread_mutex_lock(&s3->packing.lock);
 	sgh_list_splice(ret_members, &pack->members);
 	sgh_list_remove(&pack->link);
-	note_landed_locked(pack->lane, pack->count, pack->gone_ms);
+	note_landed_locked(pack->lane, &pack->op, pack->count);
 	pthread_mutex_unlock(&s3->packing.lock);
 	pack_free(pack);
 }
@@ -514,7 +511,7 @@ static bool waits(struct sgh_s3 *s3, struct sgh_store_op *op, struct sgh_s3_lane
 	goes = !lane || (sgh_list_empty(&lane->waiting) && !op->held &&
 			 may_go_locked(s3, lane, 1));
 	if (lane && goes) {
-		note_alone_locked(lane, op);
+		note_gone_locked(lane, op, 1);
 		op->backend = lane;
 	} else if (lane && join_locked(s3, lane, op)) {
 		*ret_go = lane;

@@ -156,7 +156,7 @@ struct sgh_store_op {
 	bool garbled;    /* s3: other bytes than were sent arrived there */
 	uint32_t avoid;  /* s3: gateways that it is not for, a bit each */
 	size_t packed;   /* s3: the bytes that it takes in an archive, while it waits */
-	int64_t gone_ms; /* s3: when it went, alone in its request */
+	int64_t gone_ms; /* s3: when it went */
 	struct sgh_list link;
 	void *backend;
 };
