@@ -34,15 +34,6 @@ static void an_object_comes_back(void **state)
 	sgh_reply_free(reply);
 }
 
-static void send_together(struct t_roles *f, struct sgh_request *request)
-{
-	struct sgh_message *message = NULL;
-
-	t_ok(sgh_request_message(request, &message, &t_err));
-	memory_broker_put_batched(f->broker, T_READ, message, 0);
-	sgh_request_free(request);
-}
-
 /* As long as the last of them is not there; then there is nobody to wait for. */
 static void answers_to_one_batch_wait_for_each_other(void **state)
 {
@@ -50,7 +41,7 @@ static void answers_to_one_batch_wait_for_each_other(void **state)
 
 	for (unsigned i = 1; i <= 2; i++) {
 		script_hold(f->script, "get json", 1);
-		send_together(f, get(i));
+		t_send_batched(f, get(i), 0);
 		t_wait(script_holding(f->script) == i);
 	}
 	script_release(f->script);

@@ -265,24 +265,14 @@ static void delivered_too_often_is_a_dead_letter(void **state)
 	assert_int_equal(memory_store_count(f->store, "json"), 0);
 }
 
-static void send_batched(struct t_roles *f, struct sgh_request *request,
-			 unsigned deliveries)
-{
-	struct sgh_message *message = NULL;
-
-	t_ok(sgh_request_message(request, &message, &t_err));
-	memory_broker_put_batched(f->broker, T_WRITE, message, deliveries);
-	sgh_request_free(request);
-}
-
 static void what_killed_with_others_goes_alone(void **state)
 {
 	struct t_roles *f = *state;
 
-	send_batched(f, t_put(t_id(1), BODY), 2);
+	t_send_batched(f, t_put(t_id(1), BODY), 2);
 	t_answers(f, 0);
 	assert_int_equal(script_count(f->script, "publish " T_WRITE ".delay.1s: ok"), 0);
-	send_batched(f, t_put(t_id(2), BODY), 3);
+	t_send_batched(f, t_put(t_id(2), BODY), 3);
 	t_answers(f, 0);
 	assert_int_equal(script_count(f->script, "publish " T_WRITE ".delay.1s: ok"), 1);
 	assert_int_equal(memory_store_count(f->store, "json"), 2);
@@ -326,7 +316,7 @@ static void who_takes_batches_is_answered_in_them(void **state)
 	assert_int_equal(memory_broker_company(f->broker), 1);
 	request = t_put(t_id(4), BODY);
 	request->reply_to = NULL;
-	send_batched(f, request, 0);
+	t_send_batched(f, request, 0);
 	sgh_message_free(memory_broker_take(f->broker, SANGRAHA_RESPONSE_QUEUE));
 	assert_int_equal(memory_broker_company(f->broker), 1);
 }
@@ -373,25 +363,25 @@ static void the_last_in_a_row_keeps_nobody(void **state)
 	t_answers(f, 0);
 }
 
-/* So the next one is begun when the one before is left to the store. */
-static int begin_with_a_worker(void **state)
+static int begin_with(void **state, unsigned workers)
 {
 	struct sangraha_receiver_options options = { .size = sizeof(options),
-						     .workers = 1 };
+						     .workers = workers };
 
 	t_roles_begin(state);
 	t_start_receiver(*state, &options);
 	return 0;
 }
 
+/* So the next one is begun when the one before is left to the store. */
+static int begin_with_a_worker(void **state)
+{
+	return begin_with(state, 1);
+}
+
 static int begin_with_two_workers(void **state)
 {
-	struct sangraha_receiver_options options = { .size = sizeof(options),
-						     .workers = 2 };
-
-	t_roles_begin(state);
-	t_start_receiver(*state, &options);
-	return 0;
+	return begin_with(state, 2);
 }
 
 /* Its put was over before it was known to have begun, and so was the row. */

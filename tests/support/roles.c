@@ -229,14 +229,26 @@ struct sgh_request *t_put(const char *id, const char *body)
 	return request;
 }
 
-void t_send_again(struct t_roles *f, struct sgh_request *request, unsigned deliveries)
+static void send_by(struct t_roles *f, struct sgh_request *request, unsigned deliveries,
+		    void (*put)(struct memory_broker *broker, const char *queue,
+				struct sgh_message *message, unsigned deliveries))
 {
 	const char *queue = request->verb >= SGH_GET ? T_READ : T_WRITE;
 	struct sgh_message *message = NULL;
 
 	t_ok(sgh_request_message(request, &message, &t_err));
-	memory_broker_put_again(f->broker, queue, message, deliveries);
+	put(f->broker, queue, message, deliveries);
 	sgh_request_free(request);
+}
+
+void t_send_again(struct t_roles *f, struct sgh_request *request, unsigned deliveries)
+{
+	send_by(f, request, deliveries, memory_broker_put_again);
+}
+
+void t_send_batched(struct t_roles *f, struct sgh_request *request, unsigned deliveries)
+{
+	send_by(f, request, deliveries, memory_broker_put_batched);
 }
 
 void t_send(struct t_roles *f, struct sgh_request *request)

@@ -76,6 +76,8 @@ struct sgh_request *t_put(const char *id, const char *body);
 /* Send it; takes the request. The second as if it had been delivered before. */
 void t_send(struct t_roles *f, struct sgh_request *request);
 void t_send_again(struct t_roles *f, struct sgh_request *request, unsigned deliveries);
+/* The same as if it came in a batch with others. */
+void t_send_batched(struct t_roles *f, struct sgh_request *request, unsigned deliveries);
 
 /* The next answer; it has that status. Yours: sgh_reply_free(). */
 #define t_answer(f, status) t_answer_((f), (status), __FILE__, __LINE__)
