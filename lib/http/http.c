@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "http/kept.h"
 #include "http/loop.h"
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -125,7 +126,7 @@ static bool make_slots(struct sgh_http *http, const struct sgh_http_options *opt
 			return false;
 		sgh_list_append(&http->free, &transfer->link);
 	}
-	return true;
+	return sgh_kept_init(http, count);
 }
 
 static void destroy(struct sgh_http *http)
@@ -133,6 +134,7 @@ static void destroy(struct sgh_http *http)
 	for (unsigned i = 0; i < http->slots_count; i++)
 		sgh_transfer_fini(&http->slots[i]);
 	free(http->slots);
+	sgh_kept_fini(http);
 	if (http->multi)
 		curl_multi_cleanup(http->multi);
 	if (http->epoll >= 0)

@@ -68,7 +68,7 @@ struct sgh_http_request {
 	 * Instead of `want_data`: takes the body of a 2xx in pieces. 0: all of the piece was
 	 * taken; SGH_HTTP_PAUSE: nothing of it was, and it comes again after
 	 * sgh_http_resume(), or before; a negative status ends the request with it. While it
-	 * is paused the connection is not read, and what curl holds is one buffer of 64 KiB.
+	 * is paused the connection is not read, and what is held is one buffer of 64 KiB.
 	 */
 	int (*push)(struct sgh_http_request *request, const void *data, size_t length);
 	/*

@@ -2,10 +2,12 @@
 #include "http/loop.h"
 
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "http/kept.h"
 
 #define EVENTS_MAX 64
 #define LOOKS      4 /* at a transfer, in the time for which it may be silent */
@@ -49,6 +51,23 @@ static bool reads(const struct sgh_http_request *request)
 	return request->want_data || request->push;
 }
 
+/* What curl has made for the transfer is kept, if all went well. */
+static void leave_curl(struct sgh_transfer *transfer, CURLcode code)
+{
+	struct sgh_http *http = transfer->http;
+	int fd = transfer->spare;
+
+	curl_multi_remove_handle(http->multi, transfer->easy);
+	transfer->watched = -1;
+	transfer->spare = -1;
+	if (fd < 0)
+		return;
+	if (code == CURLE_OK && !transfer->refusal)
+		sgh_kept_adopt(http, fd, transfer->request->url);
+	else
+		close(fd);
+}
+
 /* `code` is ignored when the transfer was refused by us. */
 static void finish(struct sgh_transfer *transfer, CURLcode code)
 {
@@ -57,7 +76,12 @@ static void finish(struct sgh_transfer *transfer, CURLcode code)
 	bool reusable;
 
 	sgh_transfer_result(transfer, code);
-	curl_multi_remove_handle(http->multi, transfer->easy);
+	if (transfer->kept)
+		sgh_kept_leave(transfer);
+	else
+		leave_curl(transfer, code);
+	transfer->resent = false;
+	transfer->sent = 0;
 	reusable = leave_line(transfer);
 	if (transfer->reserved)
 		sgh_budget_release(http->budget, transfer->waiter.size);
@@ -170,6 +194,26 @@ void sgh_http_note_silence(struct sgh_transfer *transfer)
 		  sgh_transfer_patience(transfer, http->idle_timeout_ms));
 }
 
+static void start_by_curl(struct sgh_transfer *transfer)
+{
+	if (!sgh_transfer_describe(transfer) ||
+	    curl_multi_add_handle(transfer->http->multi, transfer->easy))
+		finish(transfer, CURLE_OUT_OF_MEMORY);
+}
+
+/* Go on with a transfer after something became of its kept connection. */
+static void follow(struct sgh_transfer *transfer, enum sgh_kept_state state)
+{
+	if (state == SGH_KEPT_OVER) {
+		finish(transfer, transfer->code);
+	} else if (state == SGH_KEPT_DEAD) {
+		if (transfer->kept)
+			sgh_kept_leave(transfer);
+		sgh_transfer_begin(transfer, transfer->request);
+		start_by_curl(transfer);
+	}
+}
+
 static void resume(struct sgh_transfer *transfer)
 {
 	struct sgh_http *http = transfer->http;
@@ -185,6 +229,10 @@ static void resume(struct sgh_transfer *transfer)
 	transfer->paused = false;
 	http->moving++;
 	sgh_http_note_silence(transfer);
+	if (transfer->kept) {
+		follow(transfer, sgh_kept_resume(transfer));
+		return;
+	}
 	/* Delivers what was held back before it returns, and may be refused by that. */
 	code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
 	if (code)
@@ -207,8 +255,15 @@ static void cancel(struct sgh_http *http, struct sgh_http_request *request, int 
 
 static void ask_again(struct sgh_transfer *transfer)
 {
-	CURLcode code = sgh_transfer_resume(transfer);
+	CURLcode code;
 
+	if (transfer->kept && transfer->push_paused) {
+		transfer->push_paused = false;
+		sgh_http_note_silence(transfer);
+		follow(transfer, sgh_kept_resume(transfer));
+		return;
+	}
+	code = transfer->kept ? CURLE_OK : sgh_transfer_resume(transfer);
 	if (code)
 		finish(transfer, code);
 	else
@@ -324,11 +379,9 @@ static void start_waiting(struct sgh_http *http)
 		sgh_list_append(&http->active, &transfer->link);
 		http->moving++;
 		http->reading += reads(request);
-		if (!sgh_transfer_begin(transfer, request) ||
-		    curl_multi_add_handle(http->multi, transfer->easy))
-			finish(transfer, CURLE_OUT_OF_MEMORY);
-		else
-			sgh_http_note_silence(transfer);
+		sgh_transfer_begin(transfer, request);
+		sgh_http_note_silence(transfer);
+		follow(transfer, sgh_kept_begin(transfer));
 	}
 }
 
@@ -351,8 +404,14 @@ static void collect(struct sgh_http *http)
 static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *watched)
 {
 	struct sgh_http *http = arg;
-	struct epoll_event event = { .data.fd = fd };
+	struct epoll_event event = { .data.u64 = (uint64_t)fd };
+	struct sgh_transfer *transfer = NULL;
 
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+	if (transfer && what != CURL_POLL_REMOVE)
+		transfer->watched = fd;
+	else if (transfer && transfer->watched == fd)
+		transfer->watched = -1;
 	if (what == CURL_POLL_REMOVE) {
 		/* Fails when it is closed already, and then there is nothing to remove. */
 		epoll_ctl(http->epoll, EPOLL_CTL_DEL, fd, NULL);
@@ -384,19 +443,34 @@ static void run_timer(struct sgh_http *http)
 	curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 }
 
+static void run_kept(struct sgh_http *http, const struct epoll_event *event)
+{
+	struct sgh_transfer *transfer;
+	enum sgh_kept_state state =
+		sgh_kept_event(http, (uint32_t)event->data.u64, event->events, &transfer);
+
+	if (transfer)
+		follow(transfer, state);
+}
+
 static void run_event(struct sgh_http *http, const struct epoll_event *event)
 {
 	int ready = 0;
 	int running;
 
-	if (event->data.fd == http->bell.fd)
+	if (event->data.u64 & SGH_HTTP_KEPT) {
+		run_kept(http, event);
+		return;
+	}
+	if (event->data.u64 == (uint64_t)http->bell.fd)
 		return;
 	/* An error shows by reading or writing; what was received before is read first. */
 	if (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP))
 		ready |= CURL_CSELECT_IN;
 	if (event->events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 		ready |= CURL_CSELECT_OUT;
-	curl_multi_socket_action(http->multi, event->data.fd, ready, &running);
+	curl_multi_socket_action(http->multi, (curl_socket_t)event->data.u64, ready,
+				 &running);
 }
 
 static int wait_ms(struct sgh_http *http)
@@ -413,7 +487,7 @@ static bool rings(const struct sgh_http *http, const struct epoll_event *events,
 		  int count)
 {
 	for (int i = 0; i < count; i++)
-		if (events[i].data.fd == http->bell.fd)
+		if (events[i].data.u64 == (uint64_t)http->bell.fd)
 			return true;
 	return false;
 }
@@ -443,7 +517,8 @@ void *sgh_http_run(void *arg)
 
 bool sgh_http_watch(struct sgh_http *http)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.fd = http->bell.fd };
+	struct epoll_event event = { .events = EPOLLIN,
+				     .data.u64 = (uint64_t)http->bell.fd };
 
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);

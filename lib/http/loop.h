@@ -7,6 +7,10 @@
 #include "base/thread.h"
 #include "http/transfer.h"
 
+#define SGH_HTTP_BUFFER (64 << 10)
+/* What epoll knows a kept connection by, with its index; a socket of curl's by itself. */
+#define SGH_HTTP_KEPT (1ull << 32)
+
 /*
  * The thread waits by epoll and tells curl which sockets are ready. curl_multi_poll()
  * and curl_multi_perform() would do, but ask each connection by a poll() of its own, each
@@ -40,6 +44,11 @@ struct sgh_http {
 	int64_t timer_ms;     /* when curl wants to be called without an event */
 	unsigned slots_count; /* of which curl handles exist */
 	struct sgh_transfer *slots;
+	struct sgh_kept *kept; /* kept.h: so many places for them */
+	unsigned kept_count;
+	struct sgh_list idle; /* the one that was used last is the last */
+	struct sgh_list unkept;
+	char *buffer; /* SGH_HTTP_BUFFER bytes, for whoever receives */
 
 	struct {
 		pthread_mutex_t lock;

@@ -40,12 +40,11 @@ static int translate(CURLcode code, bool unsent)
 static bool answered(const struct sgh_transfer *transfer, CURLcode code)
 {
 	const struct sgh_http_request *request = transfer->request;
-	curl_off_t announced = -1;
+	const struct sgh_framing *framing = &transfer->response.framing;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
-	return (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR) &&
-	       transfer->final && transfer->headers_done && request->code >= 300 &&
-	       announced >= 0 && (size_t)announced == request->text.length;
+	return (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR) && framing->final &&
+	       framing->ended && request->code >= 300 && framing->length >= 0 &&
+	       (size_t)framing->length == request->text.length;
 }
 
 /* How far it got: whether anything was sent, and why there was no connection. */
@@ -55,8 +54,11 @@ static void tell_sending(const struct sgh_transfer *transfer, CURLcode code)
 	curl_off_t pretransfer = 0;
 	long native = 0;
 
+	request->unsent = false;
+	if (transfer->kept)
+		return;
 	curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
-	request->unsent = code != CURLE_OK && pretransfer == 0;
+	request->unsent = code != CURLE_OK && pretransfer == 0 && !transfer->resent;
 	curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &native);
 	if (request->unsent && code == CURLE_COULDNT_CONNECT)
 		request->refused = (int)native;
@@ -68,14 +70,14 @@ void sgh_transfer_result(struct sgh_transfer *transfer, CURLcode code)
 
 	if (answered(transfer, code))
 		code = CURLE_OK;
-	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &request->code);
 	tell_sending(transfer, code);
 	if (transfer->refusal) {
 		request->status = sgh_fail(&request->err, transfer->refusal_status, 0,
 					   "%s", transfer->refusal);
 		return;
 	}
-	if (code == CURLE_OK && !(transfer->final && transfer->headers_done)) {
+	if (code == CURLE_OK &&
+	    !(transfer->response.framing.final && transfer->response.framing.ended)) {
 		/* curl takes a header that was cut off for a whole one. */
 		request->status = sgh_fail(&request->err, SANGRAHA_E_UNAVAILABLE, 0,
 					   "the connection broke within the header");

@@ -2,13 +2,14 @@
 #include "http/transfer.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "http/kept.h"
 
-#define HEADER_BYTES_MAX (64 << 10)
 /* Servers that know nothing of 100-continue are not waited for longer. */
 #define CONTINUE_MS 300L
 /* Bytes that are not acknowledged for so long end their connection. */
@@ -16,27 +17,11 @@
 /* What was idle for longer is not used again: nobody knows what became of it. */
 #define KEPT_SECONDS 30L
 
-/* End the transfer from inside a callback. */
-static size_t refuse(struct sgh_transfer *transfer, int status, const char *why)
+size_t sgh_transfer_refuse(struct sgh_transfer *transfer, int status, const char *why)
 {
 	transfer->refusal = why;
 	transfer->refusal_status = status;
 	return CURL_WRITEFUNC_ERROR;
-}
-
-/* "HTTP/1.1 200 OK": interim responses come before the final one, each with headers. */
-static void status_line(struct sgh_transfer *transfer, const char *line, size_t length)
-{
-	const char *space = memchr(line, ' ', length);
-
-	transfer->final = space && space + 1 < line + length && space[1] != '1';
-	transfer->headers_done = false;
-	if (!transfer->final)
-		return;
-	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE,
-			  &transfer->request->code);
-	if (transfer->request->answer_timeout_ms)
-		sgh_http_note_silence(transfer);
 }
 
 /* Who does not know 100-continue is asked again without it, which curl does by itself. */
@@ -56,8 +41,7 @@ static void header_ended(struct sgh_transfer *transfer)
 {
 	struct sgh_http_request *request = transfer->request;
 
-	transfer->headers_done = true;
-	if (!transfer->final || !request->pull || request->code < 300 ||
+	if (!transfer->response.framing.final || !request->pull || request->code < 300 ||
 	    asked_again(transfer))
 		return;
 	transfer->pull_ended = true;
@@ -65,21 +49,26 @@ static void header_ended(struct sgh_transfer *transfer)
 		sgh_http_resume(transfer->http, request);
 }
 
-static size_t on_header(char *line, size_t size, size_t count, void *arg)
+static void status_line(struct sgh_transfer *transfer)
 {
-	struct sgh_transfer *transfer = arg;
+	/* Interim responses come before the final one, each with headers. */
+	if (!transfer->response.framing.final)
+		return;
+	transfer->request->code = transfer->response.framing.code;
+	if (transfer->request->answer_timeout_ms)
+		sgh_http_note_silence(transfer);
+}
+
+size_t sgh_transfer_line(struct sgh_transfer *transfer, const char *line, size_t length)
+{
 	struct sgh_http_request *request = transfer->request;
-	size_t length = size * count;
+	const struct sgh_framing *framing = &transfer->response.framing;
 	size_t end = length;
 	const char *colon;
 	const char *value;
 
-	transfer->header_bytes += length;
-	if (transfer->header_bytes > HEADER_BYTES_MAX)
-		return refuse(transfer, SANGRAHA_E_TOO_LARGE,
-			      "the headers are too large");
 	if (length >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-		status_line(transfer, line, length);
+		status_line(transfer);
 		return length;
 	}
 	while (end && strchr("\r\n \t", line[end - 1]) && line[end - 1])
@@ -87,7 +76,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	if (!end)
 		header_ended(transfer);
 	colon = memchr(line, ':', end);
-	if (!colon || !transfer->final || transfer->headers_done || !request->on_header)
+	if (!colon || !framing->final || framing->ended || !request->on_header)
 		return length;
 	for (value = colon + 1; value < line + end && (*value == ' ' || *value == '\t');)
 		value++;
@@ -96,18 +85,49 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	return length;
 }
 
+/*
+ * A second descriptor of curl's connection, which stays when curl closes its own. Only now
+ * is it known that the connection persists, and curl has it still.
+ */
+static void spare_connection(struct sgh_transfer *transfer)
+{
+	if (transfer->spare >= 0 || transfer->watched < 0 ||
+	    !sgh_response_persists(&transfer->response) ||
+	    !sgh_kept_suits(transfer->request))
+		return;
+	transfer->spare = fcntl(transfer->watched, F_DUPFD_CLOEXEC, 0);
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *arg)
+{
+	struct sgh_transfer *transfer = arg;
+	struct sgh_framing *framing = &transfer->response.framing;
+	size_t length = size * count;
+	size_t taken;
+
+	/* The answer after the one that made curl ask again. */
+	if (framing->ended && length >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		sgh_framing_begin(framing, framing->bytes);
+	if (!sgh_framing_line(framing, line, length))
+		return sgh_transfer_refuse(transfer, SANGRAHA_E_TOO_LARGE,
+					   "the headers are too large");
+	taken = sgh_transfer_line(transfer, line, length);
+	if (framing->ended)
+		spare_connection(transfer);
+	return taken;
+}
+
 /* Reserve memory for the body and allocate it. 0, or what the callback returns. */
 static size_t make_data(struct sgh_transfer *transfer)
 {
 	struct sgh_http_request *request = transfer->request;
 	struct sgh_budget *budget = sgh_http_budget(transfer->http);
-	curl_off_t announced = -1;
+	int64_t announced = transfer->response.framing.length;
 	size_t wanted = request->max_data;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
 	if (announced >= 0 && (uintmax_t)announced > wanted)
-		return refuse(transfer, SANGRAHA_E_TOO_LARGE,
-			      "the body is larger than was asked for");
+		return sgh_transfer_refuse(transfer, SANGRAHA_E_TOO_LARGE,
+					   "the body is larger than was asked for");
 	if (announced >= 0)
 		wanted = (size_t)announced;
 	if (budget && request->max_data <= SGH_BUDGET_LENT) {
@@ -127,8 +147,8 @@ static size_t make_data(struct sgh_transfer *transfer)
 		sgh_budget_release(budget, wanted);
 	transfer->reserved = false;
 	return request->data ? 0
-			     : refuse(transfer, SANGRAHA_E_OVERLOADED,
-				      "no memory for the body");
+			     : sgh_transfer_refuse(transfer, SANGRAHA_E_OVERLOADED,
+						   "no memory for the body");
 }
 
 static size_t on_data(struct sgh_transfer *transfer, const char *bytes, size_t length)
@@ -142,8 +162,8 @@ static size_t on_data(struct sgh_transfer *transfer, const char *bytes, size_t l
 			return stop;
 	}
 	if (!sgh_bytes_append(request->data, bytes, length))
-		return refuse(transfer, SANGRAHA_E_TOO_LARGE,
-			      "the body is larger than was asked for");
+		return sgh_transfer_refuse(transfer, SANGRAHA_E_TOO_LARGE,
+					   "the body is larger than was asked for");
 	return length;
 }
 
@@ -155,35 +175,42 @@ static size_t on_piece(struct sgh_transfer *transfer, const char *bytes, size_t 
 		transfer->push_paused = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}
-	return status ? refuse(transfer, status, "the body was not taken") : length;
+	return status ? sgh_transfer_refuse(transfer, status, "the body was not taken")
+		      : length;
 }
 
 static size_t on_text(struct sgh_transfer *transfer, const char *bytes, size_t length)
 {
 	struct sgh_buf *text = &transfer->request->text;
-	curl_off_t announced = -1;
+	int64_t announced = transfer->response.framing.length;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
 	if (announced > 0 && (uintmax_t)announced > text->max)
-		return refuse(transfer, SANGRAHA_E_TOO_LARGE, "the body is too large");
+		return sgh_transfer_refuse(transfer, SANGRAHA_E_TOO_LARGE,
+					   "the body is too large");
 	if (length > text->max - text->length)
-		return refuse(transfer, SANGRAHA_E_TOO_LARGE, "the body is too large");
+		return sgh_transfer_refuse(transfer, SANGRAHA_E_TOO_LARGE,
+					   "the body is too large");
 	sgh_buf_append(text, bytes, length);
 	if (text->failed)
-		return refuse(transfer, SANGRAHA_E_OVERLOADED, "no memory for the body");
+		return sgh_transfer_refuse(transfer, SANGRAHA_E_OVERLOADED,
+					   "no memory for the body");
 	return length;
+}
+
+size_t sgh_transfer_body(struct sgh_transfer *transfer, const char *data, size_t length)
+{
+	struct sgh_http_request *request = transfer->request;
+
+	if (request->push && request->code / 100 == 2)
+		return on_piece(transfer, data, length);
+	if (request->want_data && request->code / 100 == 2)
+		return on_data(transfer, data, length);
+	return on_text(transfer, data, length);
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
-	struct sgh_transfer *transfer = arg;
-	struct sgh_http_request *request = transfer->request;
-
-	if (request->push && request->code / 100 == 2)
-		return on_piece(transfer, bytes, size * count);
-	if (request->want_data && request->code / 100 == 2)
-		return on_data(transfer, bytes, size * count);
-	return on_text(transfer, bytes, size * count);
+	return sgh_transfer_body(arg, bytes, size * count);
 }
 
 /* Of a body of known length no more is asked for than that. */
@@ -213,9 +240,10 @@ static size_t on_pull(char *data, size_t size, size_t count, void *arg)
 	if (n == 0 && transfer->pulled < request->length)
 		n = SANGRAHA_E_INVALID;
 	if (n < 0) {
-		refuse(transfer, (int)n,
-		       n == SANGRAHA_E_INVALID ? "the body ended before its length"
-					       : "the body was given up");
+		sgh_transfer_refuse(transfer, (int)n,
+				    n == SANGRAHA_E_INVALID
+					    ? "the body ended before its length"
+					    : "the body was given up");
 		return CURL_READFUNC_ABORT;
 	}
 	assert((uint64_t)n <= room);
@@ -253,6 +281,8 @@ bool sgh_transfer_init(struct sgh_transfer *transfer, struct sgh_http *http,
 		return false;
 	transfer->http = http;
 	transfer->easy = easy;
+	transfer->watched = -1;
+	transfer->spare = -1;
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -262,7 +292,7 @@ bool sgh_transfer_init(struct sgh_transfer *transfer, struct sgh_http *http,
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	/* Keys may have dots where a path has them. */
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "sangraha");
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, SGH_HTTP_AGENT);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
 			 (long)options->connect_timeout_ms);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -289,6 +319,8 @@ void sgh_transfer_fini(struct sgh_transfer *transfer)
 {
 	if (transfer->easy)
 		curl_easy_cleanup(transfer->easy);
+	sgh_buf_fini(&transfer->head);
+	sgh_buf_fini(&transfer->rest);
 }
 
 /*
@@ -346,30 +378,37 @@ static CURLcode set_method(struct sgh_transfer *transfer)
 	return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
-bool sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *request)
+void sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *request)
 {
-	const long alone = request->pull || request->once;
-
 	transfer->request = request;
 	transfer->curl_error[0] = '\0';
 	transfer->refusal = NULL;
 	transfer->refusal_status = 0;
 	transfer->moved_ms = sgh_now_ms();
 	transfer->moved = 0;
-	transfer->header_bytes = 0;
-	transfer->final = false;
-	transfer->headers_done = false;
+	sgh_response_begin(&transfer->response, strcmp(request->method, "HEAD") == 0);
 	transfer->pulled = 0;
 	transfer->pull_ended = false;
 	transfer->pull_paused = false;
 	transfer->push_paused = false;
+	transfer->resent = transfer->resent || transfer->sent > 0;
+	transfer->sent = 0;
+	transfer->bytes = 0;
 	request->transfer = transfer;
 	request->code = 0;
 	request->refused = 0;
-	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, alone);
-	/* Kept, those of many such requests would add up, with nobody to use them. */
-	curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, alone);
 	request->text.max = request->max_text ? request->max_text : SGH_HTTP_TEXT_MAX;
+}
+
+bool sgh_transfer_describe(struct sgh_transfer *transfer)
+{
+	const struct sgh_http_request *request = transfer->request;
+	const long alone = request->pull || request->once;
+	/* Kept, those of many that are alone would add up, with nobody to use them. */
+	const long leaves = alone || sgh_kept_suits(request);
+
+	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, alone);
+	curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, leaves);
 	/* Those that copy a text fail without memory, and curl would use a default. */
 	return !curl_easy_setopt(transfer->easy, CURLOPT_URL, request->url) &&
 	       !set_headers(transfer) && !set_method(transfer);
@@ -379,11 +418,13 @@ bool sgh_transfer_moved(struct sgh_transfer *transfer)
 {
 	curl_off_t up = 0;
 	curl_off_t down = 0;
-	curl_off_t moved;
+	curl_off_t moved = transfer->bytes;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &up);
-	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
-	moved = up + down + (curl_off_t)transfer->header_bytes;
+	if (!transfer->kept) {
+		curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+		curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+		moved = up + down + (curl_off_t)transfer->response.framing.bytes;
+	}
 	if (moved == transfer->moved)
 		return false;
 	transfer->moved = moved;
@@ -402,7 +443,7 @@ unsigned sgh_transfer_patience(const struct sgh_transfer *transfer, unsigned idl
 
 	if (request->idle_timeout_ms)
 		idle_ms = request->idle_timeout_ms;
-	if (sent && !transfer->final && request->answer_timeout_ms)
+	if (sent && !transfer->response.framing.final && request->answer_timeout_ms)
 		return request->answer_timeout_ms;
 	return idle_ms;
 }

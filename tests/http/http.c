@@ -20,6 +20,7 @@ struct fixture {
 	struct sgh_http *http;
 	struct sgh_budget *budget;
 	struct t_peer *peer;
+	bool keeps; /* a connection to each peer, before the case goes on */
 };
 
 /* A request that can be waited for. */
@@ -42,13 +43,28 @@ static void open_http(const struct sgh_http_options *given)
 	t_ok(sgh_http_new(&options, &f.http, &t_err));
 }
 
-#define PEER(...) play(T_PEER(__VA_ARGS__))
+/* What a connection is made with that is kept then. */
+#define KEPT_ANSWER                                                                   \
+	{                                                                             \
+		.match = "/kept", .aside = true, .bytes = T_HTTP("200 OK", "", 0, "") \
+	}
+#define PEER(...) play(T_PEER(KEPT_ANSWER, __VA_ARGS__))
+
+static void keep_connection(void);
 
 static void play(struct t_peer *peer)
 {
 	f.peer = peer;
 	if (!f.http)
 		open_http(NULL);
+	if (f.keeps)
+		keep_connection();
+}
+
+static int keep_one(void **state)
+{
+	f.keeps = true;
+	return 0;
 }
 
 static int tear_down(void **state)
@@ -117,6 +133,15 @@ static int run(struct call *call)
 static void fini(struct call *call)
 {
 	sgh_http_request_fini(&call->request);
+}
+
+static void keep_connection(void)
+{
+	struct call call = make("GET", t_peer_url(f.peer));
+
+	snprintf(call.url, sizeof(call.url), "%s/kept", t_peer_url(f.peer));
+	t_ok(run(&call));
+	fini(&call);
 }
 
 /* ---- a resolver that hangs ---- */
@@ -294,6 +319,85 @@ static void a_closed_connection_is_replaced(void **state)
 	fini(&call);
 	call = make("GET", t_peer_url(f.peer));
 	t_ok(run(&call));
+	fini(&call);
+}
+
+/* Of two requests the second one comes over a connection of its own. */
+static void is_not_kept(const struct t_answer *first)
+{
+	PEER(*first, { .bytes = T_HTTP("200 OK", "", 1, "b") });
+	for (unsigned i = 0; i < 2; i++) {
+		struct call call = make("GET", t_peer_url(f.peer));
+
+		t_ok(run(&call));
+		assert_string_equal(sgh_buf_text(&call.request.text), i ? "b" : "a");
+		fini(&call);
+	}
+	assert_int_equal(t_peer_connections(f.peer), 2);
+	t_peer_free(sgh_take(f.peer));
+}
+
+static void what_does_not_persist_is_not_kept(void **state)
+{
+	static const struct t_answer answers[] = {
+		{ .bytes = T_HTTP("200 OK", "Connection: close\r\n", 1, "a") },
+		{ .bytes = "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na" },
+		{ .bytes = "HTTP/1.1 200 OK\r\n\r\na", .close = true },
+	};
+
+	for (size_t i = 0; i < SGH_COUNT(answers); i++)
+		is_not_kept(&answers[i]);
+}
+
+static void what_comes_behind_an_answer_is_no_answer(void **state)
+{
+	static const struct t_answer answer = { .bytes = T_HTTP("200 OK", "", 1, "a")
+							T_HTTP("200 OK", "", 1, "x") };
+
+	is_not_kept(&answer);
+}
+
+static void a_dead_connection_costs_nothing(void **state)
+{
+	PEER({ .reset = true }, { .bytes = T_HTTP("200 OK", "", 0, "") });
+	struct call call = make("PUT", t_peer_url(f.peer));
+
+	call.request.body = sgh_bytes_copy("again", 5);
+	t_ok(run(&call));
+	assert_int_equal(t_peer_connections(f.peer), 2);
+	assert_string_equal(strstr(t_peer_request(f.peer, 1), "\r\n\r\n") + 4, "again");
+	sgh_bytes_unref(call.request.body);
+}
+
+/* It came over a connection that said nothing; who knows what became of it there. */
+static void what_was_sent_before_is_not_unsent(void **state)
+{
+	PEER({ .hold = true, .reset = true });
+	struct call call = make("PUT", t_peer_url(f.peer));
+
+	begin(&call);
+	t_wait(t_peer_requests(f.peer) == 1);
+	t_peer_deafen(f.peer);
+	t_peer_release(f.peer);
+	t_fails(SANGRAHA_E_UNAVAILABLE, end(&call));
+	assert_false(call.request.unsent);
+}
+
+/* A large body is refused by its header, and the answer is read, not the reset behind it. */
+static void a_body_is_refused_while_it_is_sent(void **state)
+{
+	PEER({ .bytes = T_HTTP("403 Forbidden", "", 2, "no"),
+	       .early = true,
+	       .stall = true });
+	struct call call = make("PUT", t_peer_url(f.peer));
+
+	call.request.body = sgh_bytes_new(NULL, 16 << 20);
+	call.request.body->length = 16 << 20;
+	memset(call.request.body->data, 'x', 16 << 20);
+	t_ok(run(&call));
+	assert_int_equal(call.request.code, 403);
+	assert_string_equal(sgh_buf_text(&call.request.text), "no");
+	sgh_bytes_unref(call.request.body);
 	fini(&call);
 }
 
@@ -729,45 +833,56 @@ static void descriptors_are_not_inherited(void **state)
 }
 
 #define CASE(name) cmocka_unit_test_teardown(name, tear_down)
+#define KEPT(name)                                               \
+	{                                                        \
+#name " (kept)", name, keep_one, tear_down, NULL \
+	}
+/* Over a connection that curl makes, and over one that was kept. */
+#define BOTH(name) CASE(name), KEPT(name)
 
 static const struct CMUnitTest tests[] = {
-	CASE(a_text_is_read),
-	CASE(a_body_is_sent_at_once),
-	CASE(connections_are_used_again),
-	CASE(a_head_has_no_body),
-	CASE(a_closed_connection_is_replaced),
-	CASE(interim_answers_are_passed_over),
-	CASE(redirects_are_answers),
+	BOTH(a_text_is_read),
+	BOTH(a_body_is_sent_at_once),
+	BOTH(connections_are_used_again),
+	BOTH(a_head_has_no_body),
+	BOTH(a_closed_connection_is_replaced),
+	BOTH(what_does_not_persist_is_not_kept),
+	KEPT(what_comes_behind_an_answer_is_no_answer),
+	KEPT(a_dead_connection_costs_nothing),
+	KEPT(what_was_sent_before_is_not_unsent),
+	BOTH(a_body_is_refused_while_it_is_sent),
+	BOTH(interim_answers_are_passed_over),
+	BOTH(redirects_are_answers),
 	CASE(nobody_listens),
 	CASE(nobody_accepts),
-	CASE(a_broken_answer_is_unavailable),
-	CASE(silence_ends_at_the_deadline),
-	CASE(a_slow_answer_ends_at_the_deadline),
+	BOTH(a_broken_answer_is_unavailable),
+	BOTH(silence_ends_at_the_deadline),
+	BOTH(a_slow_answer_ends_at_the_deadline),
 	CASE(a_deaf_peer_ends_at_the_deadline),
-	CASE(no_byte_for_the_idle_time_out),
-	CASE(nonsense_is_internal),
-	CASE(endless_headers_are_refused),
-	CASE(an_endless_line_is_refused),
-	CASE(an_endless_text_is_refused),
-	CASE(a_text_of_announced_size_is_refused),
-	CASE(data_is_accounted_for),
-	CASE(no_data_is_empty_data),
-	CASE(an_error_is_text),
-	CASE(too_much_data_is_refused),
-	CASE(data_of_unknown_length_is_read),
-	CASE(data_waits_for_memory),
-	CASE(a_wait_for_memory_ends_at_the_deadline),
-	CASE(writers_pass_those_that_wait_for_memory),
-	CASE(many_readers_share_little_memory),
-	CASE(waiting_for_a_connection_ends_at_the_deadline),
-	CASE(what_is_urgent_waits_for_nobody),
-	CASE(requests_are_bounded),
+	BOTH(no_byte_for_the_idle_time_out),
+	BOTH(nonsense_is_internal),
+	BOTH(endless_headers_are_refused),
+	BOTH(an_endless_line_is_refused),
+	BOTH(an_endless_text_is_refused),
+	BOTH(a_text_of_announced_size_is_refused),
+	BOTH(data_is_accounted_for),
+	BOTH(no_data_is_empty_data),
+	BOTH(an_error_is_text),
+	BOTH(too_much_data_is_refused),
+	BOTH(data_of_unknown_length_is_read),
+	BOTH(data_waits_for_memory),
+	BOTH(a_wait_for_memory_ends_at_the_deadline),
+	BOTH(writers_pass_those_that_wait_for_memory),
+	BOTH(many_readers_share_little_memory),
+	BOTH(waiting_for_a_connection_ends_at_the_deadline),
+	BOTH(what_is_urgent_waits_for_nobody),
+	BOTH(requests_are_bounded),
 	CASE(a_handshake_that_hangs_ends),
 	CASE(a_resolver_that_hangs_holds_up_nobody),
-	CASE(the_end_waits_for_what_is_in_flight),
+	BOTH(the_end_waits_for_what_is_in_flight),
 	CASE(too_many_headers_are_refused),
 	CASE(a_ca_file_must_be_there),
-	CASE(descriptors_are_not_inherited),
+	BOTH(descriptors_are_not_inherited),
 };
 
 t_main(tests)

@@ -12,6 +12,7 @@
 struct fixture {
 	struct sgh_http *http;
 	struct t_peer *peer;
+	bool keeps; /* a connection to each peer, before the case goes on */
 };
 
 /* A request whose callbacks do what a case says; what another thread reads is atomic. */
@@ -40,13 +41,28 @@ static void open_http(const struct sgh_http_options *given)
 	t_ok(sgh_http_new(&options, &f.http, &t_err));
 }
 
-#define PEER(...) play(T_PEER(__VA_ARGS__))
+/* What a connection is made with that is kept then. */
+#define KEPT_ANSWER                                                                   \
+	{                                                                             \
+		.match = "/kept", .aside = true, .bytes = T_HTTP("200 OK", "", 0, "") \
+	}
+#define PEER(...) play(T_PEER(KEPT_ANSWER, __VA_ARGS__))
+
+static void keep_connection(void);
 
 static void play(struct t_peer *peer)
 {
 	f.peer = peer;
 	if (!f.http)
 		open_http(NULL);
+	if (f.keeps)
+		keep_connection();
+}
+
+static int keep_one(void **state)
+{
+	f.keeps = true;
+	return 0;
 }
 
 static int tear_down(void **state)
@@ -160,6 +176,14 @@ static int run(struct call *call)
 {
 	begin(call);
 	return end(call);
+}
+
+static void keep_connection(void)
+{
+	struct call call = make("GET");
+
+	snprintf(call.url, sizeof(call.url), "%s/kept", t_peer_url(f.peer));
+	t_ok(run(&call));
 }
 
 static void go_on(struct call *call)
@@ -407,9 +431,8 @@ static void a_push_that_pauses_holds_the_peer_up(void **state)
 static void a_push_is_resumed_again_and_again(void **state)
 {
 	static char body[300 << 10] = "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n";
-	size_t head = strlen(body);
 
-	memset(body + head, 'x', 200000);
+	memset(strstr(body, "\r\n\r\n") + 4, 'x', 200000);
 	PEER({ .bytes = body });
 	struct call call = make_get(0);
 
@@ -682,6 +705,12 @@ static void any_thread_may_resume_at_any_time(void **state)
 }
 
 #define CASE(name) cmocka_unit_test_teardown(name, tear_down)
+/* Over a connection that curl makes, and over one that was kept. */
+#define BOTH(name)                                               \
+	CASE(name),                                              \
+	{                                                        \
+#name " (kept)", name, keep_one, tear_down, NULL \
+	}
 
 static const struct CMUnitTest tests[] = {
 	CASE(a_body_is_pulled),
@@ -695,25 +724,25 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_body_that_is_wanted_is_sent),
 	CASE(a_server_without_continue_is_not_waited_for_long),
 	CASE(a_server_that_refuses_to_continue_is_asked_again),
-	CASE(a_body_is_pushed),
-	CASE(an_error_is_not_pushed),
-	CASE(a_push_that_pauses_holds_the_peer_up),
-	CASE(a_push_is_resumed_again_and_again),
-	CASE(a_push_gives_up),
-	CASE(a_body_that_is_cut_is_unavailable),
-	CASE(a_body_is_cut_while_it_is_paused),
+	BOTH(a_body_is_pushed),
+	BOTH(an_error_is_not_pushed),
+	BOTH(a_push_that_pauses_holds_the_peer_up),
+	BOTH(a_push_is_resumed_again_and_again),
+	BOTH(a_push_gives_up),
+	BOTH(a_body_that_is_cut_is_unavailable),
+	BOTH(a_body_is_cut_while_it_is_paused),
 	CASE(a_paused_pull_is_no_silence),
-	CASE(a_paused_push_is_no_silence),
+	BOTH(a_paused_push_is_no_silence),
 	CASE(a_deaf_peer_is_silent),
-	CASE(an_answer_may_take_longer_than_silence),
-	CASE(no_answer_ends_at_its_own_time_out),
-	CASE(what_waits_can_be_cancelled),
-	CASE(nothing_happens_to_what_is_done),
-	CASE(whole_bodies_follow_streams),
+	BOTH(an_answer_may_take_longer_than_silence),
+	BOTH(no_answer_ends_at_its_own_time_out),
+	BOTH(what_waits_can_be_cancelled),
+	BOTH(nothing_happens_to_what_is_done),
+	BOTH(whole_bodies_follow_streams),
 	CASE(once_is_on_a_connection_of_its_own),
 	CASE(many_bodies_leave_no_connections),
-	CASE(what_is_pushed_leaves_room),
-	CASE(any_thread_may_resume_at_any_time),
+	BOTH(what_is_pushed_leaves_room),
+	BOTH(any_thread_may_resume_at_any_time),
 };
 
 t_main(tests)

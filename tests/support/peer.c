@@ -236,11 +236,11 @@ static const struct t_answer *keep_request(struct t_peer *peer, char *text)
 
 	pthread_mutex_lock(&peer->state.lock);
 	answer = take_answer_locked(peer, text);
-	if (peer->state.requests < KEPT_MAX)
+	if (!answer->aside && peer->state.requests < KEPT_MAX)
 		peer->state.kept[peer->state.requests] = text;
 	else
 		free(text);
-	peer->state.requests++;
+	peer->state.requests += !answer->aside;
 	pthread_mutex_unlock(&peer->state.lock);
 	return answer;
 }
@@ -401,6 +401,12 @@ void t_peer_release(struct t_peer *peer)
 	peer->state.released++;
 	pthread_cond_broadcast(&peer->state.cond);
 	pthread_mutex_unlock(&peer->state.lock);
+}
+
+void t_peer_deafen(struct t_peer *peer)
+{
+	/* The descriptor stays until the peer ends: the port is nobody else's. */
+	shutdown(peer->fd, SHUT_RDWR);
 }
 
 char *t_refusing_url(const char *scheme)

@@ -12,6 +12,7 @@
  */
 struct t_answer {
 	const char *match;   /* NULL: the next one in turn */
+	bool aside;          /* its requests are neither counted nor kept */
 	const char *bytes;   /* sent as they are */
 	size_t cut;          /* send only so many of them, then reset the connection */
 	const char *endless; /* then this, over and over, until the connection breaks */
@@ -47,6 +48,8 @@ size_t t_peer_sent(struct t_peer *peer);
 const char *t_peer_request(struct t_peer *peer, unsigned n);
 /* Let one answer that is held go on, now or when it comes to that. */
 void t_peer_release(struct t_peer *peer);
+/* From here on nobody can connect to it any more. */
+void t_peer_deafen(struct t_peer *peer);
 /* From here on it takes requests and says nothing, like a process that is stopped; and on. */
 void t_peer_stop(struct t_peer *peer);
 void t_peer_continue(struct t_peer *peer);
