@@ -114,7 +114,7 @@ static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 		.help = "threads for the work itself; 0: one for each core" },
 	[SGH_SET_CACHE_SIZE] = { "cache-size", SGH_BYTES, SERVING,
 		.value = "8M", .max = T,
-		.help = "of memory-limit, for small objects that were read; 0: none" },
+		.help = "of memory-limit, for what was read lately; 0: none" },
 	[SGH_SET_CACHE_TTL] = { "cache-ttl", SGH_TIME, SERVING,
 		.value = "10", .max = DAY,
 		.help = "how long the cache serves an object; 0: never" },

@@ -270,9 +270,10 @@ int sangraha_client_get(struct sangraha_client *client, const char *type, const 
 			struct sangraha_result **ret, struct sangraha_error *err);
 
 /*
- * The answer to a get if the cache has it, without asking anybody; it counts as a get.
- * Yours: sangraha_result_free(). NULL when it has not: a get would ask a getter. Does not
- * block; from any thread. Since: 0.1
+ * The answer to a get if the cache has it with its bytes, without asking anybody; it counts
+ * as a get. Yours: sangraha_result_free(). NULL when it has not: a get would ask a getter,
+ * or be told how to fetch an object over the inline limit. Does not block; from any thread.
+ * Since: 0.1
  */
 struct sangraha_result *sangraha_client_cached(struct sangraha_client *client,
 					       const char *type, const char *id);

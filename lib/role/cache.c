@@ -14,8 +14,7 @@
 struct entry {
 	struct sgh_list chain;
 	struct sgh_list order;
-	struct sangraha_object *object;
-	struct sgh_bytes *body; /* NULL: empty */
+	struct sgh_cached what;
 	int64_t until_ms;
 	size_t extra; /* bytes besides the body */
 };
@@ -46,7 +45,9 @@ struct sgh_cache {
 
 static size_t bytes_of(const struct entry *entry)
 {
-	return entry->extra + (entry->body ? entry->body->capacity : 0);
+	const struct sgh_bytes *body = entry->what.body;
+
+	return entry->extra + (body ? body->capacity : 0);
 }
 
 static struct sgh_list *chain_locked(struct sgh_cache *cache, const char *id)
@@ -60,8 +61,8 @@ static struct entry *find_locked(struct sgh_cache *cache, const char *type,
 	sgh_list_for_each (link, chain_locked(cache, id)) {
 		struct entry *entry = sgh_list_entry(link, struct entry, chain);
 
-		if (strcmp(entry->object->id, id) == 0 &&
-		    strcmp(entry->object->type, type) == 0)
+		if (strcmp(entry->what.object->id, id) == 0 &&
+		    strcmp(entry->what.object->type, type) == 0)
 			return entry;
 	}
 	return NULL;
@@ -101,8 +102,7 @@ static void entry_free(struct sgh_cache *cache, struct entry *entry, bool kept)
 	if (kept)
 		sgh_budget_unkeep(cache->budget, bytes_of(entry));
 	sgh_budget_release(cache->budget, entry->extra);
-	sangraha_object_unref(entry->object);
-	sgh_bytes_unref(entry->body);
+	sgh_cached_fini(&entry->what);
 	free(entry);
 }
 
@@ -273,7 +273,22 @@ void sgh_cache_remove(struct sgh_cache *cache, const char *type, const char *id)
 
 /* ---- in and out ---- */
 
-static struct entry *entry_new(struct sangraha_object *object, struct sgh_bytes *body)
+void sgh_cached_fini(struct sgh_cached *cached)
+{
+	sangraha_object_unref(cached->object);
+	sgh_bytes_unref(cached->body);
+	sgh_bytes_unref(cached->url);
+}
+
+static void refer(struct sgh_cached *to, const struct sgh_cached *from)
+{
+	*to = *from;
+	to->object = sangraha_object_ref(from->object);
+	to->body = sgh_bytes_ref(from->body);
+	to->url = sgh_bytes_ref(from->url);
+}
+
+static struct entry *entry_new(const struct sgh_cached *what)
 {
 	struct entry *entry = calloc(1, sizeof(*entry));
 
@@ -281,10 +296,12 @@ static struct entry *entry_new(struct sangraha_object *object, struct sgh_bytes 
 		return NULL;
 	sgh_list_init(&entry->chain);
 	sgh_list_init(&entry->order);
-	entry->object = sangraha_object_ref(object);
-	entry->body = sgh_bytes_ref(body);
-	entry->extra =
-		sizeof(*entry) + sgh_object_memory(object) + (body ? sizeof(*body) : 0);
+	refer(&entry->what, what);
+	entry->extra = sizeof(*entry) + sgh_object_memory(what->object);
+	if (what->body)
+		entry->extra += sizeof(*what->body);
+	if (what->url)
+		entry->extra += sizeof(*what->url) + what->url->room;
 	return entry;
 }
 
@@ -302,33 +319,43 @@ static bool keep(struct sgh_cache *cache, struct entry *entry)
 static void insert_locked(struct sgh_cache *cache, struct entry *entry,
 			  struct sgh_list *dropped)
 {
-	struct entry *old = find_locked(cache, entry->object->type, entry->object->id);
+	const struct sangraha_object *object = entry->what.object;
+	struct entry *old = find_locked(cache, object->type, object->id);
 
 	if (old)
 		drop_locked(cache, old, dropped);
-	sgh_list_append(chain_locked(cache, entry->object->id), &entry->chain);
+	sgh_list_append(chain_locked(cache, object->id), &entry->chain);
 	sgh_list_append(&cache->state.order, &entry->order);
 	cache->state.used += bytes_of(entry);
 	if (cache->state.used > cache->size)
 		drop_oldest_locked(cache, cache->state.used - cache->size, dropped);
 }
 
+static int64_t until(const struct sgh_cache *cache, const struct sgh_cached *what,
+		     int64_t asked_ms)
+{
+	int64_t half_ms = what->life_ms / 2;
+
+	return asked_ms +
+	       (what->url && half_ms < cache->ttl_ms ? half_ms : cache->ttl_ms);
+}
+
 void sgh_cache_put(struct sgh_cache *cache, uint64_t mark, int64_t asked_ms,
-		   struct sangraha_object *object, struct sgh_bytes *body)
+		   const struct sgh_cached *what)
 {
 	struct sgh_list dropped;
 	struct entry *entry;
 
 	/* A body that is counted nowhere, or elsewhere, cannot be lent. */
-	if (!cache || !mark || (body && body->budget != cache->budget))
+	if (!cache || !mark || (what->body && what->body->budget != cache->budget))
 		return;
-	entry = entry_new(object, body);
+	entry = entry_new(what);
 	if (!entry || !keep(cache, entry))
 		return;
-	entry->until_ms = asked_ms + cache->ttl_ms;
+	entry->until_ms = until(cache, what, asked_ms);
 	sgh_list_init(&dropped);
 	pthread_mutex_lock(&cache->state.lock);
-	if (mark == mark_locked(cache, object->id))
+	if (mark == mark_locked(cache, what->object->id))
 		insert_locked(cache, entry, &dropped);
 	else
 		sgh_list_append(&dropped, &entry->order);
@@ -336,9 +363,14 @@ void sgh_cache_put(struct sgh_cache *cache, uint64_t mark, int64_t asked_ms,
 	free_dropped(cache, &dropped);
 }
 
-bool sgh_cache_get(struct sgh_cache *cache, const char *type, const char *id,
-		   int64_t now_ms, struct sangraha_object **ret_object,
-		   struct sgh_bytes **ret_body)
+static bool serves(const struct entry *entry, enum sgh_cache_want want)
+{
+	return !entry->what.url || want == SGH_WANT_DESCRIPTION ||
+	       want == entry->what.want;
+}
+
+bool sgh_cache_get(struct sgh_cache *cache, enum sgh_cache_want want, const char *type,
+		   const char *id, int64_t now_ms, struct sgh_cached *ret)
 {
 	struct sgh_list dropped;
 	struct entry *entry;
@@ -349,14 +381,12 @@ bool sgh_cache_get(struct sgh_cache *cache, const char *type, const char *id,
 	sgh_list_init(&dropped);
 	pthread_mutex_lock(&cache->state.lock);
 	entry = find_locked(cache, type, id);
-	found = entry && now_ms < entry->until_ms;
+	found = entry && now_ms < entry->until_ms && serves(entry, want);
 	if (found) {
-		*ret_object = sangraha_object_ref(entry->object);
-		if (ret_body)
-			*ret_body = sgh_bytes_ref(entry->body);
+		refer(ret, &entry->what);
 		sgh_list_remove(&entry->order);
 		sgh_list_append(&cache->state.order, &entry->order);
-	} else if (entry) {
+	} else if (entry && now_ms >= entry->until_ms) {
 		drop_locked(cache, entry, &dropped);
 	}
 	pthread_mutex_unlock(&cache->state.lock);
@@ -370,4 +400,22 @@ void sgh_cache_missed(struct sgh_cache *cache)
 {
 	if (cache)
 		sgh_metric_add(cache->misses, 1);
+}
+
+void sgh_cache_refuse(struct sgh_cache *cache, const char *type, const char *id,
+		      const char *url)
+{
+	struct sgh_list dropped;
+	struct entry *entry;
+
+	if (!cache)
+		return;
+	sgh_list_init(&dropped);
+	pthread_mutex_lock(&cache->state.lock);
+	entry = find_locked(cache, type, id);
+	if (entry && entry->what.url &&
+	    strcmp((const char *)entry->what.url->data, url) == 0)
+		drop_locked(cache, entry, &dropped);
+	pthread_mutex_unlock(&cache->state.lock);
+	free_dropped(cache, &dropped);
 }

@@ -664,20 +664,6 @@ static bool put_off(struct sangraha_client *client, struct sgh_reply *reply)
 	return true;
 }
 
-/* Keep an object that came whole, if it is the one that was asked for. */
-static void keep(const struct call *call, const struct sgh_reply *reply)
-{
-	const struct sgh_request *request = call->request;
-	const struct sangraha_object *object = reply->object;
-	size_t length = reply->body ? reply->body->length : 0;
-
-	if (call->mark && !reply->ticket && object->size == length &&
-	    strcmp(object->type, request->object_type) == 0 &&
-	    strcmp(object->id, request->object_id) == 0)
-		sgh_cache_put(call->client->cache, call->mark, call->started_us / 1000,
-			      reply->object, reply->body);
-}
-
 void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply,
 		     bool together)
 {
@@ -700,7 +686,8 @@ void sgh_call_answer(struct sangraha_client *client, struct sgh_reply *reply,
 		sgh_fail(&err, SANGRAHA_E_INTERNAL, 0,
 			 "the answer lacks what was asked for");
 	else
-		keep(call, reply);
+		sgh_read_keep(client, call->request, call->mark, call->started_us / 1000,
+			      reply);
 	sgh_batches_learn(client, call->request, reply);
 	if (together)
 		sgh_batches_expect(client, call->request);

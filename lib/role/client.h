@@ -128,6 +128,7 @@ struct sangraha_result {
 	struct sgh_reply *reply; /* NULL: no answer came */
 	char id[SANGRAHA_ID_SIZE];
 	int64_t until_ms; /* of an asynchronous put: Unix; 0 */
+	bool cached;      /* the answer to an earlier question */
 };
 
 /*
@@ -154,6 +155,13 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 int sgh_read_start(struct sangraha_client *client, struct sgh_request *request,
 		   unsigned timeout_ms, bool direct, sangraha_done_fn *done, void *arg,
 		   struct sangraha_error *err);
+
+/*
+ * Keep a success that was asked for at `asked_ms` with the cache's mark (0: of no get), if
+ * it is about the object that was asked for, and all there: its bytes, or a ticket for them.
+ */
+void sgh_read_keep(struct sangraha_client *client, const struct sgh_request *request,
+		   uint64_t mark, int64_t asked_ms, const struct sgh_reply *reply);
 
 /*
  * Make the cache that the options want, and listen for deletes. The client has room for

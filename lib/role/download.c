@@ -55,6 +55,7 @@ bool sgh_download_ticket_locked(struct sangraha_download *download,
 	download->state.url = url;
 	download->state.expires_ms = ticket->expires_ms;
 	download->state.fresh = true;
+	download->state.cached = false;
 	download->state.renew = false;
 	return true;
 }
@@ -97,15 +98,18 @@ static struct sangraha_download *download_alloc(struct sangraha_client *client,
 }
 
 /* Where the bytes come from. */
-static int set_source(struct sangraha_download *download, const struct sgh_reply *reply,
-		      struct sangraha_error *err)
+static int set_source(struct sangraha_download *download,
+		      const struct sangraha_result *result, struct sangraha_error *err)
 {
+	const struct sgh_reply *reply = result->reply;
 	const struct sgh_ticket *ticket = reply->ticket;
 
-	if (ticket && ticket->kind == SGH_TICKET_GET && ticket->url_count)
-		return sgh_download_ticket_locked(download, ticket)
-			       ? 0
-			       : sgh_fail_memory(err);
+	if (ticket && ticket->kind == SGH_TICKET_GET && ticket->url_count) {
+		if (!sgh_download_ticket_locked(download, ticket))
+			return sgh_fail_memory(err);
+		download->state.cached = result->cached;
+		return 0;
+	}
 	if (download->length && !reply->body)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				"the answer has no bytes, and no ticket to fetch them");
@@ -118,13 +122,13 @@ static int set_source(struct sangraha_download *download, const struct sgh_reply
 	return 0;
 }
 
-static int set_up(struct sangraha_download *download, const struct sgh_reply *reply,
-		  struct sangraha_error *err)
+static int set_up(struct sangraha_download *download,
+		  const struct sangraha_result *result, struct sangraha_error *err)
 {
 	bool whole = download->length == download->object->size;
-	int status = set_source(download, reply, err);
+	int status = set_source(download, result, err);
 
-	if (!status && !sgh_strdup(reply->request_id, &download->request_id))
+	if (!status && !sgh_strdup(result->reply->request_id, &download->request_id))
 		status = sgh_fail_memory(err);
 	if (!status && whole && *download->object->sha256)
 		status = sgh_sha256_new(&download->hash, err);
@@ -157,7 +161,7 @@ int sangraha_download_new(struct sangraha_client *client,
 	download->length = object->size - offset;
 	if (length && length < download->length)
 		download->length = length;
-	status = set_up(download, result->reply, err);
+	status = set_up(download, result, err);
 	if (status) {
 		sgh_download_unref(download);
 		return status;

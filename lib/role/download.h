@@ -67,6 +67,7 @@ struct sangraha_download {
 		char *url;
 		int64_t expires_ms; /* Unix */
 		bool fresh;         /* no transfer has been begun with this ticket */
+		bool cached;        /* it was given in answer to an earlier question */
 		bool renew;         /* the ticket is of no use any more */
 		bool renewed;       /* it is not the first one, and has brought nothing */
 	} state;

@@ -253,6 +253,9 @@ static void ask(struct sangraha_download *download)
 	struct sangraha_error err = { 0 };
 	struct sgh_request *request = NULL;
 
+	/* In this phase nobody else looks at the URL, or changes it. */
+	sgh_cache_refuse(client->cache, download->object->type, download->object->id,
+			 download->state.url);
 	if (sgh_plain_request(client, SGH_GET, download->object->type,
 			      download->object->id, &options, &request, &err) ||
 	    sgh_call_start(client, request, client->timeout_ms, true, answered, download,
@@ -318,11 +321,23 @@ static void try_again_locked(struct sangraha_download *download, bool moving, in
 	rest_locked(download);
 }
 
+/*
+ * Whether all that is wrong may be that the ticket is not of now: meanwhile the object may
+ * be gone, or the gateway.
+ */
+static bool asks_anew_locked(const struct sangraha_download *download, int status)
+{
+	if (download->state.cached && status != SANGRAHA_E_OVERLOADED &&
+	    download->state.received == download->state.begun)
+		return true;
+	return status == SANGRAHA_E_UNAUTHORIZED && !download->state.renewed;
+}
+
 /* What ended in failure is tried again, or that is the end. */
 static void judge_locked(struct sangraha_download *download, bool moving,
 			 const struct sangraha_error *why)
 {
-	if (moving && why->status == SANGRAHA_E_UNAUTHORIZED && !download->state.renewed)
+	if (moving && asks_anew_locked(download, why->status))
 		download->state.renew = true;
 	else if (sgh_status_passing(why->status) && may_try_again_locked(download))
 		try_again_locked(download, moving, why->status);

@@ -45,31 +45,70 @@ static void attached(void *arg, bool is_attached)
 
 /* ---- answers ---- */
 
-/* An answer like a getter's; of a stat, without the bytes. NULL: somebody is to be asked. */
-static struct sangraha_result *find(struct sangraha_client *client, enum sgh_verb verb,
-				    const char *type, const char *id)
+static enum sgh_cache_want want_of(const struct sgh_request *request)
 {
-	int64_t started_us = sgh_now_us();
-	struct sangraha_object *object = NULL;
-	struct sangraha_result *result;
-	struct sgh_bytes *body = NULL;
+	if (request->verb == SGH_STAT)
+		return SGH_WANT_DESCRIPTION;
+	if (!request->redirect)
+		return SGH_WANT_TICKET;
+	return request->download ? SGH_WANT_SAVED : SGH_WANT_SHOWN;
+}
 
-	if (!sgh_cache_get(client->cache, type, id, started_us / 1000, &object,
-			   verb == SGH_GET ? &body : NULL))
-		return NULL;
-	result = calloc(1, sizeof(*result));
-	if (result)
-		result->reply = sgh_reply_new();
-	if (!result || !result->reply) {
+/* The ticket as it came. False without memory. */
+static bool put_ticket(struct sgh_reply *reply, const struct sgh_cached *found)
+{
+	struct sgh_ticket *ticket = sgh_arena_alloc(&reply->arena, sizeof(*ticket));
+	const char *url = sgh_arena_strdup(&reply->arena, (char *)found->url->data);
+
+	if (!ticket || !url)
+		return false;
+	*ticket = (struct sgh_ticket){
+		.kind = SGH_TICKET_GET,
+		.expires_ms = found->expires_ms,
+		.urls = { url },
+		.url_count = 1,
+	};
+	reply->ticket = ticket;
+	return true;
+}
+
+/* An answer like a getter's, which takes what it needs; NULL without memory. */
+static struct sangraha_result *answer(struct sgh_cached *found, enum sgh_cache_want want)
+{
+	struct sangraha_result *result = calloc(1, sizeof(*result));
+	struct sgh_reply *reply = result ? sgh_reply_new() : NULL;
+	bool bytes = want != SGH_WANT_DESCRIPTION;
+
+	if (!reply || (bytes && found->url && !put_ticket(reply, found))) {
+		sgh_reply_free(reply);
 		free(result);
-		sangraha_object_unref(object);
-		sgh_bytes_unref(body);
 		return NULL;
 	}
-	result->reply->object = object;
-	result->reply->body = body;
+	reply->object = sgh_take(found->object);
+	reply->body = bytes ? sgh_take(found->body) : NULL;
+	result->reply = reply;
+	result->cached = true;
 	sgh_list_init(&result->link);
-	memcpy(result->id, object->id, SANGRAHA_ID_SIZE);
+	memcpy(result->id, reply->object->id, SANGRAHA_ID_SIZE);
+	return result;
+}
+
+/* What the cache answers. NULL: somebody is to be asked. */
+static struct sangraha_result *find(struct sangraha_client *client,
+				    enum sgh_cache_want want, const char *type,
+				    const char *id)
+{
+	int64_t started_us = sgh_now_us();
+	enum sgh_verb verb = want == SGH_WANT_DESCRIPTION ? SGH_STAT : SGH_GET;
+	struct sangraha_result *result;
+	struct sgh_cached found;
+
+	if (!sgh_cache_get(client->cache, want, type, id, started_us / 1000, &found))
+		return NULL;
+	result = answer(&found, want);
+	sgh_cached_fini(&found);
+	if (!result)
+		return NULL;
 	sgh_tally_begin(&client->tally);
 	sgh_tally_end(&client->tally, verb, 0, sgh_now_us() - started_us);
 	return result;
@@ -78,7 +117,7 @@ static struct sangraha_result *find(struct sangraha_client *client, enum sgh_ver
 struct sangraha_result *sangraha_client_cached(struct sangraha_client *client,
 					       const char *type, const char *id)
 {
-	return client && type && id ? find(client, SGH_GET, type, id) : NULL;
+	return client && type && id ? find(client, SGH_WANT_BODY, type, id) : NULL;
 }
 
 /*
@@ -101,6 +140,12 @@ static bool is_read(const struct sgh_request *request)
 	       request->object_type;
 }
 
+/* Who asks for another ticket does so in the name of whoever reads now. */
+static void name_question(struct sgh_reply *reply, const struct sgh_request *request)
+{
+	reply->request_id = sgh_arena_strdup(&reply->arena, request->request_id);
+}
+
 int sgh_read_start(struct sangraha_client *client, struct sgh_request *request,
 		   unsigned timeout_ms, bool direct, sangraha_done_fn *done, void *arg,
 		   struct sangraha_error *err)
@@ -108,10 +153,12 @@ int sgh_read_start(struct sangraha_client *client, struct sgh_request *request,
 	struct sangraha_result *result = NULL;
 
 	if (is_read(request)) {
-		result = find(client, request->verb, request->object_type,
+		result = find(client, want_of(request), request->object_type,
 			      request->object_id);
 		if (!result)
 			sgh_cache_missed(client->cache);
+		else if (result->reply->ticket)
+			name_question(result->reply, request);
 	}
 	if (!result)
 		return sgh_call_start(client, request, timeout_ms, direct, done, arg,
@@ -123,6 +170,42 @@ int sgh_read_start(struct sangraha_client *client, struct sgh_request *request,
 	if (!direct && client->direct)
 		sgh_timer_arm(client->timers, &client->hand, 0);
 	return 0;
+}
+
+/* ---- what is kept ---- */
+
+/* What the answer says of a large object. False when it has no such ticket, or it ended. */
+static bool take_ticket(struct sgh_cached *what, const struct sgh_request *request,
+			const struct sgh_ticket *ticket)
+{
+	const char *url = ticket->url_count == 1 ? ticket->urls[0] : NULL;
+
+	what->expires_ms = ticket->expires_ms;
+	what->life_ms = ticket->expires_ms - sgh_time_ms();
+	what->want = want_of(request);
+	if (ticket->kind != SGH_TICKET_GET || !url || what->life_ms <= 0)
+		return false;
+	what->url = sgh_bytes_copy(url, strlen(url) + 1);
+	return what->url;
+}
+
+void sgh_read_keep(struct sangraha_client *client, const struct sgh_request *request,
+		   uint64_t mark, int64_t asked_ms, const struct sgh_reply *reply)
+{
+	struct sangraha_object *object = reply->object;
+	struct sgh_cached what = { .object = object, .body = reply->body };
+	bool whole;
+
+	if (!mark || strcmp(object->type, request->object_type) != 0 ||
+	    strcmp(object->id, request->object_id) != 0)
+		return;
+	if (reply->ticket)
+		whole = !reply->body && take_ticket(&what, request, reply->ticket);
+	else
+		whole = object->size == (reply->body ? reply->body->length : 0);
+	if (whole)
+		sgh_cache_put(client->cache, mark, asked_ms, &what);
+	sgh_bytes_unref(what.url);
 }
 
 /* ---- the beginning ---- */

@@ -59,7 +59,8 @@ static void put_at(struct fixture *f, uint64_t mark, int64_t asked_ms, unsigned 
 	struct sangraha_object *what = object("json", n, BYTES);
 	struct sgh_bytes *bytes = body(f, BYTES);
 
-	sgh_cache_put(f->cache, mark, asked_ms, what, bytes);
+	sgh_cache_put(f->cache, mark, asked_ms,
+		      &(struct sgh_cached){ .object = what, .body = bytes });
 	sangraha_object_unref(what);
 	sgh_bytes_unref(bytes);
 }
@@ -71,21 +72,65 @@ static void put(struct fixture *f, unsigned n)
 
 static bool has_at(struct fixture *f, int64_t now_ms, unsigned n)
 {
-	struct sangraha_object *what = NULL;
-	struct sgh_bytes *bytes = NULL;
+	struct sgh_cached found;
 
-	if (!sgh_cache_get(f->cache, "json", id_of(n), now_ms, &what, &bytes))
+	if (!sgh_cache_get(f->cache, SGH_WANT_BODY, "json", id_of(n), now_ms, &found))
 		return false;
-	assert_string_equal(what->id, id_of(n));
-	assert_int_equal(bytes->length, BYTES);
-	sangraha_object_unref(what);
-	sgh_bytes_unref(bytes);
+	assert_string_equal(found.object->id, id_of(n));
+	assert_int_equal(found.body->length, BYTES);
+	sgh_cached_fini(&found);
 	return true;
 }
 
 static bool has(struct fixture *f, unsigned n)
 {
 	return has_at(f, 0, n);
+}
+
+/* ---- tickets ---- */
+
+#define URL "http://store/json/object?signature="
+
+static const char *url_of(unsigned n)
+{
+	static char url[64];
+
+	snprintf(url, sizeof(url), URL "%u", n);
+	return url;
+}
+
+/* Of a large object, with a ticket for that; the n-th has a URL of its own. */
+static void put_ticket(struct fixture *f, enum sgh_cache_want want, int64_t life_ms,
+		       unsigned n)
+{
+	struct sangraha_object *what = object("json", n, 1 << 20);
+	struct sgh_bytes *url = sgh_bytes_copy(url_of(n), strlen(url_of(n)) + 1);
+
+	sgh_cache_put(f->cache, sgh_cache_mark(f->cache, id_of(n)), 0,
+		      &(struct sgh_cached){
+			      .object = what,
+			      .url = url,
+			      .want = want,
+			      .expires_ms = 12345,
+			      .life_ms = life_ms,
+		      });
+	sangraha_object_unref(what);
+	sgh_bytes_unref(url);
+}
+
+static bool serves(struct fixture *f, enum sgh_cache_want want, int64_t now_ms,
+		   unsigned n)
+{
+	struct sgh_cached found;
+
+	if (!sgh_cache_get(f->cache, want, "json", id_of(n), now_ms, &found))
+		return false;
+	assert_string_equal(found.object->id, id_of(n));
+	assert_string_equal(found.url->data, url_of(n));
+	assert_int_equal(found.expires_ms, 12345);
+	assert_null(found.body);
+	sgh_cached_fini(&found);
+	return true;
 }
 
 /* ---- set-up ---- */
@@ -142,21 +187,21 @@ static void what_was_put_is_there(void **state)
 	put(f, 1);
 	assert_true(has(f, 1));
 	assert_false(has(f, 2));
-	assert_false(sgh_cache_get(f->cache, "pdf", id_of(1), 0, NULL, NULL));
+	assert_false(sgh_cache_get(f->cache, SGH_WANT_BODY, "pdf", id_of(1), 0, NULL));
 }
 
 static void an_object_may_be_empty(void **state)
 {
 	struct fixture *f = *state;
 	struct sangraha_object *what = object("json", 1, 0);
-	struct sgh_bytes *bytes = NULL;
+	struct sgh_cached found;
 
-	sgh_cache_put(f->cache, sgh_cache_mark(f->cache, id_of(1)), 0, what, NULL);
+	sgh_cache_put(f->cache, sgh_cache_mark(f->cache, id_of(1)), 0,
+		      &(struct sgh_cached){ .object = what });
 	sangraha_object_unref(what);
-	what = NULL;
-	assert_true(sgh_cache_get(f->cache, "json", id_of(1), 0, &what, &bytes));
-	assert_null(bytes);
-	sangraha_object_unref(what);
+	assert_true(sgh_cache_get(f->cache, SGH_WANT_BODY, "json", id_of(1), 0, &found));
+	assert_null(found.body);
+	sgh_cached_fini(&found);
 }
 
 static void those_used_longest_ago_go_first(void **state)
@@ -261,18 +306,16 @@ static void without_events_nothing_is_kept(void **state)
 static void who_was_answered_keeps_the_bytes(void **state)
 {
 	struct fixture *f = *state;
-	struct sangraha_object *what = NULL;
-	struct sgh_bytes *bytes = NULL;
+	struct sgh_cached found;
 
 	put(f, 1);
-	assert_true(sgh_cache_get(f->cache, "json", id_of(1), 0, &what, &bytes));
+	assert_true(sgh_cache_get(f->cache, SGH_WANT_BODY, "json", id_of(1), 0, &found));
 	assert_int_equal(sgh_budget_used(f->budget), 0);
 	sgh_cache_remove(f->cache, "json", id_of(1));
 	/* They are nobody's to give up any more. */
 	assert_int_equal(sgh_budget_kept(f->budget), 0);
 	assert_int_equal(sgh_budget_used(f->budget), BYTES);
-	sgh_bytes_unref(bytes);
-	sangraha_object_unref(what);
+	sgh_cached_fini(&found);
 	assert_int_equal(sgh_budget_used(f->budget), 0);
 }
 
@@ -302,10 +345,105 @@ static void a_body_that_is_not_counted_is_not_kept(void **state)
 	struct sangraha_object *what = object("json", 1, 1);
 	struct sgh_bytes *bytes = t_bytes("x");
 
-	sgh_cache_put(f->cache, sgh_cache_mark(f->cache, id_of(1)), 0, what, bytes);
+	sgh_cache_put(f->cache, sgh_cache_mark(f->cache, id_of(1)), 0,
+		      &(struct sgh_cached){ .object = what, .body = bytes });
 	assert_false(has(f, 1));
 	sgh_bytes_unref(bytes);
 	sangraha_object_unref(what);
+}
+
+static void a_ticket_serves_those_who_want_the_same(void **state)
+{
+	static const enum sgh_cache_want wants[] = { SGH_WANT_TICKET, SGH_WANT_SHOWN,
+						     SGH_WANT_SAVED };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < SGH_COUNT(wants); i++) {
+		put_ticket(f, wants[i], INT64_MAX, 1);
+		for (size_t k = 0; k < SGH_COUNT(wants); k++)
+			assert_int_equal(serves(f, wants[k], 0, 1), i == k);
+		assert_true(serves(f, SGH_WANT_DESCRIPTION, 0, 1));
+		assert_false(serves(f, SGH_WANT_BODY, 0, 1));
+	}
+	assert_int_equal(sgh_budget_used(f->budget), 0);
+}
+
+static void the_bytes_serve_everybody(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, 1);
+	for (int want = SGH_WANT_BODY; want <= SGH_WANT_SAVED; want++) {
+		struct sgh_cached found;
+
+		assert_true(sgh_cache_get(f->cache, (enum sgh_cache_want)want, "json",
+					  id_of(1), 0, &found));
+		assert_int_equal(found.body->length, BYTES);
+		assert_null(found.url);
+		sgh_cached_fini(&found);
+	}
+}
+
+static void a_ticket_counts_with_its_url(void **state)
+{
+	struct fixture *f = *state;
+	size_t one;
+
+	put_ticket(f, SGH_WANT_TICKET, INT64_MAX, 1);
+	one = sgh_budget_kept(f->budget);
+	assert_int_equal(one, f->one - BYTES + strlen(url_of(1)) + 1);
+	for (unsigned n = 2; n < 60; n++)
+		put_ticket(f, SGH_WANT_TICKET, INT64_MAX, n);
+	assert_in_range(sgh_budget_kept(f->budget), 4 * f->one - 2 * one, 4 * f->one);
+	assert_int_equal(sgh_budget_used(f->budget), 0);
+	assert_false(serves(f, SGH_WANT_TICKET, 0, 1));
+	assert_true(serves(f, SGH_WANT_TICKET, 0, 59));
+}
+
+static void who_is_given_a_ticket_has_half_its_life(void **state)
+{
+	struct fixture *f = *state;
+
+	put_ticket(f, SGH_WANT_TICKET, TTL, 1);
+	put_ticket(f, SGH_WANT_TICKET, 1, 2);
+	put_ticket(f, SGH_WANT_TICKET, 10 * TTL, 3);
+	assert_true(serves(f, SGH_WANT_TICKET, TTL / 2 - 1, 1));
+	assert_false(serves(f, SGH_WANT_TICKET, TTL / 2, 1));
+	assert_false(serves(f, SGH_WANT_TICKET, 0, 2));
+	assert_true(serves(f, SGH_WANT_TICKET, TTL - 1, 3));
+	assert_false(serves(f, SGH_WANT_DESCRIPTION, TTL, 3));
+	assert_int_equal(sgh_budget_kept(f->budget), 0);
+}
+
+static void a_ticket_that_was_refused_is_gone(void **state)
+{
+	struct fixture *f = *state;
+
+	put_ticket(f, SGH_WANT_TICKET, INT64_MAX, 1);
+	put(f, 2);
+	sgh_cache_refuse(f->cache, "json", id_of(1), URL "of another");
+	sgh_cache_refuse(f->cache, "pdf", id_of(1), url_of(1));
+	sgh_cache_refuse(f->cache, "json", id_of(2), url_of(2));
+	assert_true(serves(f, SGH_WANT_TICKET, 0, 1));
+	assert_true(has(f, 2));
+	sgh_cache_refuse(f->cache, "json", id_of(1), url_of(1));
+	assert_false(serves(f, SGH_WANT_DESCRIPTION, 0, 1));
+	assert_int_equal(sgh_budget_kept(f->budget), f->one);
+	/* It was no delete: what was asked for meanwhile is kept. */
+	put_ticket(f, SGH_WANT_TICKET, INT64_MAX, 1);
+	assert_true(serves(f, SGH_WANT_TICKET, 0, 1));
+}
+
+static void a_ticket_goes_with_its_object(void **state)
+{
+	struct fixture *f = *state;
+
+	put_ticket(f, SGH_WANT_TICKET, INT64_MAX, 1);
+	sgh_cache_remove(f->cache, "json", id_of(1));
+	assert_false(serves(f, SGH_WANT_TICKET, 0, 1));
+	put_ticket(f, SGH_WANT_TICKET, INT64_MAX, 1);
+	sgh_cache_follow(f->cache, false);
+	assert_false(serves(f, SGH_WANT_TICKET, 0, 1));
 }
 
 static void no_cache_keeps_nothing(void **state)
@@ -313,9 +451,10 @@ static void no_cache_keeps_nothing(void **state)
 	struct sangraha_object *what = object("json", 1, 0);
 
 	assert_int_equal(sgh_cache_mark(NULL, id_of(1)), 0);
-	sgh_cache_put(NULL, 1, 0, what, NULL);
-	assert_false(sgh_cache_get(NULL, "json", id_of(1), 0, NULL, NULL));
+	sgh_cache_put(NULL, 1, 0, &(struct sgh_cached){ .object = what });
+	assert_false(sgh_cache_get(NULL, SGH_WANT_BODY, "json", id_of(1), 0, NULL));
 	sgh_cache_remove(NULL, "json", id_of(1));
+	sgh_cache_refuse(NULL, "json", id_of(1), URL);
 	sgh_cache_follow(NULL, true);
 	sgh_cache_missed(NULL);
 	sgh_cache_close(NULL);
@@ -339,6 +478,12 @@ static const struct CMUnitTest tests[] = {
 	CASE(who_was_answered_keeps_the_bytes),
 	CASE(who_needs_memory_gets_it),
 	CASE(a_body_that_is_not_counted_is_not_kept),
+	CASE(a_ticket_serves_those_who_want_the_same),
+	CASE(the_bytes_serve_everybody),
+	CASE(a_ticket_counts_with_its_url),
+	CASE(who_is_given_a_ticket_has_half_its_life),
+	CASE(a_ticket_that_was_refused_is_gone),
+	CASE(a_ticket_goes_with_its_object),
 	cmocka_unit_test(no_cache_keeps_nothing),
 };
 

@@ -417,6 +417,133 @@ static void losing_the_events_empties_it(void **state)
 	assert_true(is_cached(f, 1));
 }
 
+/* ---- large objects ---- */
+
+static void begin_over(struct t_roles *f, struct sangraha_getter_options getter)
+{
+	getter.size = sizeof(getter);
+	getter.inline_limit = strlen(BODY) - 1;
+	t_start_getter(f, &getter);
+	start(f, (struct sangraha_client_options){ 0 });
+	store(f, 1, BODY);
+}
+
+static int begin_large(void **state)
+{
+	t_receiver_begin(state);
+	begin_over(*state, (struct sangraha_getter_options){ 0 });
+	return 0;
+}
+
+/* Its ticket, for that; yours to free. */
+static char *ticket(struct t_roles *f, int redirect, int download)
+{
+	struct sangraha_request_options options = {
+		.size = sizeof(options),
+		.request_id = "mine",
+		.redirect = redirect,
+		.download = download,
+	};
+	struct sangraha_result *result = NULL;
+	char *url;
+
+	t_fails(SANGRAHA_E_TOO_LARGE,
+		sangraha_client_get(f->client, TYPE, t_id(1), &options, &result, &t_err));
+	assert_int_equal(sangraha_object_size(sangraha_result_object(result)),
+			 strlen(BODY));
+	assert_string_equal(result->reply->request_id, "mine");
+	url = strdup(result->reply->ticket->urls[0]);
+	sangraha_result_free(result);
+	return url;
+}
+
+static void a_large_object_asks_once(void **state)
+{
+	struct t_roles *f = *state;
+	sgh_autofree char *first = ticket(f, 0, 0);
+	sgh_autofree char *second = ticket(f, 0, 0);
+
+	assert_string_equal(first, second);
+	t_ok(sangraha_client_stat(f->client, TYPE, t_id(1), NULL, NULL, &t_err));
+	assert_int_equal(asked(f), 1);
+	assert_int_equal(counter(f, "sangraha_cache_hits_total"), 2);
+	assert_int_equal(counter(f, "sangraha_cache_misses_total"), 1);
+	/* Its bytes are not here. */
+	assert_false(is_cached(f, 1));
+}
+
+static void a_ticket_is_for_what_it_was_asked_for(void **state)
+{
+	struct t_roles *f = *state;
+
+	for (int redirect = 0; redirect < 2; redirect++) {
+		for (int download = 0; download <= redirect; download++) {
+			unsigned before = asked(f);
+			sgh_autofree char *first = ticket(f, redirect, download);
+			sgh_autofree char *second = ticket(f, redirect, download);
+
+			assert_string_equal(first, second);
+			assert_int_equal(asked(f), before + 1);
+		}
+	}
+}
+
+static void a_ticket_goes_with_the_delete(void **state)
+{
+	struct t_roles *f = *state;
+
+	free(ticket(f, 0, 0));
+	t_ok(sangraha_client_delete(f->client, TYPE, t_id(1), NULL, NULL, &t_err));
+	t_fails(SANGRAHA_E_NOT_FOUND, get(f, 1, BODY));
+}
+
+static void a_ticket_goes_with_somebody_elses_delete(void **state)
+{
+	struct t_roles *f = *state;
+
+	free(ticket(f, 0, 0));
+	t_send(f, t_request(SGH_DELETE, TYPE, t_id(1)));
+	t_answers(f, 0);
+	t_wait(get(f, 1, BODY) == SANGRAHA_E_NOT_FOUND);
+}
+
+static void a_ticket_that_a_delete_overtook_is_not_kept(void **state)
+{
+	struct t_roles *f = *state;
+	struct box box = { 0 };
+
+	script_hold(f->script, "publish " SANGRAHA_RESPONSE_QUEUE ".1", 1);
+	t_ok(sangraha_client_submit_get(f->client, TYPE, t_id(1), NULL, put_into, &box,
+					&t_err));
+	t_wait(script_holding(f->script));
+	t_send(f, t_request(SGH_DELETE, TYPE, t_id(1)));
+	t_answers(f, 0);
+	t_wait(script_count(f->script, "ack " SGH_EVENT_QUEUE) == 1);
+	script_release(f->script);
+	t_wait((sangraha_client_dispatch(f->client), calls(&box)));
+	t_ok(sangraha_result_status(box.result));
+	assert_non_null(box.result->reply->ticket);
+	t_fails(SANGRAHA_E_NOT_FOUND, get(f, 1, BODY));
+	empty(&box);
+}
+
+static int begin_hasty(void **state)
+{
+	t_receiver_begin(state);
+	begin_over(*state, (struct sangraha_getter_options){ .ticket_timeout_ms = 1 });
+	return 0;
+}
+
+static void a_ticket_that_ends_soon_is_not_kept(void **state)
+{
+	struct t_roles *f = *state;
+
+	free(ticket(f, 0, 0));
+	free(ticket(f, 0, 0));
+	assert_int_equal(asked(f), 2);
+	assert_int_equal(counter(f, "sangraha_cache_hits_total"), 0);
+}
+
 /* ---- bounds ---- */
 
 static int begin_brief(void **state)
@@ -497,6 +624,12 @@ static const struct CMUnitTest tests[] = {
 	CASE(what_somebody_found_gone_is_forgotten),
 	CASE(an_event_that_cannot_be_read_empties_it),
 	CASE(losing_the_events_empties_it),
+	CASE_OF(a_large_object_asks_once, begin_large),
+	CASE_OF(a_ticket_is_for_what_it_was_asked_for, begin_large),
+	CASE_OF(a_ticket_goes_with_the_delete, begin_large),
+	CASE_OF(a_ticket_goes_with_somebody_elses_delete, begin_large),
+	CASE_OF(a_ticket_that_a_delete_overtook_is_not_kept, begin_large),
+	CASE_OF(a_ticket_that_ends_soon_is_not_kept, begin_hasty),
 	CASE_OF(its_time_ends, begin_brief),
 	CASE_OF(its_size_is_what_was_asked_for, begin_small),
 	CASE_OF(it_can_be_switched_off, begin_without),
