@@ -5,10 +5,14 @@ import re
 import subprocess
 
 import pytest
+import requests
 import samples
 from harness import Daemon, Rest, program, wait_for
+from large import MIB, Document
 
 LONG = 3600
+LARGE = Document(6 * MIB).bytes()
+RANGES = [(0, 9), (5, 5), (1_000_000, 1_065_535), (len(LARGE) - 10, len(LARGE) - 1)]
 
 
 def counter(rest, name):
@@ -34,7 +38,7 @@ def remove(stack, stored):
 
 @pytest.fixture
 def workers(empty_stack):
-    empty_stack.start("receiver", "getter")
+    _, empty_stack.getter = empty_stack.start("receiver", "getter")
     return empty_stack
 
 
@@ -103,6 +107,101 @@ def test_who_may_have_missed_something_forgets(workers):
     wait_for(lambda: gone(rest, stored["reference"]), 30)
 
 
+# Large objects: the bytes come from the store, how to get them from memory.
+
+
+def ranges(rest, reference):
+    """Read some, each of which is a hit."""
+    before = counter(rest, "hits")
+    for first, last in RANGES:
+        part = rest.get(reference, headers={"Range": f"bytes={first}-{last}"})
+        assert (part.status_code, part.content) == (206, LARGE[first : last + 1]), part.text
+    assert counter(rest, "hits") == before + len(RANGES)
+
+
+def test_ranges_of_a_large_object_need_the_store_alone(workers):
+    rest = orchestrator(workers, cache_ttl=LONG)
+    stored = rest.store(LARGE, "application/json", filename="a.json")
+    reference = stored["reference"]
+    cached(rest, reference)
+    workers.getter.terminate()
+    ranges(rest, reference)
+    assert rest.content(reference) == LARGE
+    assert rest.head(reference).headers["Content-Length"] == str(len(LARGE))
+    assert rest.stat(reference).json() == stored
+    assert rest.get(reference, headers={"If-None-Match": stored["etag"]}).status_code == 304
+    workers.start("getter")
+    assert rest.delete(reference).status_code == 204
+    assert gone(rest, reference) and gone(rest, reference + "/metadata")
+
+
+def test_the_delete_of_a_large_object_is_heard(workers):
+    one, other = (orchestrator(workers, cache_ttl=LONG) for _ in range(2))
+    reference = one.store(LARGE)["reference"]
+    cached(other, reference)
+    assert one.delete(reference).status_code == 204
+    wait_for(lambda: gone(other, reference + "/metadata"))
+    assert gone(other, reference)
+
+
+def test_a_large_object_that_is_not_where_it_was_is_asked_for(workers):
+    rest = orchestrator(workers, cache_ttl=LONG)
+    stored = rest.store(LARGE)
+    cached(rest, stored["reference"])
+    remove(workers, stored)
+    assert gone(rest, stored["reference"])
+    assert gone(rest, stored["reference"] + "/metadata")
+
+
+def location(rest, reference):
+    answer = rest.get(reference, allow_redirects=False)
+    assert answer.status_code == 307, answer.text
+    return answer.headers["Location"]
+
+
+def test_a_second_redirect_leads_there_too(workers):
+    rest = orchestrator(workers, cache_ttl=LONG, large_reads="redirect")
+    reference = rest.store(LARGE, filename="a.json")["reference"]
+
+    def hit():
+        before = counter(rest, "hits")
+        url = location(rest, reference)
+        return url if counter(rest, "hits") > before else None
+
+    wait_for(hit)
+    workers.getter.terminate()
+    direct = requests.get(location(rest, reference), timeout=30)
+    assert (direct.status_code, direct.content) == (200, LARGE)
+    assert direct.headers["Content-Disposition"].startswith("inline")
+    # With a condition that the store would not understand the bytes pass through.
+    etag = rest.head(reference).headers["ETag"]
+    part = rest.get(reference, headers={"Range": "bytes=1-3", "If-Range": etag}, allow_redirects=False)
+    assert (part.status_code, part.content) == (206, LARGE[1:4])
+    # To save it is another thing.
+    workers.start("getter")
+    saved = requests.get(location(rest, reference + "?download"), timeout=30)
+    assert saved.headers["Content-Disposition"].startswith("attachment")
+    assert rest.delete(reference).status_code == 204
+    assert gone(rest, reference)
+
+
+def test_a_redirect_always_has_time_left(empty_stack):
+    empty_stack.start("receiver")
+    empty_stack.start("getter", ticket_timeout=2)
+    rest = orchestrator(empty_stack, cache_ttl=LONG, large_reads="redirect")
+    reference = rest.store(LARGE)["reference"]
+    seen = []
+
+    def several():
+        url = location(rest, reference)
+        assert requests.get(url, headers={"Range": "bytes=0-9"}, timeout=30).status_code == 206
+        seen.append(url)
+        return len(set(seen)) > 2
+
+    wait_for(several)
+    assert counter(rest, "hits") > 0
+
+
 @pytest.mark.parametrize("setting", ["cache_size", "cache_ttl"])
 def test_it_can_be_switched_off(workers, setting):
     rest = orchestrator(workers, **{setting: 0})
@@ -135,9 +234,13 @@ def test_one_process_has_it_too(tmp_path):
     try:
         rest = Rest(daemon.start().ready().url)
         stored = rest.store(b'{"a":1}')
+        large = rest.store(LARGE)
         cached(rest, stored["reference"])
-        assert rest.delete(stored["reference"]).status_code == 204
-        assert gone(rest, stored["reference"])
+        cached(rest, large["reference"])
+        ranges(rest, large["reference"])
+        for each in (stored, large):
+            assert rest.delete(each["reference"]).status_code == 204
+            assert gone(rest, each["reference"])
         assert daemon.terminate() == 0
     finally:
         daemon.kill()
