@@ -84,8 +84,10 @@ static bool take_apart(struct sgh_amqp_consumer *consumer,
 	sgh_message_free(sgh_take(batch->base.message));
 	__atomic_store_n(&batch->unanswered, (unsigned)count, __ATOMIC_RELAXED);
 	__atomic_store_n(&batch->left, (unsigned)count, __ATOMIC_RELEASE);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		members[i]->base.goes_on = i + 1 < count;
 		options->deliver(options->arg, &members[i]->base);
+	}
 	return true;
 }
 

@@ -103,6 +103,11 @@ struct sgh_delivery {
 	 * given back, all are delivered again.
 	 */
 	bool batched;
+	/*
+	 * As soon as deliver() returns, another one of that batch is delivered, on the same
+	 * thread. So what can be done for several at once may be left to the last one.
+	 */
+	bool goes_on;
 	/* That the broker dead-lettered it: why ("rejected"), in the message's memory, and
 	 * when, in Unix milliseconds; NULL and 0: it did not, or does not tell. */
 	const char *died_of;

@@ -114,7 +114,9 @@ static void all_arrive_once_and_mostly_together(void **state)
 {
 	struct fixture *f = *state;
 	bool seen[MANY] = { false };
+	bool goes_on = false;
 	size_t together = 0;
+	size_t followed = 0;
 
 	consume(f, true);
 	send_many(f, MANY);
@@ -128,9 +130,14 @@ static void all_arrive_once_and_mostly_together(void **state)
 				    f->sent[number]->message->message_id);
 		seen[number] = true;
 		together += delivery->batched;
+		assert_true(delivery->batched || (!goes_on && !delivery->goes_on));
+		goes_on = delivery->goes_on;
+		followed += goes_on;
 		sgh_delivery_ack(delivery);
 	}
 	all_are_confirmed(f);
+	assert_false(goes_on);
+	assert_in_range(followed, 1, together - 1);
 	assert_true(together > MANY / 2);
 	t_wait(t_messages(f->queue, WRITE) == 0);
 }
