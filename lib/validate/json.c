@@ -736,6 +736,26 @@ enum sgh_json_progress sgh_json_progress(const void *state)
 	return json->only_bracket ? SGH_JSON_BRACKET : SGH_JSON_MORE;
 }
 
+/* The place of the first byte from `at` on that is no white space. */
+static size_t behind_space(const unsigned char *text, size_t at, size_t length)
+{
+	while (at < length && sgh_json_space(text[at]))
+		at++;
+	return at;
+}
+
+bool sgh_json_begins(const unsigned char *text, size_t length)
+{
+	size_t first = behind_space(text, 0, length);
+	size_t second = behind_space(text, first + 1, length);
+
+	if (second >= length)
+		return false;
+	if (text[first] == '{')
+		return text[second] == '"' || text[second] == '}';
+	return text[first] == '[' && (text[second] == ']' || begins_value(text[second]));
+}
+
 const struct sgh_format sgh_format_json = {
 	.mime_type = "application/json",
 	.extension = "json",

@@ -3,6 +3,7 @@
 #define SGH_VALIDATE_JSON_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* How far a JSON text got, perhaps before it was refused: is it JSON at all? */
 enum sgh_json_progress {
@@ -12,6 +13,9 @@ enum sgh_json_progress {
 };
 
 enum sgh_json_progress sgh_json_progress(const void *state);
+
+/* Whether a text begins so that it gets to SGH_JSON_MORE, whatever its other bytes are. */
+bool sgh_json_begins(const unsigned char *text, size_t length);
 
 /* White space of RFC 8259, section 2. */
 static inline bool sgh_json_space(unsigned char c)

@@ -2,6 +2,7 @@
 #ifndef SGH_VALIDATE_TYPES_H
 #define SGH_VALIDATE_TYPES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,14 @@ size_t sgh_types_all(const struct sangraha_types *types,
  */
 const char *sgh_types_extension(const struct sangraha_types *types, const char *name,
 				const char *mime_type);
+
+/*
+ * Whether an object that is there whole is validated by the check of JSON alone: it was
+ * declared or asserted to be that, and neither libmagic nor a program's check has a say in
+ * it, however it goes on.
+ */
+bool sgh_validates_as_json(struct sangraha_types *types, const char *declared,
+			   const char *asserted, const void *data, size_t length);
 
 /* Copy a verdict out of its validator; NULL without memory. sangraha_verdict_free(). */
 struct sangraha_verdict *sgh_verdict_copy(const struct sangraha_verdict *verdict);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/util.h"
+#include "validate/json.h"
 
 /* What libmagic sees of a stream; the same for every split. */
 #define WINDOW ((size_t)64 * 1024)
@@ -60,6 +61,20 @@ static int read_asserted(struct sangraha_validator *v, const char *asserted,
 	memcpy(v->asserted, asserted, length + 1);
 	v->asserted_type = sgh_types_by_name(v->types, asserted);
 	return 0;
+}
+
+bool sgh_validates_as_json(struct sangraha_types *types, const char *declared,
+			   const char *asserted, const void *data, size_t length)
+{
+	const struct sgh_type *json = sgh_types_by_name(types, "json");
+	struct sangraha_validator v = { .types = types };
+
+	if (read_declared(&v, declared, NULL) || read_asserted(&v, asserted, NULL))
+		return false;
+	if (*v.verdict.declared ? v.declared_type != json : !v.has_asserted)
+		return false;
+	return (!v.has_asserted || v.asserted_type == json) &&
+	       sgh_json_begins(data, length);
 }
 
 int sangraha_validator_new(struct sangraha_types *types,

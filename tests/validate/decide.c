@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/judge.h"
+#include "validate/types.h"
 
 /* What is taken for what: by declared type, asserted type and content. */
 
@@ -214,6 +215,34 @@ static void long_scalars(void **state)
 	free(text);
 }
 
+static bool as_json(const char *declared, const char *asserted, const char *text)
+{
+	return sgh_validates_as_json(t_types, declared, asserted, text, strlen(text));
+}
+
+static void what_the_json_check_alone_decides(void **state)
+{
+	assert_true(as_json("application/json", NULL, "{}"));
+	assert_true(as_json("Application/Geo+JSON; x=1", NULL, "[1,"));
+	assert_true(as_json("application/octet-stream", "json", "[]x"));
+	assert_true(as_json("text/json", "json", "{\"a"));
+	assert_false(as_json("application/json", NULL, "hello"));
+	assert_false(as_json("application/json", NULL, ""));
+}
+
+static void what_others_have_a_say_in(void **state)
+{
+	assert_false(as_json(NULL, NULL, "{}"));
+	assert_false(as_json("application/octet-stream", NULL, "{}"));
+	assert_false(as_json("application/json", "pdf", "{}"));
+	assert_false(as_json("application/pdf", "json", "{}"));
+	assert_false(as_json("application/json", "nothing", "{}"));
+	assert_false(as_json("text/html", NULL, "{}"));
+	assert_false(as_json("text/html", "json", "{}"));
+	assert_false(as_json("no media type", "json", "{}"));
+	assert_false(as_json("application/json", "", "{}"));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(declared_json_that_is_text),
 	cmocka_unit_test(declared_json_that_is_an_image),
@@ -233,6 +262,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(pdf_in_html),
 	cmocka_unit_test(much_white_space),
 	cmocka_unit_test(long_scalars),
+	cmocka_unit_test(what_the_json_check_alone_decides),
+	cmocka_unit_test(what_others_have_a_say_in),
 };
 
 t_validate_main(tests)

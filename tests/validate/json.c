@@ -2,6 +2,8 @@
 #include <dirent.h>
 
 #include "support/judge.h"
+#include "validate/json.h"
+#include "validate/registry.h"
 
 static void refused(const char *text, const char *rule, int64_t offset)
 {
@@ -350,6 +352,50 @@ static void judges_the_vectors(void **state)
 	assert_true(count > 300);
 }
 
+/* How far the check gets, whether it refuses the text or not. */
+static enum sgh_json_progress progress_of(const unsigned char *text, size_t length)
+{
+	void *json = sgh_format_json.begin(&t_types->limits);
+	enum sgh_json_progress progress;
+	struct sgh_refusal refusal;
+
+	assert_non_null(json);
+	sgh_format_json.feed(json, text, length, &refusal);
+	progress = sgh_json_progress(json);
+	sgh_format_json.end(json);
+	return progress;
+}
+
+/* Two bytes, and all that may follow. */
+static void knows_by_its_beginning_that_it_is_json(void **state)
+{
+	unsigned begin = 0;
+
+	for (unsigned i = 0; i < 1 << 16; i++) {
+		unsigned char text[] = { (unsigned char)(i >> 8), (unsigned char)i, 0 };
+
+		if (sgh_json_space(text[0]) || sgh_json_space(text[1]) ||
+		    !sgh_json_begins(text, 2))
+			continue;
+		begin++;
+		for (unsigned last = 0; last < 256; last++) {
+			text[2] = (unsigned char)last;
+			assert_int_equal(progress_of(text, 3), SGH_JSON_MORE);
+		}
+	}
+	assert_int_equal(begin, 20);
+}
+
+static void knows_nothing_before_the_second_byte(void **state)
+{
+	static const char *const others[] = { "", " ", "{", " [ \t\r\n", "42", "\"a\"" };
+
+	for (size_t i = 0; i < SGH_COUNT(others); i++)
+		assert_false(sgh_json_begins((const unsigned char *)others[i],
+					     strlen(others[i])));
+	assert_true(sgh_json_begins((const unsigned char *)" [\r\n\t\"", 6));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(accepts_values),
 	cmocka_unit_test(tells_facts),
@@ -369,6 +415,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(streams_large_texts),
 	cmocka_unit_test(both_ways_agree),
 	cmocka_unit_test(takes_long_tokens),
+	cmocka_unit_test(knows_by_its_beginning_that_it_is_json),
+	cmocka_unit_test(knows_nothing_before_the_second_byte),
 	cmocka_unit_test(judges_the_vectors),
 };
 
