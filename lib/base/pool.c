@@ -153,3 +153,13 @@ bool sgh_pool_goes_on(struct sgh_pool *pool)
 	pthread_mutex_unlock(&pool->queue.lock);
 	return ours && brief;
 }
+
+bool sgh_pool_is_behind(struct sgh_pool *pool)
+{
+	bool behind;
+
+	pthread_mutex_lock(&pool->queue.lock);
+	behind = !sgh_list_empty(&pool->queue.jobs);
+	pthread_mutex_unlock(&pool->queue.lock);
+	return behind;
+}

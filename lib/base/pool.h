@@ -40,5 +40,7 @@ void sgh_pool_on_pause(struct sgh_pool *pool, void (*pause)(void *arg), void *ar
  * running leaves for `pause` may have company until then.
  */
 bool sgh_pool_goes_on(struct sgh_pool *pool);
+/* Whether a job waits for a thread: what is run elsewhere now would overtake it. */
+bool sgh_pool_is_behind(struct sgh_pool *pool);
 
 #endif

@@ -4,6 +4,8 @@
 #include "base/failpoint.h"
 #include "role/receiver.h"
 #include "role/write.h"
+#include "wire/batch.h"
+#include "wire/fields.h"
 #include "wire/sha256.h"
 
 /*
@@ -81,6 +83,13 @@ static void written(struct sgh_task *task)
 	}
 }
 
+/* Whether this thread goes on with another put, or with what has the store go on. */
+static bool others_follow(const struct sgh_task *task)
+{
+	return task->here ? task->delivery->goes_on
+			  : sgh_pool_goes_on(task->service->pool);
+}
+
 static void write_object(struct sgh_task *task)
 {
 	struct sgh_write *put = task->state;
@@ -94,7 +103,7 @@ static void write_object(struct sgh_task *task)
 	op->sha256 = put->sha256;
 	op->if_none_match = put->sure;
 	op->packable = !put->sure;
-	op->held = op->packable && sgh_pool_goes_on(task->service->pool);
+	op->held = op->packable && others_follow(task);
 	sgh_task_run_one(task, written);
 }
 
@@ -195,4 +204,22 @@ void sgh_put_begin(struct sgh_task *task)
 		sgh_write_look(task, write_object);
 	else
 		write_object(task);
+}
+
+/*
+ * What may be large, and what libmagic or the program around us has a say in, is for workers.
+ * So is JSON mode, since whether it is such only its document tells.
+ */
+bool sgh_put_is_brief(struct sgh_service *service, const struct sgh_delivery *delivery)
+{
+	const struct sangraha_receiver *receiver = service->role;
+	const struct sgh_message *message = delivery->message;
+	const struct sgh_bytes *body = message->body;
+
+	return body && body->length <= SGH_BATCH_SMALL && !receiver->veto &&
+	       message->type && sgh_verb_of(message->type) == SGH_PUT &&
+	       !sgh_fields_json_mode(message->content_type) &&
+	       sgh_validates_as_json(service->types, message->content_type,
+				     sgh_message_text(message, "object-type"), body->data,
+				     body->length);
 }

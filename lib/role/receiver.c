@@ -66,6 +66,7 @@ static const struct sgh_service_kind receiver_kind = {
 	.batches = true,
 	.begin = begin,
 	.on_worker = true,
+	.is_brief = sgh_put_is_brief,
 	.buried = buried,
 };
 

@@ -28,6 +28,8 @@ struct sangraha_receiver {
 
 /* Begin a put: validate, then store. README.md tells the steps. */
 void sgh_put_begin(struct sgh_task *task);
+/* Whether that is over at once, since a small JSON text is all there is to look at. */
+bool sgh_put_is_brief(struct sgh_service *service, const struct sgh_delivery *delivery);
 
 /* A large object: a ticket, an extension of it, the end of it. README.md likewise. */
 void sgh_large_begin(struct sgh_task *task);

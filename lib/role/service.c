@@ -21,6 +21,7 @@
 #define GRACE_MS         1000
 #define CUT_MS           100
 #define PREFETCH_DEFAULT 64
+#define HERE_US          500 /* half of the queue's thread's time is for its connection */
 #define PARTS_BODY       ((size_t)1 << 20)   /* holds the document of 10,000 parts */
 #define BUCKETS_MAX      (SGH_MAX_TYPES + 1) /* the last is meta */
 
@@ -410,6 +411,7 @@ int sgh_service_start(struct sgh_service *service, const struct sgh_service_kind
 	service->inline_limit =
 		options->inline_limit ? options->inline_limit : sgh_inline_default(limit);
 	service->prefetch = options->prefetch ? options->prefetch : PREFETCH_DEFAULT;
+	service->here.most_us = HERE_US;
 	service->tick.fire = tick;
 	pthread_mutex_init(&service->state.lock, NULL);
 	sgh_cond_init(&service->state.changed);

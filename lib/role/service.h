@@ -14,6 +14,7 @@
 #include "role/tally.h"
 #include "store/store.h"
 
+struct sgh_service;
 struct sgh_task;
 
 /*
@@ -35,6 +36,12 @@ struct sgh_service_kind {
 	 */
 	void (*begin)(struct sgh_task *task);
 	bool on_worker;
+	/*
+	 * Whether a delivery takes so little time, and nobody's code but ours, that it may be
+	 * begun on the queue's thread although `on_worker`. NULL: none does.
+	 */
+	bool (*is_brief)(struct sgh_service *service,
+			 const struct sgh_delivery *delivery);
 	/*
 	 * A task is in the dead-letter queue, and its request can be told: make that known,
 	 * then sgh_task_finish(). NULL: nothing to do.
@@ -62,6 +69,14 @@ struct sgh_service {
 	unsigned prefetch;
 	void *role; /* the struct around it, for begin() */
 	bool cut;   /* atomic */
+
+	/* The queue's thread's own: what it does itself of what is for workers. */
+	struct {
+		int64_t most_us; /* for so long, at a time */
+		/* When as much time will have been its connection's as that took. */
+		int64_t paid_us;
+		bool held; /* the store may wait for what comes behind that */
+	} here;
 
 	struct sgh_timer tick;
 	struct sgh_store_op check;

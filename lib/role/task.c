@@ -185,9 +185,36 @@ static bool late_by_header(const struct sgh_message *message)
 	       deadline->kind == SGH_HEADER_NUMBER && sgh_time_ms() >= deadline->number;
 }
 
-void sgh_task_deliver(void *arg, struct sgh_delivery *delivery)
+/*
+ * Whether it is done here before a worker would be awake. Nothing that waits for one is
+ * overtaken.
+ */
+static bool is_for_here(const struct sgh_task *task)
 {
-	struct sgh_service *service = arg;
+	struct sgh_service *service = task->service;
+	const struct sgh_service_kind *kind = service->kind;
+
+	return kind->is_brief &&
+	       service->here.paid_us - task->started_us < service->here.most_us &&
+	       !sgh_pool_is_behind(service->pool) &&
+	       kind->is_brief(service, task->delivery);
+}
+
+static void begin_here(struct sgh_task *task)
+{
+	struct sgh_service *service = task->service;
+	int64_t began_us = task->started_us;
+
+	task->here = true;
+	service->here.held |= task->delivery->goes_on;
+	begin(task);
+	if (service->here.paid_us < began_us)
+		service->here.paid_us = began_us;
+	service->here.paid_us += 2 * (sgh_now_us() - began_us);
+}
+
+static void take(struct sgh_service *service, struct sgh_delivery *delivery)
+{
 	struct sgh_task *task;
 
 	task = calloc(1, sizeof(*task));
@@ -204,10 +231,25 @@ void sgh_task_deliver(void *arg, struct sgh_delivery *delivery)
 	task->job.brief = delivery->batched;
 	SGH_FAIL_POINT("task.delivered");
 	sgh_tally_begin(&service->tally);
-	if (service->kind->on_worker && !late_by_header(delivery->message))
-		sgh_pool_submit(service->pool, &task->job);
-	else
+	if (!service->kind->on_worker || late_by_header(delivery->message)) {
 		begin(task);
+	} else if (is_for_here(task)) {
+		begin_here(task);
+	} else {
+		sgh_pool_submit(service->pool, &task->job);
+	}
+}
+
+void sgh_task_deliver(void *arg, struct sgh_delivery *delivery)
+{
+	struct sgh_service *service = arg;
+	bool goes_on = delivery->goes_on;
+
+	take(service, delivery);
+	if (goes_on || !service->here.held)
+		return;
+	service->here.held = false;
+	sgh_store_go_on(service->store);
 }
 
 /* ---- store requests ---- */

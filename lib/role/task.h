@@ -35,6 +35,7 @@ struct sgh_task {
 	bool late;   /* it creates nothing, and finishes what an earlier run began */
 	bool doubt;  /* its PUT may be with the store still, and be done later */
 	bool in_row; /* another task of the service goes on right behind it, here */
+	bool here;   /* it was begun on the queue's thread, in a worker's stead */
 
 	/* objects that are being described: role/found.h */
 	struct sgh_found *founds;

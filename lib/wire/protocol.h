@@ -45,6 +45,8 @@ static inline bool sgh_verb_frees(enum sgh_verb verb)
 
 /* "put", "put-begin", …; "unknown". */
 const char *sgh_verb_name(enum sgh_verb verb);
+/* Of a message's type, "sangraha.put.v1". */
+enum sgh_verb sgh_verb_of(const char *type);
 
 /* Strings live in the arena or outlive the request; NULL means absent. */
 struct sgh_request {

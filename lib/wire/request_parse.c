@@ -58,7 +58,7 @@ static int keep(struct parser *parser, const char *text, const char **place)
 
 /* ---- who asks ---- */
 
-static enum sgh_verb verb_of(const char *type)
+enum sgh_verb sgh_verb_of(const char *type)
 {
 	char known[64];
 
@@ -174,7 +174,7 @@ static int read_verb(struct parser *parser)
 	if (!type)
 		return sgh_fields_invalid(&parser->fields, "type", "is missing",
 					  parser->err);
-	parser->request->verb = verb_of(type);
+	parser->request->verb = sgh_verb_of(type);
 	if (parser->request->verb == SGH_VERB_UNKNOWN)
 		return sgh_fail(parser->err, SANGRAHA_E_UNSUPPORTED, 0,
 				"type: \"%.64s\" is no request of version 1",

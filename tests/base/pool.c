@@ -91,10 +91,36 @@ static void needs_no_pause(void **state)
 	assert_string_equal(f.said, "0");
 }
 
+static void wait_here(struct sgh_job *job)
+{
+	__atomic_add_fetch(&f.ran, 1, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&f.gate);
+	pthread_mutex_unlock(&f.gate);
+}
+
+/* What runs is nobody's to overtake any more. */
+static void is_behind_while_a_job_waits(void **state)
+{
+	f = (struct fixture){ .gate = PTHREAD_MUTEX_INITIALIZER };
+	t_ok(sgh_pool_new(1, &f.pool, &t_err));
+	assert_false(sgh_pool_is_behind(f.pool));
+	pthread_mutex_lock(&f.gate);
+	for (int i = 0; i < 2; i++) {
+		f.jobs[i] = (struct sgh_job){ .run = wait_here };
+		sgh_pool_submit(f.pool, &f.jobs[i]);
+		t_wait(__atomic_load_n(&f.ran, __ATOMIC_ACQUIRE) == 1);
+		assert_int_equal(sgh_pool_is_behind(f.pool), i > 0);
+	}
+	pthread_mutex_unlock(&f.gate);
+	t_wait(!sgh_pool_is_behind(f.pool));
+	sgh_pool_free(f.pool);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(pauses_when_nothing_brief_follows),
 	cmocka_unit_test(pauses_after_a_long_row),
 	cmocka_unit_test(needs_no_pause),
+	cmocka_unit_test(is_behind_while_a_job_waits),
 };
 
 t_main(tests)

@@ -358,21 +358,41 @@ struct sgh_message *memory_broker_take(struct memory_broker *broker, const char 
 	return message;
 }
 
+static struct memory_item *put_locked(struct memory_broker *broker, const char *queue,
+				      const struct sgh_message *message)
+{
+	assert_int_equal(memory_route_locked(broker, "", queue, message), 1);
+	return sgh_list_entry(memory_bin_locked(broker, queue)->items.prev,
+			      struct memory_item, link);
+}
+
 static void put(struct memory_broker *broker, const char *queue,
 		struct sgh_message *message, unsigned deliveries, bool batched)
 {
-	struct memory_bin *bin;
 	struct memory_item *item;
 
 	pthread_mutex_lock(&broker->lock);
-	assert_int_equal(memory_route_locked(broker, "", queue, message), 1);
-	bin = memory_bin_locked(broker, queue);
-	item = sgh_list_entry(bin->items.prev, struct memory_item, link);
+	item = put_locked(broker, queue, message);
 	item->deliveries = deliveries;
 	item->redelivered = deliveries > 0;
 	item->batched = batched;
 	pthread_mutex_unlock(&broker->lock);
 	sgh_message_free(message);
+}
+
+void memory_broker_put_batch(struct memory_broker *broker, const char *queue,
+			     struct sgh_message **messages, size_t count)
+{
+	pthread_mutex_lock(&broker->lock);
+	for (size_t i = 0; i < count; i++) {
+		struct memory_item *item = put_locked(broker, queue, messages[i]);
+
+		item->batched = true;
+		item->goes_on = i + 1 < count;
+	}
+	pthread_mutex_unlock(&broker->lock);
+	for (size_t i = 0; i < count; i++)
+		sgh_message_free(messages[i]);
 }
 
 void memory_broker_put(struct memory_broker *broker, const char *queue,

@@ -40,6 +40,9 @@ void memory_broker_put_again(struct memory_broker *broker, const char *queue,
 /* The same as if it came in a batch. */
 void memory_broker_put_batched(struct memory_broker *broker, const char *queue,
 			       struct sgh_message *message, unsigned deliveries);
+/* Put several that came in one batch, which are delivered as such. All are taken. */
+void memory_broker_put_batch(struct memory_broker *broker, const char *queue,
+			     struct sgh_message **messages, size_t count);
 /* Messages that were published as ones that may travel with others. */
 unsigned memory_broker_company(struct memory_broker *broker);
 /* Those that waited for what their publisher had to publish behind them. */
@@ -61,6 +64,7 @@ struct memory_item {
 	uint64_t number; /* the order of publishing */
 	bool redelivered;
 	bool batched;
+	bool goes_on;        /* the one behind it came in the same batch */
 	unsigned deliveries; /* that failed */
 	int64_t expires_ms;  /* monotonic; 0: never */
 };

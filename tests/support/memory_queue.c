@@ -5,7 +5,8 @@
 #include "base/thread.h"
 #include "support/t.h"
 
-#define PATIENCE_MS 1000 /* without a connection, before a publish fails at once */
+#define PATIENCE_MS  1000 /* without a connection, before a publish fails at once */
+#define TOGETHER_MAX 64   /* deliveries of one batch */
 
 /* Everything below is guarded by broker->lock. */
 struct handle {
@@ -295,6 +296,7 @@ static struct delivery *next_delivery_locked(struct consumer *consumer)
 	bin->count--;
 	delivery = delivery_new(consumer, sgh_list_entry(link, struct memory_item, link));
 	delivery->base.batched = delivery->item->batched;
+	delivery->base.goes_on = delivery->item->goes_on;
 	consumer->handle->unanswered += delivery->base.batched;
 	if (bin->quorum)
 		delivery->base.delivery_count = delivery->item->deliveries;
@@ -303,6 +305,21 @@ static struct delivery *next_delivery_locked(struct consumer *consumer)
 	sgh_list_append(&consumer->handle->unsettled, &delivery->base.link);
 	__atomic_add_fetch(&consumer->refs, 1, __ATOMIC_RELAXED);
 	return delivery;
+}
+
+/* One, or those that came in one batch and that there is room for; how many. */
+static size_t next_deliveries_locked(struct consumer *consumer,
+				     struct delivery *taken[TOGETHER_MAX])
+{
+	struct delivery *last = NULL;
+	size_t count = 0;
+
+	while (count < TOGETHER_MAX && (!last || last->base.goes_on) &&
+	       (taken[count] = next_delivery_locked(consumer)))
+		last = taken[count++];
+	if (last)
+		last->base.goes_on = false;
+	return count;
 }
 
 /* Between these two no lock is held, and consumer_free() waits. */
@@ -365,8 +382,9 @@ static bool serve_one_locked(struct handle *handle, int64_t *next_ms)
 	sgh_list_for_each (link, &handle->consumers) {
 		struct consumer *consumer = sgh_list_entry(link, struct consumer, link);
 		const struct sgh_consumer_options *options = &consumer->base.options;
-		struct delivery *delivery;
+		struct delivery *taken[TOGETHER_MAX];
 		bool attached;
+		size_t count;
 
 		if (consumer->freed)
 			continue;
@@ -381,14 +399,15 @@ static bool serve_one_locked(struct handle *handle, int64_t *next_ms)
 			call_end(consumer);
 			return true;
 		}
-		delivery = next_delivery_locked(consumer);
-		if (!delivery)
+		count = next_deliveries_locked(consumer, taken);
+		if (!count)
 			continue;
 		/* Whoever was served goes to the end of the line. */
 		sgh_list_remove(&consumer->link);
 		sgh_list_append(&handle->consumers, &consumer->link);
 		call_begin_locked(consumer);
-		options->deliver(options->arg, &delivery->base);
+		for (size_t i = 0; i < count; i++)
+			options->deliver(options->arg, &taken[i]->base);
 		call_end(consumer);
 		return true;
 	}

@@ -13,6 +13,7 @@ struct pending {
 	struct sgh_list link;
 	struct sgh_store_op *op;
 	struct script_step step;
+	bool held; /* until there is one that is not */
 	bool given_up;
 	char name[96];
 };
@@ -34,6 +35,7 @@ struct memory_store {
 		struct sgh_list pending;
 		struct sgh_list buckets;
 		unsigned packable;
+		unsigned by_workers;
 		bool lingers; /* whoever submits the next put that may travel */
 		bool busy;    /* with an operation that is not pending any more */
 		char crc32c[SGH_CRC32C_SIZE];
@@ -171,6 +173,12 @@ static void cancel(struct sangraha_store *base, const void *owner)
 	pthread_mutex_unlock(&store->state.lock);
 }
 
+static bool is_waiting(struct memory_store *store, struct pending *pending,
+		       int64_t *next_ms)
+{
+	return pending->held || script_waits(store->script, &pending->step, next_ms);
+}
+
 /* The first that need not wait, taken out; *ret_late when its time is over. */
 static struct pending *next_locked(struct memory_store *store, int64_t *next_ms,
 				   bool *ret_late)
@@ -179,7 +187,7 @@ static struct pending *next_locked(struct memory_store *store, int64_t *next_ms,
 		struct pending *pending = sgh_list_entry(link, struct pending, link);
 
 		*ret_late = pending->given_up || sgh_now_ms() >= pending->op->deadline_ms;
-		if (!*ret_late && script_waits(store->script, &pending->step, next_ms)) {
+		if (!*ret_late && is_waiting(store, pending, next_ms)) {
 			if (pending->op->deadline_ms < *next_ms)
 				*next_ms = pending->op->deadline_ms;
 			continue;
@@ -198,7 +206,7 @@ static bool goes_on_locked(struct memory_store *store, const struct sgh_store_op
 	sgh_list_for_each (link, &store->state.pending) {
 		struct pending *pending = sgh_list_entry(link, struct pending, link);
 
-		if (script_waits(store->script, &pending->step, &next_ms))
+		if (is_waiting(store, pending, &next_ms))
 			continue;
 		return op->packable && pending->op->packable &&
 		       pending->op->owner == op->owner;
@@ -244,6 +252,31 @@ static void linger_locked(struct memory_store *store)
 		sgh_cond_wait_until(&store->state.changed, &store->state.lock, SGH_NEVER);
 }
 
+static void let_go_locked(struct memory_store *store)
+{
+	sgh_list_for_each (link, &store->state.pending)
+		sgh_list_entry(link, struct pending, link)->held = false;
+	pthread_cond_broadcast(&store->state.changed);
+}
+
+static void go_on(struct sangraha_store *base)
+{
+	struct memory_store *store = memory_of(base);
+
+	pthread_mutex_lock(&store->state.lock);
+	let_go_locked(store);
+	pthread_mutex_unlock(&store->state.lock);
+}
+
+/* Whether this is a thread of a pool, by its name. */
+static bool is_worker(void)
+{
+	char name[16];
+
+	return !pthread_getname_np(pthread_self(), name, sizeof(name)) &&
+	       sgh_streq(name, "sgh-worker");
+}
+
 static int submit(struct sangraha_store *base, struct sgh_store_op *op,
 		  struct sangraha_error *err)
 {
@@ -259,8 +292,13 @@ static int submit(struct sangraha_store *base, struct sgh_store_op *op,
 	pending->step = script_next(store->script, pending->name);
 	packable = op->verb == SGH_STORE_PUT && op->packable;
 	store->state.packable += packable;
+	store->state.by_workers += is_worker();
+	pending->held = packable && op->held;
 	sgh_list_append(&store->state.pending, &pending->link);
-	pthread_cond_broadcast(&store->state.changed);
+	if (packable && !op->held)
+		let_go_locked(store);
+	else
+		pthread_cond_broadcast(&store->state.changed);
 	if (packable && sgh_take(store->state.lingers))
 		linger_locked(store);
 	pthread_mutex_unlock(&store->state.lock);
@@ -375,6 +413,7 @@ static const struct sgh_store_backend memory_backend = {
 	.schemes = "memory:",
 	.destroy = destroy,
 	.submit = submit,
+	.go_on = go_on,
 	.cancel = cancel,
 	.ticket = ticket,
 };
@@ -555,6 +594,17 @@ unsigned memory_store_packable(struct sangraha_store *base)
 	packable = store->state.packable;
 	pthread_mutex_unlock(&store->state.lock);
 	return packable;
+}
+
+unsigned memory_store_by_workers(struct sangraha_store *base)
+{
+	struct memory_store *store = memory_of(base);
+	unsigned by_workers;
+
+	pthread_mutex_lock(&store->state.lock);
+	by_workers = store->state.by_workers;
+	pthread_mutex_unlock(&store->state.lock);
+	return by_workers;
 }
 
 void memory_store_linger(struct sangraha_store *base)

@@ -44,6 +44,8 @@ struct sgh_bytes *memory_store_body(struct sangraha_store *store, const char *bu
 int memory_store_uploads(struct sangraha_store *store, const char *bucket);
 /* How many puts there were that might have travelled with others. */
 unsigned memory_store_packable(struct sangraha_store *store);
+/* How many operations a thread of a pool has submitted. */
+unsigned memory_store_by_workers(struct sangraha_store *store);
 /*
  * Whoever submits the next of those is back only when everything that the store was given
  * has ended, like a thread that does not get a processor.

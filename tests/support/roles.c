@@ -251,6 +251,19 @@ void t_send_batched(struct t_roles *f, struct sgh_request *request, unsigned del
 	send_by(f, request, deliveries, memory_broker_put_batched);
 }
 
+void t_send_together(struct t_roles *f, struct sgh_request **requests, size_t count)
+{
+	const char *queue = requests[0]->verb >= SGH_GET ? T_READ : T_WRITE;
+	struct sgh_message *messages[64];
+
+	assert_true(count <= SGH_COUNT(messages));
+	for (size_t i = 0; i < count; i++) {
+		t_ok(sgh_request_message(requests[i], &messages[i], &t_err));
+		sgh_request_free(requests[i]);
+	}
+	memory_broker_put_batch(f->broker, queue, messages, count);
+}
+
 void t_send(struct t_roles *f, struct sgh_request *request)
 {
 	t_send_again(f, request, 0);

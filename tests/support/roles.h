@@ -78,6 +78,8 @@ void t_send(struct t_roles *f, struct sgh_request *request);
 void t_send_again(struct t_roles *f, struct sgh_request *request, unsigned deliveries);
 /* The same as if it came in a batch with others. */
 void t_send_batched(struct t_roles *f, struct sgh_request *request, unsigned deliveries);
+/* Requests for the same queue that come in one batch, together. All are taken. */
+void t_send_together(struct t_roles *f, struct sgh_request **requests, size_t count);
 
 /* The next answer; it has that status. Yours: sgh_reply_free(). */
 #define t_answer(f, status) t_answer_((f), (status), __FILE__, __LINE__)
