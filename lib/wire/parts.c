@@ -80,13 +80,15 @@ unsigned sgh_parts_count(const struct sgh_parts_plan *plan)
 {
 	uint64_t length = (uint64_t)plan->length;
 	uint64_t size;
+	unsigned count;
 
 	if (plan->length < 0)
 		return SGH_PARTS_MAX;
 	if (length > SGH_OBJECT_MAX)
 		return 0;
 	size = equal_size(length);
-	return (unsigned)((length + size - 1) / size);
+	count = (unsigned)((length + size - 1) / size);
+	return plan->rest_in_one && count > 2 ? 2 : count;
 }
 
 uint64_t sgh_parts_size(const struct sgh_parts_plan *plan, unsigned number)
@@ -101,6 +103,8 @@ uint64_t sgh_parts_size(const struct sgh_parts_plan *plan, unsigned number)
 		size = equal_size((uint64_t)plan->length);
 		before = size * (number - 1);
 		end = (uint64_t)plan->length;
+		if (plan->rest_in_one && number == 2)
+			size = end - before;
 	} else {
 		size = growing_size(plan, number, &before);
 		end = SGH_OBJECT_MAX;

@@ -32,11 +32,13 @@ struct sgh_part {
 /*
  * How a body is cut. `length` -1 is not known: parts begin at 5 MiB and grow, up to
  * `most`, so that many of them are small and 10,000 hold as much as can be. A known length
- * is cut into equal parts of the smallest size that does, which may be over `most`.
+ * is cut into equal parts of the smallest size that does, which may be over `most`; with
+ * `rest_in_one` the second is all that is left, which must not be over SGH_PART_MAX.
  */
 struct sgh_parts_plan {
 	int64_t length;
 	uint64_t most; /* bytes of one part in memory; at least SGH_PART_MIN is taken */
+	bool rest_in_one;
 };
 
 /* The size of part `number`, from 1; of the last one what is left. 0 past the end. */

@@ -105,6 +105,34 @@ static void the_largest_object(void **state)
 	assert_true(sgh_parts_capacity(&plan) == SGH_OBJECT_MAX);
 }
 
+static void all_the_rest_may_be_one(void **state)
+{
+	static const uint64_t lengths[] = { 2 * SGH_PART_MIN, 2 * SGH_PART_MIN + 1,
+					    64 * MIB, SGH_PART_MIN + SGH_PART_MAX };
+
+	for (size_t i = 0; i < SGH_COUNT(lengths); i++) {
+		struct sgh_parts_plan plan = {
+			.length = (int64_t)lengths[i],
+			.rest_in_one = true,
+		};
+
+		assert_int_equal(sgh_parts_count(&plan), 2);
+		assert_true(sgh_parts_size(&plan, 1) == SGH_PART_MIN);
+		assert_true(sgh_parts_size(&plan, 2) == lengths[i] - SGH_PART_MIN);
+		assert_int_equal(sgh_parts_size(&plan, 3), 0);
+		assert_true(sgh_parts_capacity(&plan) == lengths[i]);
+	}
+}
+
+static void one_part_has_no_rest(void **state)
+{
+	struct sgh_parts_plan plan = { .length = 5 * MIB, .rest_in_one = true };
+
+	assert_int_equal(sgh_parts_count(&plan), 1);
+	assert_true(sgh_parts_size(&plan, 1) == 5 * MIB);
+	assert_int_equal(sgh_parts_size(&plan, 2), 0);
+}
+
 /* ---- the plan of an unknown length ---- */
 
 /* Walk the whole plan: sizes grow, none is over `most`, all together are the capacity. */
@@ -327,6 +355,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(lengths_around_each_size),
 	cmocka_unit_test(lengths_around_each_count),
 	cmocka_unit_test(the_largest_object),
+	cmocka_unit_test(all_the_rest_may_be_one),
+	cmocka_unit_test(one_part_has_no_rest),
 	cmocka_unit_test(unknown_lengths),
 	cmocka_unit_test(capacities_are_exact),
 	cmocka_unit_test(the_document_is_as_published),
