@@ -54,6 +54,7 @@ struct sangraha_client {
 	struct sgh_crc32c crc32c; /* how this processor computes it */
 	struct sgh_metric *uploads_open;
 	size_t inline_limit;
+	unsigned streams; /* atomic: uploads that keep a connection to the store */
 	unsigned moving;  /* atomic: parts of uploads on their way */
 	int64_t moved_ms; /* atomic: when the last one ended */
 	uint64_t spool_limit;

@@ -41,6 +41,7 @@ void sgh_upload_unref(struct sangraha_upload *upload)
 	sgh_request_free(upload->request);
 	if (upload->timer_reserved)
 		sgh_client_release_timer(client);
+	sgh_upload_window_end(upload);
 	pthread_cond_destroy(&upload->state.changed);
 	pthread_mutex_destroy(&upload->state.lock);
 	free(upload);

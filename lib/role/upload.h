@@ -33,22 +33,25 @@ enum sgh_upload_kind {
 struct sgh_upload_part {
 	struct sgh_list link; /* in upload->state.parts */
 	struct sangraha_upload *upload;
-	struct sgh_bytes *body; /* NULL: pulled through the window */
+	struct sgh_bytes *body; /* of one that is pulled the window's ring */
 	char *url;              /* the one that `move` uses */
 	struct sgh_move move;
 	unsigned number;
 	unsigned failures;
 	int64_t again_ms; /* not before */
 	bool moving;      /* `move` is the mover's */
+	bool pulled;      /* through the window */
 };
 
-/* The window of a part that is too large to be held; see upload_window.c. */
+/* The window of a part that is not held; see upload_window.c. */
 struct sgh_upload_window {
-	size_t at;   /* in the buffer, of the first byte that is there */
-	size_t fill; /* bytes that are there */
+	size_t at;       /* in the buffer, of the first byte that is there */
+	size_t fill;     /* bytes that are there */
+	size_t promised; /* to the user's thread, which is about to bring them */
 	bool pulling_paused;
-	uint64_t taken; /* by the mover, of the whole body */
-	uint64_t ends;  /* where the part that moves ends, in the whole body */
+	int64_t pulled_ms; /* when some went on last */
+	uint64_t taken;    /* by the mover, of the whole body */
+	uint64_t ends;     /* where the part that moves ends, in the whole body */
 };
 
 struct sangraha_upload {
@@ -61,8 +64,7 @@ struct sangraha_upload {
 	void *resume_arg;
 	int64_t length; /* bytes; -1: not known */
 	struct sgh_parts_plan plan;
-	bool windowed; /* its parts are too large to be held */
-	bool async;    /* done when confirmed, as one message */
+	bool async; /* done when confirmed, as one message */
 	bool timer_reserved;
 	bool large; /* more than one message: open until it is over */
 	struct sgh_list link;
@@ -74,12 +76,14 @@ struct sangraha_upload {
 	size_t whole;           /* bytes of the first buffer */
 	bool sips;              /* of which a first piece is reserved alone */
 	bool sipping;           /* `body` is that piece */
-	int64_t sip_ms;         /* when its memory was there */
+	int64_t sip_ms;         /* when its memory, or that of the whole, was there */
 	size_t arriving;        /* bytes of `body` that the budget counts as arriving */
 	unsigned number;        /* of the part that `body` is, from 1 */
 	uint64_t taken;         /* bytes of the whole */
 	struct sangraha_validator *validator; /* NULL: not looked at yet */
 	struct sgh_sha256 *hash;
+	bool windowed;   /* what is left is not held; set with the lock, too */
+	bool streaming;  /* ... and one part, of those that client->streams counts */
 	uint32_t crc32c; /* of what one PUT moves, which the store compares */
 	bool refused;    /* by the validator */
 	struct sgh_budget_waiter waiter;
@@ -251,6 +255,8 @@ int sgh_upload_seal(struct sangraha_upload *upload, struct sgh_bytes *body,
 void sgh_upload_part_free(struct sgh_upload_part *part);
 /* Send what can be sent; the number of the first part that lacks a URL, 0: none. */
 unsigned sgh_upload_send_locked(struct sangraha_upload *upload, int64_t now);
+/* Something is on its way to the store, or is so no more. */
+void sgh_upload_count_moving(struct sangraha_client *client, bool moving);
 /* When it should be called again; SGH_NEVER. */
 int64_t sgh_upload_send_ms_locked(const struct sangraha_upload *upload);
 /* End what moves, and move what does not to `dead`. */
@@ -259,13 +265,22 @@ void sgh_upload_drop_parts_locked(struct sangraha_upload *upload, struct sgh_lis
 /* ---- upload_window.c: a part that is not held ---- */
 
 size_t sgh_upload_window_size(const struct sangraha_client *client);
-/* How many bytes can be taken, and taking them; the user's thread. */
-size_t sgh_upload_window_room(struct sangraha_upload *upload);
-void sgh_upload_window_take(struct sangraha_upload *upload, const void *data,
+/* The first part is sealed: let what is left go through the window, if that is better. */
+void sgh_upload_window_begin(struct sangraha_upload *upload);
+/* Many do so no more. */
+void sgh_upload_window_end(struct sangraha_upload *upload);
+/* How many of `wanted` bytes can be taken, and taking as many; the user's thread. */
+size_t sgh_upload_window_room(struct sangraha_upload *upload, size_t wanted);
+/* True: there is another part to be sent. */
+bool sgh_upload_window_take(struct sangraha_upload *upload, const void *data,
 			    size_t length);
 int64_t sgh_upload_window_pull(struct sgh_move *move, void *data, size_t size);
 /* The next part, when its first byte is there and no other one is under way. */
-void sgh_upload_window_next_locked(struct sangraha_upload *upload);
+bool sgh_upload_window_next_locked(struct sangraha_upload *upload);
+/* The mover has let go of the part that it pulled. */
+void sgh_upload_window_stopped_locked(struct sangraha_upload *upload);
+/* What was pulled of a part is there again. False: some of it is not. */
+bool sgh_upload_window_rewind_locked(struct sgh_upload_part *part);
 /* The body was accepted: what was held back may go. Of any other upload nothing. */
 void sgh_upload_window_release(struct sangraha_upload *upload);
 

@@ -26,17 +26,22 @@ void sgh_upload_part_free(struct sgh_upload_part *part)
 
 static size_t memory_of(const struct sgh_upload_part *part)
 {
-	return part->body && !part->upload->windowed ? part->body->capacity : 0;
+	return part->pulled ? 0 : part->body->capacity;
+}
+
+void sgh_upload_count_moving(struct sangraha_client *client, bool moving)
+{
+	__atomic_store_n(&client->moved_ms, sgh_now_ms(), __ATOMIC_RELAXED);
+	__atomic_add_fetch(&client->moving, moving ? 1 : -1u, __ATOMIC_RELAXED);
 }
 
 static void moving_locked(struct sgh_upload_part *part, bool moving)
 {
-	struct sangraha_client *client = part->upload->client;
-
 	part->moving = moving;
 	part->upload->state.moving += moving ? 1 : -1u;
-	__atomic_store_n(&client->moved_ms, sgh_now_ms(), __ATOMIC_RELAXED);
-	__atomic_add_fetch(&client->moving, moving ? 1 : -1u, __ATOMIC_RELAXED);
+	if (part->pulled)
+		sgh_upload_window_stopped_locked(part->upload);
+	sgh_upload_count_moving(part->upload->client, moving);
 }
 
 /* ---- what became of it ---- */
@@ -75,8 +80,7 @@ static int note_locked(struct sangraha_upload *upload, const struct sgh_upload_p
 		return sgh_fail_memory(err);
 	stored = &upload->state.stored[part->number - 1];
 	stored->number = part->number;
-	stored->size =
-		part->body && !upload->windowed ? part->body->length : part->move.length;
+	stored->size = part->pulled ? part->move.length : part->body->length;
 	stored->etag = sgh_arena_strdup(&upload->state.etags, part->move.etag);
 	return stored->etag ? 0 : sgh_fail_memory(err);
 }
@@ -92,6 +96,23 @@ static void forget_tickets_locked(struct sangraha_upload *upload)
 		upload->state.begun = false;
 }
 
+/* It is not sent again. */
+static void fail_part_locked(struct sangraha_upload *upload,
+			     const struct sgh_upload_part *part, int status)
+{
+	struct sangraha_error err = part->move.err;
+
+	/* That a ticket has ended is nobody's fault who asked for the upload. */
+	if (status == SANGRAHA_E_UNAUTHORIZED)
+		status = SANGRAHA_E_UNAVAILABLE;
+	if (part->pulled && sgh_status_passing(status))
+		status = sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, part->move.err.native,
+				  "the body broke off on its way to the store, and has "
+				  "to be sent again: %s",
+				  part->move.err.message);
+	sgh_upload_fail_locked(upload, status, &err);
+}
+
 static void again_locked(struct sangraha_upload *upload, struct sgh_upload_part *part,
 			 int status)
 {
@@ -101,12 +122,9 @@ static void again_locked(struct sangraha_upload *upload, struct sgh_upload_part 
 	if (status == SANGRAHA_E_NOT_FOUND) {
 		sgh_upload_ended_locked(upload);
 	} else if ((!passing && status != SANGRAHA_E_UNAUTHORIZED) ||
-		   part->failures > FAILURES_MAX || upload->windowed) {
-		sgh_upload_fail_locked(upload,
-				       status == SANGRAHA_E_UNAUTHORIZED
-					       ? SANGRAHA_E_UNAVAILABLE
-					       : status,
-				       &part->move.err);
+		   part->failures > FAILURES_MAX ||
+		   (part->pulled && !sgh_upload_window_rewind_locked(part))) {
+		fail_part_locked(upload, part, status);
 	} else {
 		/* Another ticket may name another gateway of the store. */
 		if (status != SANGRAHA_E_OVERLOADED)
@@ -225,9 +243,9 @@ static void send_locked(struct sgh_upload_part *part, const struct sgh_ticket *t
 		.header_count = whole ? ticket->header_count : 0,
 		.deadline_ms =
 			upload->state.submitted ? upload->state.deadline_ms : SGH_NEVER,
-		.body = upload->windowed ? NULL : part->body,
-		.pull = upload->windowed ? sgh_upload_window_pull : NULL,
-		.length = upload->windowed ? length : 0,
+		.body = part->pulled ? NULL : part->body,
+		.pull = part->pulled ? sgh_upload_window_pull : NULL,
+		.length = part->pulled ? length : 0,
 		.done = moved,
 	};
 	moving_locked(part, true);

@@ -111,8 +111,8 @@ static bool is_full(const struct sangraha_upload *upload)
 	       upload->body->length == upload->body->capacity;
 }
 
-/* How many bytes can be taken now; 0 when it has to wait. */
-static int find_room(struct sangraha_upload *upload, size_t *ret,
+/* How many of `wanted` bytes can be taken now; 0 when it has to wait. */
+static int find_room(struct sangraha_upload *upload, size_t wanted, size_t *ret,
 		     struct sangraha_error *err)
 {
 	size_t size;
@@ -138,9 +138,9 @@ static int find_room(struct sangraha_upload *upload, size_t *ret,
 	if (!upload->body)
 		*ret = 0;
 	else if (upload->windowed)
-		*ret = sgh_upload_window_room(upload);
+		*ret = sgh_upload_window_room(upload, wanted);
 	else
-		*ret = upload->body->capacity - upload->body->length;
+		*ret = sgh_min(upload->body->capacity - upload->body->length, wanted);
 	return 0;
 }
 
@@ -159,6 +159,7 @@ static int look(struct sangraha_upload *upload, const void *data, size_t length,
 static int take(struct sangraha_upload *upload, const void *data, size_t length,
 		struct sangraha_error *err)
 {
+	bool more = false;
 	int status = 0;
 
 	if (upload->length < 0 &&
@@ -171,12 +172,12 @@ static int take(struct sangraha_upload *upload, const void *data, size_t length,
 	if (status || upload->kind != SGH_UPLOAD_PARTS)
 		return status;
 	if (upload->windowed)
-		sgh_upload_window_take(upload, data, length);
+		more = sgh_upload_window_take(upload, data, length);
 	/* Nothing leaves the first buffer before its beginning has been shown. */
 	if (upload->taken >= SGH_PREFIX_SIZE && !*upload->state.type) {
 		status = sgh_upload_show(upload, err);
 		sgh_upload_run(upload);
-	} else if (upload->windowed) {
+	} else if (more) {
 		sgh_upload_run(upload);
 	}
 	if (upload->windowed)
@@ -185,6 +186,8 @@ static int take(struct sangraha_upload *upload, const void *data, size_t length,
 	if (!status && is_full(upload) && !upload->sipping && upload->length >= 0 &&
 	    upload->taken < (uint64_t)upload->length) {
 		status = sgh_upload_seal_body(upload, err);
+		if (!status)
+			sgh_upload_window_begin(upload);
 		sgh_upload_run(upload);
 	}
 	return status;
@@ -230,12 +233,11 @@ static int take_all(struct sangraha_upload *upload, const char *data, size_t len
 			return status;
 		}
 		if (!status)
-			status = find_room(upload, &room, err);
+			status = find_room(upload, length - taken, &room, err);
 		if (status)
 			return status;
 		if (room == 0 && sgh_upload_pause(upload, next_size(upload)))
 			break;
-		room = sgh_min(room, length - taken);
 		status = room ? take(upload, data + taken, room, err) : 0;
 		if (status)
 			return status;

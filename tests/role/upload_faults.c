@@ -229,14 +229,14 @@ static void what_parts_cannot_hold_is_too_large(void **state)
 		sangraha_upload_new(f->client, -2, &t_json, NULL, NULL, &upload, &t_err));
 }
 
-/* ---- a store that fails ---- */
+/* ---- a store that fails; upload_window.c has those whose parts are not held ---- */
 
-static void stores_nevertheless(struct t_roles *f, size_t size)
+static void stores_nevertheless(struct t_roles *f, size_t size, bool known)
 {
 	struct t_sending sending = { 0 };
 	char *text = t_json_string(size);
 
-	t_ok(t_send_all(&sending, f, text, size, true));
+	t_ok(t_send_all(&sending, f, text, size, known));
 	t_stored(&sending, text, size);
 	t_send_fini(&sending);
 	free(text);
@@ -247,11 +247,11 @@ static void a_part_that_failed_is_sent_again(void **state)
 	struct t_roles *f = *state;
 
 	script_fail(f->script, "upload-part", 2, SANGRAHA_E_UNAVAILABLE);
-	stores_nevertheless(f, SIZE);
+	stores_nevertheless(f, SIZE, false);
 	script_lose(f->script, "upload-part", 1, SANGRAHA_E_TIMEOUT);
-	stores_nevertheless(f, SIZE);
+	stores_nevertheless(f, SIZE, false);
 	script_lose(f->script, "put-new json", 1, SANGRAHA_E_UNAVAILABLE);
-	stores_nevertheless(f, T_SPOOL);
+	stores_nevertheless(f, T_SPOOL, true);
 }
 
 static void when_a_ticket_has_ended_there_is_another(void **state)
@@ -259,9 +259,9 @@ static void when_a_ticket_has_ended_there_is_another(void **state)
 	struct t_roles *f = *state;
 
 	script_fail(f->script, "upload-part", 2, SANGRAHA_E_UNAUTHORIZED);
-	stores_nevertheless(f, SIZE);
+	stores_nevertheless(f, SIZE, false);
 	script_fail(f->script, "put-new json", 1, SANGRAHA_E_UNAUTHORIZED);
-	stores_nevertheless(f, T_SPOOL);
+	stores_nevertheless(f, T_SPOOL, true);
 }
 
 static void a_store_that_stays_away_is_unavailable(void **state)
@@ -320,34 +320,43 @@ static void what_was_not_heard_is_asked_again(void **state)
 	/* The answer to put-begin, then to put-commit. */
 	script_fail(f->script, "publish " SANGRAHA_RESPONSE_QUEUE, 1,
 		    SANGRAHA_E_UNAVAILABLE);
-	stores_nevertheless(f, SIZE);
+	stores_nevertheless(f, SIZE, true);
 	script_fail(f->script, "publish " SANGRAHA_RESPONSE_QUEUE, 2,
 		    SANGRAHA_E_UNAVAILABLE);
-	stores_nevertheless(f, SIZE);
+	stores_nevertheless(f, SIZE, true);
 	script_fail(f->script, "publish " T_WRITE, 2, SANGRAHA_E_UNAVAILABLE);
-	stores_nevertheless(f, SIZE);
+	stores_nevertheless(f, SIZE, true);
 }
 
 /* ---- the end of the client ---- */
 
-static void a_client_may_end_in_the_middle(void **state)
+static void ends_in_the_middle(struct t_roles *f, bool known, unsigned stored)
 {
-	struct t_roles *f = *state;
 	struct t_sending sending = { 0 };
 	char *text = t_json_string(SIZE);
 
-	script_delay(f->script, "upload-part", 3, 200);
-	t_send_begin(&sending, f, (int64_t)SIZE, &t_json);
+	script_delay(f->script, "upload-part", stored + 1, 200);
+	t_send_begin(&sending, f, known ? (int64_t)SIZE : -1, &t_json);
 	t_ok(t_send_bytes(&sending, text, SIZE));
 	t_ok(sangraha_upload_submit(sgh_take(sending.upload), cancelled, &sending,
 				    &t_err));
-	t_wait(script_count(f->script, "upload-part json: ok") == 2);
+	t_wait(script_count(f->script, "upload-part json: ok") == stored);
 	sangraha_client_free(sgh_take(f->client));
 	assert_int_equal(__atomic_load_n(&sending.answered, __ATOMIC_SEQ_CST), 1);
 	t_fails(SANGRAHA_E_UNAVAILABLE, sangraha_result_status(sending.result));
 	t_send_fini(&sending);
 	script_clear(f->script);
 	free(text);
+}
+
+static void a_client_may_end_in_the_middle(void **state)
+{
+	ends_in_the_middle(*state, false, 2);
+}
+
+static void a_client_may_end_in_the_middle_of_the_rest(void **state)
+{
+	ends_in_the_middle(*state, true, 1);
 }
 
 #define CASE(function) \
@@ -374,6 +383,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(what_is_not_there_at_the_commit_may_be_repeated),
 	CASE(what_was_not_heard_is_asked_again),
 	CASE(a_client_may_end_in_the_middle),
+	CASE(a_client_may_end_in_the_middle_of_the_rest),
 };
 
 t_main(tests)

@@ -327,12 +327,24 @@ static int local_open(struct sgh_local *local, struct sangraha_store **ret,
 	return 0;
 }
 
+/* Such a step may fail; it is not held, and happens or does not. */
+static int script_local(struct sgh_local *local, const char *op,
+			struct sangraha_error *err)
+{
+	const struct script_step step = script_next(memory_of_local(local)->script, op);
+
+	return step.deed == SCRIPT_FAIL ? sgh_fail(err, step.status, 0, "scripted") : 0;
+}
+
 static int local_body_new(struct sgh_local *local, uint64_t length,
 			  struct sgh_local_body **ret, struct sangraha_error *err)
 {
-	struct taken *taken = calloc(1, sizeof(*taken));
+	int status = script_local(local, "body-new", err);
+	struct taken *taken;
 
-	(void)err;
+	if (status)
+		return status;
+	taken = calloc(1, sizeof(*taken));
 	taken->base.local = local;
 	taken->bytes = sgh_bytes_new(NULL, (size_t)length);
 	*ret = &taken->base;
@@ -343,9 +355,12 @@ static void local_body_append(struct sgh_local_body *body, const void *data,
 			      size_t length)
 {
 	struct taken *taken = sgh_container_of(body, struct taken, base);
+	struct sangraha_error err;
+	int status = script_local(body->local, "body-append", &err);
 
-	assert_true(sgh_bytes_append(taken->bytes, data, length));
-	body->appended(body, 0, NULL);
+	if (!status)
+		assert_true(sgh_bytes_append(taken->bytes, data, length));
+	body->appended(body, status, &err);
 }
 
 static const struct sgh_local_ops local_ops = {

@@ -14,7 +14,8 @@
  * when conditional, "get", "head", "delete", "list", "make-bucket image", "check",
  * "upload-begin image", "upload-part", "upload-parts", "upload-complete" and, conditional,
  * "upload-complete-new", "upload-abort", "upload-find"; of the bucket "meta" the kind of
- * record too: "put-new meta/deleted". Checks, the making of buckets and the sweeper's lists
+ * record too: "put-new meta/deleted". Of a body that comes in pieces "body-new" and
+ * "body-append" may fail, and are not in the journal. Checks, the making of buckets and the sweeper's lists
  * follow clocks, so the journal leaves them out.
  */
 struct sangraha_store *memory_store_new(struct sangraha_context *context,
