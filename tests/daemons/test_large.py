@@ -9,6 +9,7 @@ import random
 import signal
 import socket
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -375,18 +376,30 @@ def test_a_receiver_killed_in_mid_upload(own_large, own_stack):
     assert own_large.content(answer.json()["reference"]) == body
 
 
-def test_an_upload_that_outlives_its_ticket(own_large):
-    """At 4 MiB a second and a ticket of 3 seconds: extended again and again."""
+class Slowly:
+    """4 MiB a second, behind the first bytes: the client's own pace, which is what is tested."""
+
+    def __init__(self, body, at_once=0):
+        self.body, self.at_once = body, at_once
+
+    def __iter__(self):
+        if self.at_once:
+            yield self.body[: self.at_once]
+        for at in range(self.at_once, len(self.body), MIB):
+            time.sleep(0.25)
+            yield self.body[at : at + MIB]
+
+
+class SlowlyWithLength(Slowly):
+    def __len__(self):
+        return len(self.body)
+
+
+@pytest.mark.parametrize("way", [Slowly, lambda body: SlowlyWithLength(body, 8 * MIB)], ids=["parts", "stream"])
+def test_an_upload_that_outlives_its_ticket(own_large, way):
+    """A ticket of 3 seconds: extended again and again."""
     body = Document(40 * MIB).bytes()
-
-    def slowly():
-        import time
-
-        for at in range(0, len(body), MIB):
-            time.sleep(0.25)  # the client's own pace, which is what is tested
-            yield body[at : at + MIB]
-
-    answer = own_large.post(slowly(), "application/json")
+    answer = own_large.post(way(body), "application/json")
     assert answer.status_code == 201, answer.text
     assert own_large.content(answer.json()["reference"]) == body
 
