@@ -403,8 +403,11 @@ int sangraha_client_submit_operation(struct sangraha_client *client, const char 
  *
  * What is over the inline limit is validated and hashed as it is written. Up to the spool
  * limit it is held until it is whole; beyond, and of unknown length, it is on its way to
- * the store in parts meanwhile, several at once. Nothing of it can be seen before it was
- * accepted as a whole.
+ * the store in parts meanwhile, several at once. Those are held until they are stored, and
+ * sent again when they fail; but with its length, when the first 5 MiB came within a
+ * second and at most 128 MiB are left, these go to the store as they come. If its
+ * connection breaks then, the upload fails with SANGRAHA_E_UNAVAILABLE, and all of it is to
+ * be written again. Nothing of a body can be seen before it was accepted as a whole.
  */
 struct sangraha_upload;
 
