@@ -2,6 +2,8 @@
 #include "http/kept.h"
 
 #include <errno.h>
+#include <linux/tcp.h> /* glibc's tcp_info ends before tcpi_bytes_received */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -13,8 +15,6 @@
 #include "base/clock.h"
 #include "base/util.h"
 
-/* What was idle for longer is not used again: nobody knows what became of it. */
-#define IDLE_MOST_MS 30000
 /* A body is asked about before it is sent, which is curl's to do, when it is larger. */
 #define EXPECTED_SIZE (1 << 20)
 
@@ -50,10 +50,14 @@ static void watch(struct sgh_http *http, struct sgh_kept *kept, uint32_t events)
 		.events = events,
 		.data.u64 = SGH_HTTP_KEPT | (uint64_t)(kept - http->kept),
 	};
-	int op = kept->watched ? events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL : EPOLL_CTL_ADD;
+	int op = EPOLL_CTL_MOD;
 
 	if (events == kept->watched)
 		return;
+	if (!events)
+		op = EPOLL_CTL_DEL;
+	else if (!kept->watched)
+		op = EPOLL_CTL_ADD;
 	if (epoll_ctl(http->epoll, op, kept->fd, &event) == 0)
 		kept->watched = events;
 }
@@ -77,18 +81,30 @@ void sgh_kept_fini(struct sgh_http *http)
 	free(http->buffer);
 }
 
-/* The host and port of "http://host:port/path?query"; *ret_length 0: of another URL. */
+static bool ends_with(const char *text, size_t length, const char *end)
+{
+	size_t size = strlen(end);
+
+	return length >= size && memcmp(text + length - size, end, size) == 0;
+}
+
+/*
+ * The host and port of "http://host:port/path?query", as they are said in Host; *ret_length
+ * 0: of another URL, or of one in which curl would have to change something.
+ */
 static const char *authority_of(const char *url, size_t *ret_length)
 {
 	static const char scheme[] = "http://";
 	const char *authority = url + sizeof(scheme) - 1;
+	size_t length;
 
 	*ret_length = 0;
 	if (strncmp(url, scheme, sizeof(scheme) - 1) != 0)
 		return url;
-	*ret_length = strcspn(authority, "/?#");
-	if (memchr(authority, '@', *ret_length) || *ret_length > SGH_KEPT_AUTHORITY_MAX)
-		*ret_length = 0;
+	length = strcspn(authority, "/?#");
+	if (length <= SGH_KEPT_AUTHORITY_MAX && !memchr(authority, '@', length) &&
+	    !memchr(authority, '%', length) && !ends_with(authority, length, ":80"))
+		*ret_length = length;
 	return authority;
 }
 
@@ -96,7 +112,8 @@ static const char *authority_of(const char *url, size_t *ret_length)
 static bool is_plain(const char *text)
 {
 	for (; *text; text++)
-		if ((unsigned char)*text <= ' ' || *text == 0x7f || *text == '#')
+		if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f ||
+		    *text == '#')
 			return false;
 	return true;
 }
@@ -111,6 +128,24 @@ bool sgh_kept_suits(const struct sgh_http_request *request)
 		return false;
 	authority_of(request->url, &authority);
 	return authority && is_plain(request->url);
+}
+
+/* It has no request any more. */
+static void make_idle(struct sgh_http *http, struct sgh_kept *kept)
+{
+	int64_t now = sgh_now_ms();
+
+	kept->transfer = NULL;
+	kept->idle_ms = now;
+	kept->turn = http->turn;
+	sgh_list_append(&http->idle, &kept->link);
+	sgh_list_for_each_safe (link, &http->idle) {
+		struct sgh_kept *oldest = sgh_list_entry(link, struct sgh_kept, link);
+
+		if (oldest->idle_ms >= now - SGH_HTTP_KEEP_MS)
+			break;
+		drop(http, oldest);
+	}
 }
 
 void sgh_kept_adopt(struct sgh_http *http, int fd, const char *url)
@@ -128,19 +163,44 @@ void sgh_kept_adopt(struct sgh_http *http, int fd, const char *url)
 	}
 	kept = sgh_list_entry(sgh_list_pop(&http->unkept), struct sgh_kept, link);
 	kept->fd = fd;
-	kept->idle_ms = sgh_now_ms();
 	memcpy(kept->authority, authority, length);
 	kept->authority[length] = '\0';
-	sgh_list_append(&http->idle, &kept->link);
+	make_idle(http, kept);
 	watch(http, kept, EPOLLIN);
 	if (!kept->watched)
 		drop(http, kept);
 }
 
+bool sgh_kept_is_spent(const struct sgh_transfer *transfer)
+{
+	const struct sgh_framing *framing = &transfer->response.framing;
+	const struct sgh_bytes *body = transfer->request->body;
+	struct tcp_info info = { 0 };
+	socklen_t size = sizeof(info);
+	curl_off_t up = 0;
+	curl_off_t down = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+	if (framing->chunked || up != (body ? (curl_off_t)body->length : 0) ||
+	    getsockopt(transfer->spare, IPPROTO_TCP, TCP_INFO, &info, &size))
+		return false;
+	return info.tcpi_bytes_received == framing->bytes + (uint64_t)down;
+}
+
+/* Nothing has come on it since its last answer, as far as epoll was asked, or we ask. */
+static bool is_quiet(const struct sgh_http *http, const struct sgh_kept *kept)
+{
+	char byte;
+
+	return kept->turn != http->turn ||
+	       (recv(kept->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN);
+}
+
 /* The one that was idle for the shortest time; NULL: none. */
 static struct sgh_kept *find(struct sgh_http *http, const char *url)
 {
-	int64_t oldest = sgh_now_ms() - IDLE_MOST_MS;
+	int64_t oldest = sgh_now_ms() - SGH_HTTP_KEEP_MS;
 	size_t length;
 	const char *authority = authority_of(url, &length);
 	struct sgh_list *link = http->idle.prev;
@@ -150,10 +210,13 @@ static struct sgh_kept *find(struct sgh_http *http, const char *url)
 
 		link = link->prev;
 		if (kept->idle_ms < oldest)
-			drop(http, kept);
-		else if (strncmp(kept->authority, authority, length) == 0 &&
-			 !kept->authority[length])
+			break;
+		if (strncmp(kept->authority, authority, length) != 0 ||
+		    kept->authority[length])
+			continue;
+		if (is_quiet(http, kept))
 			return kept;
+		drop(http, kept);
 	}
 	return NULL;
 }
@@ -175,9 +238,7 @@ void sgh_kept_leave(struct sgh_transfer *transfer)
 		drop(http, kept);
 		return;
 	}
-	kept->transfer = NULL;
-	kept->idle_ms = sgh_now_ms();
-	sgh_list_append(&http->idle, &kept->link);
+	make_idle(http, kept);
 }
 
 /* ---- a request ---- */
@@ -193,15 +254,16 @@ static bool is_header(const char *line, const char *name)
 /* A line as curl understands it: "Name;" is empty, "Name:" is none. */
 static void write_line(struct sgh_buf *head, const char *line)
 {
+	const char *colon = strchr(line, ':');
 	size_t length = strlen(line);
 
-	if (length && line[length - 1] == ';' && !memchr(line, ':', length)) {
-		sgh_buf_append(head, line, length - 1);
-		sgh_buf_append(head, ":\r\n", 3);
-	} else if (length && line[length - 1] != ':') {
+	if (colon && colon[1 + strspn(colon + 1, " \t")])
 		sgh_buf_append(head, line, length);
-		sgh_buf_append(head, "\r\n", 2);
-	}
+	else if (!colon && ends_with(line, length, ";"))
+		sgh_buf_append(head, line, length - 1);
+	else
+		return;
+	sgh_buf_puts(head, colon ? "\r\n" : ":\r\n");
 }
 
 static void write_length(struct sgh_buf *head, const struct sgh_http_request *request)
@@ -212,27 +274,32 @@ static void write_length(struct sgh_buf *head, const struct sgh_http_request *re
 		sgh_buf_printf(head, "Content-Length: %zu\r\n", length);
 }
 
+static bool has_host(const struct sgh_http_request *request)
+{
+	for (size_t i = 0; i < request->header_count; i++)
+		if (is_header(request->headers[i], "host"))
+			return true;
+	return false;
+}
+
 static void write_head(struct sgh_buf *head, const struct sgh_http_request *request)
 {
 	size_t length;
 	const char *authority = authority_of(request->url, &length);
 	const char *target = authority + length;
-	bool has_host = false;
 
 	sgh_buf_clear(head);
 	sgh_buf_puts(head, request->method);
 	sgh_buf_puts(head, *target == '/' ? " " : " /");
 	sgh_buf_puts(head, target);
 	sgh_buf_puts(head, " HTTP/1.1\r\n");
-	for (size_t i = 0; i < request->header_count; i++) {
-		has_host |= is_header(request->headers[i], "host");
-		write_line(head, request->headers[i]);
-	}
-	if (!has_host) {
+	if (!has_host(request)) {
 		sgh_buf_puts(head, "Host: ");
 		sgh_buf_append(head, authority, length);
 		sgh_buf_puts(head, "\r\n");
 	}
+	for (size_t i = 0; i < request->header_count; i++)
+		write_line(head, request->headers[i]);
 	write_length(head, request);
 	sgh_buf_puts(head, "User-Agent: " SGH_HTTP_AGENT "\r\n\r\n");
 }
@@ -290,6 +357,34 @@ static enum sgh_kept_state nonsense(struct sgh_transfer *transfer)
 	return over(transfer, CURLE_WEIRD_SERVER_REPLY, "the answer is not HTTP");
 }
 
+/* What is left of the request; 0 when there is nothing. */
+static int request_left(const struct sgh_transfer *transfer, struct iovec parts[2])
+{
+	const struct sgh_buf *head = &transfer->head;
+	const struct sgh_bytes *body = transfer->request->body;
+	size_t of_body =
+		transfer->sent > head->length ? transfer->sent - head->length : 0;
+	int count = 0;
+
+	if (transfer->sent < head->length)
+		parts[count++] = (struct iovec){ head->data + transfer->sent,
+						 head->length - transfer->sent };
+	if (body && of_body < body->length)
+		parts[count++] = (struct iovec){ (void *)(body->data + of_body),
+						 body->length - of_body };
+	return count;
+}
+
+/* All of the response is there. Who says yes before the end wants the rest nevertheless. */
+static enum sgh_kept_state complete(struct sgh_transfer *transfer)
+{
+	struct iovec parts[2];
+
+	if (transfer->request->code < 300 && request_left(transfer, parts))
+		return SGH_KEPT_ON;
+	return over(transfer, CURLE_OK, "");
+}
+
 /* *ret_used of the bytes need not be given again. */
 static enum sgh_kept_state read_bytes(struct sgh_transfer *transfer, const char *data,
 				      size_t length, size_t *ret_used)
@@ -303,7 +398,7 @@ static enum sgh_kept_state read_bytes(struct sgh_transfer *transfer, const char 
 	if (status == REFUSED)
 		return over(transfer, CURLE_WRITE_ERROR, "");
 	if (response->phase == SGH_RESPONSE_DONE)
-		return over(transfer, CURLE_OK, "");
+		return complete(transfer);
 	/* Not even for errors, which would not go away. */
 	if (status == PAUSED)
 		watch(transfer->http, transfer->kept, 0);
@@ -339,8 +434,11 @@ static enum sgh_kept_state read_response(struct sgh_transfer *transfer, const ch
 	return direct ? state : read_rest(transfer);
 }
 
-/* What has arrived, but no more than the buffer holds: others wait, too. */
-static enum sgh_kept_state receive(struct sgh_transfer *transfer)
+/*
+ * What has arrived, but no more than the buffer holds: others wait, too. `broken`: the
+ * connection is known to be, so its end is no proper one.
+ */
+static enum sgh_kept_state receive(struct sgh_transfer *transfer, bool broken)
 {
 	struct sgh_http *http = transfer->http;
 	ssize_t n;
@@ -348,62 +446,42 @@ static enum sgh_kept_state receive(struct sgh_transfer *transfer)
 	do
 		n = recv(transfer->kept->fd, http->buffer, SGH_HTTP_BUFFER, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+	if (n < 0 && !broken && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return SGH_KEPT_ON;
 	if (n <= 0)
-		return broke(transfer, n < 0);
+		return broke(transfer, broken || n < 0);
 	transfer->bytes += n;
 	return read_response(transfer, http->buffer, (size_t)n);
 }
 
-/* What is left of the request; 0 when there is nothing. */
-static int request_left(const struct sgh_transfer *transfer, struct iovec parts[2])
-{
-	const struct sgh_buf *head = &transfer->head;
-	const struct sgh_bytes *body = transfer->request->body;
-	size_t of_body =
-		transfer->sent > head->length ? transfer->sent - head->length : 0;
-	int count = 0;
-
-	if (transfer->sent < head->length)
-		parts[count++] = (struct iovec){ head->data + transfer->sent,
-						 head->length - transfer->sent };
-	if (body && of_body < body->length)
-		parts[count++] = (struct iovec){ (void *)(body->data + of_body),
-						 body->length - of_body };
-	return count;
-}
-
-/* Send what the kernel takes. What it does not take is told by an event. */
+/* Send what the kernel takes at once. When it takes more is told by an event. */
 static enum sgh_kept_state send_on(struct sgh_transfer *transfer)
 {
 	struct sgh_http *http = transfer->http;
 	struct sgh_kept *kept = transfer->kept;
 	struct iovec parts[2];
 	struct msghdr message = { .msg_iov = parts };
-	int count;
+	ssize_t n = 0;
 
-	while ((count = request_left(transfer, parts))) {
-		ssize_t n;
-
-		message.msg_iovlen = (size_t)count;
-		n = sendmsg(kept->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-			watch(http, kept, EPOLLIN | EPOLLOUT);
-			return SGH_KEPT_ON;
-		}
-		if (n < 0) {
-			/* It may have been refused, and the answer be there to be read. */
-			watch(http, kept, EPOLLIN);
-			return receive(transfer);
-		}
+	message.msg_iovlen = (size_t)request_left(transfer, parts);
+	while (message.msg_iovlen &&
+	       (n = sendmsg(kept->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)) < 0 &&
+	       errno == EINTR)
+		;
+	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+		/* It may have been refused, and the answer be there to be read. */
+		return receive(transfer, true);
+	if (n > 0) {
 		transfer->sent += (size_t)n;
 		transfer->bytes += n;
 	}
+	if (request_left(transfer, parts)) {
+		watch(http, kept, EPOLLIN | EPOLLOUT);
+		return SGH_KEPT_ON;
+	}
 	watch(http, kept, EPOLLIN);
-	return SGH_KEPT_ON;
+	return transfer->response.phase == SGH_RESPONSE_DONE ? complete(transfer)
+							     : SGH_KEPT_ON;
 }
 
 enum sgh_kept_state sgh_kept_begin(struct sgh_transfer *transfer)
@@ -442,7 +520,7 @@ enum sgh_kept_state sgh_kept_event(struct sgh_http *http, uint32_t index, uint32
 	if (events & EPOLLOUT)
 		state = send_on(transfer);
 	if (state == SGH_KEPT_ON && events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-		state = receive(transfer);
+		state = receive(transfer, false);
 	return state;
 }
 

@@ -5,8 +5,9 @@
 #include "http/loop.h"
 
 /*
- * Connections that curl has made, without TLS, and that we go on with: brief requests and
- * their answers without the price of curl. All functions are the thread's.
+ * Connections that curl has made, without TLS, and that we go on with: requests whose body
+ * is in memory, and their answers, without the price of curl. All functions are the
+ * thread's.
  */
 
 #define SGH_KEPT_AUTHORITY_MAX 255
@@ -16,6 +17,7 @@ struct sgh_kept {
 	int fd;
 	uint32_t watched;              /* events of epoll; 0: it is not in there */
 	int64_t idle_ms;               /* since when */
+	uint64_t turn;                 /* of the thread, in which it became that */
 	struct sgh_transfer *transfer; /* NULL: idle */
 	char authority[SGH_KEPT_AUTHORITY_MAX + 1];
 };
@@ -34,6 +36,12 @@ void sgh_kept_fini(struct sgh_http *http);
 
 /* Whether a request may go over one, and its connection be kept. */
 bool sgh_kept_suits(const struct sgh_http_request *request);
+
+/*
+ * Whether curl has sent all of the request, and received nothing behind its answer, on the
+ * connection that would be kept. Asked while curl has it still.
+ */
+bool sgh_kept_is_spent(const struct sgh_transfer *transfer);
 
 /* Keep a connection that has no request any more; takes the descriptor, whatever comes. */
 void sgh_kept_adopt(struct sgh_http *http, int fd, const char *url);

@@ -56,13 +56,14 @@ static void leave_curl(struct sgh_transfer *transfer, CURLcode code)
 {
 	struct sgh_http *http = transfer->http;
 	int fd = transfer->spare;
+	bool spent = fd >= 0 && sgh_kept_is_spent(transfer);
 
 	curl_multi_remove_handle(http->multi, transfer->easy);
 	transfer->watched = -1;
 	transfer->spare = -1;
 	if (fd < 0)
 		return;
-	if (code == CURLE_OK && !transfer->refusal)
+	if (spent && code == CURLE_OK && !transfer->refusal)
 		sgh_kept_adopt(http, fd, transfer->request->url);
 	else
 		close(fd);
@@ -506,6 +507,7 @@ void *sgh_http_run(void *arg)
 		run_timer(http);
 		collect(http);
 		count = epoll_wait(http->epoll, events, EVENTS_MAX, wait_ms(http));
+		http->turn++;
 		sgh_bell_up(&http->bell, rings(http, events, count));
 		for (int i = 0; i < count; i++)
 			run_event(http, &events[i]);

@@ -48,7 +48,8 @@ struct sgh_http {
 	unsigned kept_count;
 	struct sgh_list idle; /* the one that was used last is the last */
 	struct sgh_list unkept;
-	char *buffer; /* SGH_HTTP_BUFFER bytes, for whoever receives */
+	uint64_t turn; /* so often it has looked for events */
+	char *buffer;  /* SGH_HTTP_BUFFER bytes, for whoever receives */
 
 	struct {
 		pthread_mutex_t lock;

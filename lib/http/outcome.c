@@ -43,8 +43,8 @@ static bool answered(const struct sgh_transfer *transfer, CURLcode code)
 	const struct sgh_framing *framing = &transfer->response.framing;
 
 	return (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR) && framing->final &&
-	       framing->ended && request->code >= 300 && framing->length >= 0 &&
-	       (size_t)framing->length == request->text.length;
+	       framing->ended && request->code >= 300 &&
+	       sgh_framing_length(framing) == (int64_t)request->text.length;
 }
 
 /* How far it got: whether anything was sent, and why there was no connection. */
@@ -64,6 +64,17 @@ static void tell_sending(const struct sgh_transfer *transfer, CURLcode code)
 		request->refused = (int)native;
 }
 
+/* What curl takes for a header, and is none, or only the beginning of one. */
+static int check_header(const struct sgh_framing *framing, struct sangraha_error *err)
+{
+	if (framing->bad && !framing->code)
+		return sgh_fail(err, SANGRAHA_E_INTERNAL, 0, "the answer is not HTTP");
+	if (!framing->final || !framing->ended)
+		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,
+				"the connection broke within the header");
+	return 0;
+}
+
 void sgh_transfer_result(struct sgh_transfer *transfer, CURLcode code)
 {
 	struct sgh_http_request *request = transfer->request;
@@ -76,13 +87,12 @@ void sgh_transfer_result(struct sgh_transfer *transfer, CURLcode code)
 					   "%s", transfer->refusal);
 		return;
 	}
-	if (code == CURLE_OK &&
-	    !(transfer->response.framing.final && transfer->response.framing.ended)) {
-		/* curl takes a header that was cut off for a whole one. */
-		request->status = sgh_fail(&request->err, SANGRAHA_E_UNAVAILABLE, 0,
-					   "the connection broke within the header");
+	request->status = 0;
+	if (code == CURLE_OK)
+		request->status =
+			check_header(&transfer->response.framing, &request->err);
+	if (request->status)
 		return;
-	}
 	request->status = translate(code, request->unsent);
 	if (request->status) {
 		sgh_fail(&request->err, request->status, (long)code, "%s",

@@ -18,7 +18,7 @@ struct sgh_framing {
 	bool persists;  /* the connection may be used again after it (section 9.3) */
 	bool chunked;   /* section 7.1 */
 	bool bad;       /* it contradicts itself: nobody knows where it ends */
-	int64_t length; /* Content-Length; -1: not said */
+	int64_t length; /* Content-Length; -1: not said. sgh_framing_length() */
 	size_t bytes;   /* of headers, those of interim responses too */
 };
 
@@ -55,6 +55,12 @@ void sgh_framing_begin(struct sgh_framing *framing, size_t bytes);
  * bytes of headers than SGH_RESPONSE_HEADER_MAX.
  */
 bool sgh_framing_line(struct sgh_framing *framing, const char *line, size_t length);
+
+/* The length of the body, as it is announced; -1: it is not. */
+static inline int64_t sgh_framing_length(const struct sgh_framing *framing)
+{
+	return framing->chunked ? -1 : framing->length;
+}
 
 void sgh_response_begin(struct sgh_response *response, bool head);
 

@@ -14,8 +14,6 @@
 #define CONTINUE_MS 300L
 /* Bytes that are not acknowledged for so long end their connection. */
 #define UNHEARD_MS 20000
-/* What was idle for longer is not used again: nobody knows what became of it. */
-#define KEPT_SECONDS 30L
 
 size_t sgh_transfer_refuse(struct sgh_transfer *transfer, int status, const char *why)
 {
@@ -122,7 +120,7 @@ static size_t make_data(struct sgh_transfer *transfer)
 {
 	struct sgh_http_request *request = transfer->request;
 	struct sgh_budget *budget = sgh_http_budget(transfer->http);
-	int64_t announced = transfer->response.framing.length;
+	int64_t announced = sgh_framing_length(&transfer->response.framing);
 	size_t wanted = request->max_data;
 
 	if (announced >= 0 && (uintmax_t)announced > wanted)
@@ -182,7 +180,7 @@ static size_t on_piece(struct sgh_transfer *transfer, const char *bytes, size_t 
 static size_t on_text(struct sgh_transfer *transfer, const char *bytes, size_t length)
 {
 	struct sgh_buf *text = &transfer->request->text;
-	int64_t announced = transfer->response.framing.length;
+	int64_t announced = sgh_framing_length(&transfer->response.framing);
 
 	if (announced > 0 && (uintmax_t)announced > text->max)
 		return sgh_transfer_refuse(transfer, SANGRAHA_E_TOO_LARGE,
@@ -298,7 +296,7 @@ bool sgh_transfer_init(struct sgh_transfer *transfer, struct sgh_http *http,
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 10L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
-	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEPT_SECONDS);
+	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, SGH_HTTP_KEEP_MS / 1000L);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 64L << 10);
 	/* A resolver that hangs must not hold up the thread when its request times out. */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -333,8 +331,13 @@ static CURLcode set_headers(struct sgh_transfer *transfer)
 	const struct sgh_http_request *request = transfer->request;
 	struct curl_slist *lines = transfer->lines;
 	static char no_expect[] = "Expect:";
+	static char no_accept[] = "Accept:";
+	static char no_type[] = "Content-Type:";
 	size_t count = 0;
 
+	/* What curl would say by itself, and what we do not over a kept connection. */
+	lines[count++].data = no_accept;
+	lines[count++].data = no_type;
 	if (!request->expect_continue)
 		lines[count++].data = no_expect;
 	for (size_t i = 0; i < request->header_count; i++)

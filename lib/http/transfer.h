@@ -8,6 +8,8 @@
 #include "http/response.h"
 
 #define SGH_HTTP_AGENT "sangraha"
+/* What was idle for longer is not used again: nobody knows what became of it. */
+#define SGH_HTTP_KEEP_MS 30000
 
 struct sgh_kept;
 
@@ -21,7 +23,7 @@ struct sgh_transfer {
 	struct sgh_list link; /* among the active or the free */
 	CURL *easy;
 	struct sgh_http_request *request; /* NULL: free */
-	struct curl_slist lines[SGH_HTTP_HEADERS_MAX + 1];
+	struct curl_slist lines[SGH_HTTP_HEADERS_MAX + 3];
 	char curl_error[CURL_ERROR_SIZE];
 	const char *refusal; /* why we stopped the transfer; static */
 	int refusal_status;
@@ -69,7 +71,7 @@ size_t sgh_transfer_body(struct sgh_transfer *transfer, const char *data, size_t
 /* End the transfer from inside a callback: returns what stops curl. */
 size_t sgh_transfer_refuse(struct sgh_transfer *transfer, int status, const char *why);
 
-/* Fill in status, err, code, unsent and data of the request. */
+/* Fill in status, err, unsent and data of the request. */
 void sgh_transfer_result(struct sgh_transfer *transfer, CURLcode code);
 
 /* Whether bytes have moved since the last call. */

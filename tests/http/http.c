@@ -258,15 +258,22 @@ static void a_text_is_read(void **state)
 	fini(&call);
 }
 
+static struct sgh_bytes *many_bytes(size_t length)
+{
+	struct sgh_bytes *bytes = sgh_bytes_new(NULL, length);
+
+	bytes->length = length;
+	memset(bytes->data, 'b', length);
+	return bytes;
+}
+
 static void a_body_is_sent_at_once(void **state)
 {
 	PEER({ .bytes = T_HTTP("200 OK", "", 0, "") });
 	struct call call = make("PUT", t_peer_url(f.peer));
 	static const char *const headers[] = { "X-One: 1", "X-None;" };
 
-	call.request.body = sgh_bytes_new(NULL, 3 << 20);
-	call.request.body->length = 3 << 20;
-	memset(call.request.body->data, 'b', 3 << 20);
+	call.request.body = many_bytes(3 << 20);
 	call.request.headers = headers;
 	call.request.header_count = 2;
 	t_ok(run(&call));
@@ -357,6 +364,61 @@ static void what_comes_behind_an_answer_is_no_answer(void **state)
 	is_not_kept(&answer);
 }
 
+/* The peer waits for the rest of it, and would take the next request for that. */
+static void a_body_that_was_not_sent_ends_its_connection(void **state)
+{
+	PEER({ .bytes = T_HTTP("403 Forbidden", "", 2, "no"), .early = true },
+	     { .bytes = T_HTTP("200 OK", "", 0, "") });
+	struct call call = make("PUT", t_peer_url(f.peer));
+
+	call.request.body = many_bytes(16 << 20);
+	t_ok(run(&call));
+	assert_int_equal(call.request.code, 403);
+	sgh_bytes_unref(call.request.body);
+	fini(&call);
+	call = make("GET", t_peer_url(f.peer));
+	t_ok(run(&call));
+	assert_int_equal(call.request.code, 200);
+	assert_int_equal(t_peer_connections(f.peer), 2);
+	fini(&call);
+}
+
+static void a_yes_before_the_end_is_no_end(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 2, "ok"), .early = true, .swallow = true });
+	struct call call = make("PUT", t_peer_url(f.peer));
+
+	call.request.body = many_bytes(16 << 20);
+	t_ok(run(&call));
+	assert_int_equal(call.request.code, 200);
+	t_wait(t_peer_swallowed(f.peer) >= 15 << 20);
+	sgh_bytes_unref(call.request.body);
+	fini(&call);
+}
+
+static void headers_are_sent_as_they_are(void **state)
+{
+	PEER({ .bytes = T_HTTP("200 OK", "", 0, "") });
+	static const char *const headers[] = { "X-One: 1:", "X-None;",
+					       "X-Away:", "User: ;" };
+	struct call call = make("POST", t_peer_url(f.peer));
+	const char *text;
+
+	call.request.headers = headers;
+	call.request.header_count = SGH_COUNT(headers);
+	t_ok(run(&call));
+	text = t_peer_request(f.peer, 0);
+	assert_non_null(strstr(text, "\r\nX-One: 1:\r\n"));
+	assert_non_null(strstr(text, "\r\nX-None:\r\n"));
+	assert_non_null(strstr(text, "\r\nUser: ;\r\n"));
+	assert_non_null(strstr(text, "\r\nContent-Length: 0\r\n"));
+	assert_non_null(strstr(text, "\r\nUser-Agent: sangraha\r\n"));
+	assert_null(strstr(text, "X-Away"));
+	assert_null(strstr(text, "Content-Type"));
+	assert_null(strstr(text, "Accept"));
+	assert_int_equal(strncmp(text, "POST /path HTTP/1.1\r\nHost: 127.0.0.1:", 37), 0);
+}
+
 static void a_dead_connection_costs_nothing(void **state)
 {
 	PEER({ .reset = true }, { .bytes = T_HTTP("200 OK", "", 0, "") });
@@ -391,9 +453,7 @@ static void a_body_is_refused_while_it_is_sent(void **state)
 	       .stall = true });
 	struct call call = make("PUT", t_peer_url(f.peer));
 
-	call.request.body = sgh_bytes_new(NULL, 16 << 20);
-	call.request.body->length = 16 << 20;
-	memset(call.request.body->data, 'x', 16 << 20);
+	call.request.body = many_bytes(16 << 20);
 	t_ok(run(&call));
 	assert_int_equal(call.request.code, 403);
 	assert_string_equal(sgh_buf_text(&call.request.text), "no");
@@ -501,9 +561,7 @@ static void a_deaf_peer_ends_at_the_deadline(void **state)
 	PEER({ .deaf = true });
 	struct call call = make("PUT", t_peer_url(f.peer));
 
-	call.request.body = sgh_bytes_new(NULL, 16 << 20);
-	call.request.body->length = 16 << 20;
-	memset(call.request.body->data, 'x', 16 << 20);
+	call.request.body = many_bytes(16 << 20);
 	call.request.deadline_ms = sgh_now_ms() + 300;
 	t_fails(SANGRAHA_E_TIMEOUT, run(&call));
 	sgh_bytes_unref(call.request.body);
@@ -847,7 +905,10 @@ static const struct CMUnitTest tests[] = {
 	BOTH(a_head_has_no_body),
 	BOTH(a_closed_connection_is_replaced),
 	BOTH(what_does_not_persist_is_not_kept),
-	KEPT(what_comes_behind_an_answer_is_no_answer),
+	BOTH(what_comes_behind_an_answer_is_no_answer),
+	BOTH(a_body_that_was_not_sent_ends_its_connection),
+	BOTH(a_yes_before_the_end_is_no_end),
+	BOTH(headers_are_sent_as_they_are),
 	KEPT(a_dead_connection_costs_nothing),
 	KEPT(what_was_sent_before_is_not_unsent),
 	BOTH(a_body_is_refused_while_it_is_sent),

@@ -38,6 +38,7 @@ struct t_peer {
 		unsigned answered; /* answers taken, deaf ones included */
 		char *kept[KEPT_MAX];
 		size_t sent;
+		size_t swallowed;
 		unsigned released;
 		bool stopped;
 		bool stop;
@@ -134,6 +135,16 @@ static void reset(struct connection *self)
 	setsockopt(self->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
+static void swallow(struct connection *self)
+{
+	char bytes[16 << 10];
+	ssize_t n;
+
+	while ((n = recv(self->fd, bytes, sizeof(bytes), 0)) > 0)
+		__atomic_add_fetch(&self->peer->state.swallowed, (size_t)n,
+				   __ATOMIC_RELAXED);
+}
+
 /* True: the connection goes on. */
 static bool answer(struct connection *self, const struct t_answer *answer)
 {
@@ -155,10 +166,12 @@ static bool answer(struct connection *self, const struct t_answer *answer)
 		;
 	if (answer->reset || answer->cut)
 		reset(self);
+	if (answer->swallow)
+		swallow(self);
 	if (answer->stall)
 		wait_for_end(self->peer);
 	return !answer->reset && !answer->cut && !answer->close && !answer->stall &&
-	       !answer->endless;
+	       !answer->endless && !answer->swallow;
 }
 
 /* The bytes of the request at the beginning of `text`; 0: not all are there yet. */
@@ -381,6 +394,11 @@ unsigned t_peer_connections(struct t_peer *peer)
 size_t t_peer_sent(struct t_peer *peer)
 {
 	return __atomic_load_n(&peer->state.sent, __ATOMIC_RELAXED);
+}
+
+size_t t_peer_swallowed(struct t_peer *peer)
+{
+	return __atomic_load_n(&peer->state.swallowed, __ATOMIC_RELAXED);
 }
 
 const char *t_peer_request(struct t_peer *peer, unsigned n)

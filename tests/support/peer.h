@@ -22,6 +22,7 @@ struct t_answer {
 	bool hold;           /* first wait for t_peer_release() */
 	bool deaf;           /* do not even read the request; it is not counted */
 	bool early;          /* answer as soon as the header is there; read no body */
+	bool swallow;        /* then read whatever comes, and count it, until it ends */
 	bool go_on;          /* first "100 Continue", as soon as the header is there */
 	unsigned trickle_ms; /* send a byte, wait so long, and so on */
 };
@@ -44,6 +45,7 @@ const char *t_peer_s3_url(struct t_peer *peer);
 unsigned t_peer_requests(struct t_peer *peer);
 unsigned t_peer_connections(struct t_peer *peer);
 size_t t_peer_sent(struct t_peer *peer);
+size_t t_peer_swallowed(struct t_peer *peer);
 /* The n-th request, header and body, NUL-terminated; the first 16 are kept. */
 const char *t_peer_request(struct t_peer *peer, unsigned n);
 /* Let one answer that is held go on, now or when it comes to that. */
