@@ -21,7 +21,7 @@
 #define GRACE_MS         1000
 #define CUT_MS           100
 #define PREFETCH_DEFAULT 64
-#define HERE_US          500 /* half of the queue's thread's time is for its connection */
+#define HERE_US          500                 /* at a time, of the queue's thread */
 #define PARTS_BODY       ((size_t)1 << 20)   /* holds the document of 10,000 parts */
 #define BUCKETS_MAX      (SGH_MAX_TYPES + 1) /* the last is meta */
 

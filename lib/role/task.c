@@ -200,6 +200,14 @@ static bool is_for_here(const struct sgh_task *task)
 	       kind->is_brief(service, task->delivery);
 }
 
+/* As much of the thread's time is its connection's as has gone by since then. */
+static void pay(struct sgh_service *service, int64_t began_us)
+{
+	if (service->here.paid_us < began_us)
+		service->here.paid_us = began_us;
+	service->here.paid_us += 2 * (sgh_now_us() - began_us);
+}
+
 static void begin_here(struct sgh_task *task)
 {
 	struct sgh_service *service = task->service;
@@ -208,9 +216,7 @@ static void begin_here(struct sgh_task *task)
 	task->here = true;
 	service->here.held |= task->delivery->goes_on;
 	begin(task);
-	if (service->here.paid_us < began_us)
-		service->here.paid_us = began_us;
-	service->here.paid_us += 2 * (sgh_now_us() - began_us);
+	pay(service, began_us);
 }
 
 static void take(struct sgh_service *service, struct sgh_delivery *delivery)
@@ -244,12 +250,15 @@ void sgh_task_deliver(void *arg, struct sgh_delivery *delivery)
 {
 	struct sgh_service *service = arg;
 	bool goes_on = delivery->goes_on;
+	int64_t began_us;
 
 	take(service, delivery);
 	if (goes_on || !service->here.held)
 		return;
 	service->here.held = false;
+	began_us = sgh_now_us();
 	sgh_store_go_on(service->store);
+	pay(service, began_us);
 }
 
 /* ---- store requests ---- */
