@@ -243,7 +243,9 @@ typedef int64_t sangraha_read_fn(void *arg, void *data, size_t size);
  * Store what read() gives, as sangraha_client_put() does. `length` is the body's size in
  * bytes, -1 when it is not known; SANGRAHA_E_INVALID when read() gives another number. Of
  * a body over the inline limit a few parts are held at a time; its timeout counts from
- * its last byte, and while it gets no memory. SANGRAHA_E_OVERLOADED then.
+ * its last byte, and while it gets no memory. SANGRAHA_E_OVERLOADED then. What a fast
+ * source has left is not held, as sangraha_upload_new() tells: when the store's connection
+ * breaks, that is _UNAVAILABLE, and has to be put again.
  *
  * Since: 0.1
  */
@@ -404,8 +406,8 @@ int sangraha_client_submit_operation(struct sangraha_client *client, const char 
  * What is over the inline limit is validated and hashed as it is written. Up to the spool
  * limit it is held until it is whole; beyond, and of unknown length, it is on its way to
  * the store in parts meanwhile, several at once. Those are held until they are stored, and
- * sent again when they fail; but with its length, when the first 5 MiB came within a
- * second and at most 128 MiB are left, these go to the store as they come. If its
+ * sent again when they fail; but with its length, and an id that is minted for it, when
+ * the first 5 MiB came within a second and at most 128 MiB are left, these go to the store as they come. If its
  * connection breaks then, the upload fails with SANGRAHA_E_UNAVAILABLE, and all of it is to
  * be written again. Nothing of a body can be seen before it was accepted as a whole.
  */

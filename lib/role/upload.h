@@ -83,7 +83,7 @@ struct sangraha_upload {
 	struct sangraha_validator *validator; /* NULL: not looked at yet */
 	struct sgh_sha256 *hash;
 	bool windowed;   /* what is left is not held; set with the lock, too */
-	bool streaming;  /* ... and one part, of those that client->streams counts */
+	bool streaming;  /* atomic: ... and one part, which client->streams counts */
 	uint32_t crc32c; /* of what one PUT moves, which the store compares */
 	bool refused;    /* by the validator */
 	struct sgh_budget_waiter waiter;
@@ -267,7 +267,7 @@ void sgh_upload_drop_parts_locked(struct sangraha_upload *upload, struct sgh_lis
 size_t sgh_upload_window_size(const struct sangraha_client *client);
 /* The first part is sealed: let what is left go through the window, if that is better. */
 void sgh_upload_window_begin(struct sangraha_upload *upload);
-/* Many do so no more. */
+/* It keeps no connection any more, if it did; from any thread. */
 void sgh_upload_window_end(struct sangraha_upload *upload);
 /* How many of `wanted` bytes can be taken, and taking as many; the user's thread. */
 size_t sgh_upload_window_room(struct sangraha_upload *upload, size_t wanted);

@@ -105,7 +105,7 @@ static void fail_part_locked(struct sangraha_upload *upload,
 	/* That a ticket has ended is nobody's fault who asked for the upload. */
 	if (status == SANGRAHA_E_UNAUTHORIZED)
 		status = SANGRAHA_E_UNAVAILABLE;
-	if (part->pulled && sgh_status_passing(status))
+	if (part->pulled && status != SANGRAHA_E_OVERLOADED && sgh_status_passing(status))
 		status = sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, part->move.err.native,
 				  "the body broke off on its way to the store, and has "
 				  "to be sent again: %s",
@@ -171,14 +171,18 @@ static void moved(struct sgh_move *move)
 	struct sangraha_upload *upload = part->upload;
 	struct sgh_bytes *ring = NULL;
 	bool dead;
+	bool last;
 
 	pthread_mutex_lock(&upload->state.lock);
 	dead = settle_locked(part);
 	/* The last one: what is read back for the commit may need the memory. */
-	if (dead && upload->state.whole && sgh_list_empty(&upload->state.parts))
+	last = dead && upload->state.whole && sgh_list_empty(&upload->state.parts);
+	if (last)
 		ring = sgh_take(upload->state.ring);
 	pthread_mutex_unlock(&upload->state.lock);
 	sgh_bytes_unref(ring);
+	if (last)
+		sgh_upload_window_end(upload);
 	if (dead)
 		sgh_upload_part_free(part);
 	sgh_upload_wake(upload);

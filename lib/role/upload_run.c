@@ -228,6 +228,7 @@ static void drop(struct sangraha_upload *upload, struct sgh_list *dead)
 void sgh_upload_run(struct sangraha_upload *upload)
 {
 	struct sangraha_result *result = NULL;
+	struct sgh_bytes *ring = NULL;
 	enum sgh_verb verb;
 	struct sgh_list dead;
 	bool direct;
@@ -244,8 +245,11 @@ void sgh_upload_run(struct sangraha_upload *upload)
 			       ? SGH_VERB_UNKNOWN
 			       : go_on_locked(upload, now, &first);
 		stops = upload->state.status || upload->state.there;
-		if (stops)
+		if (stops) {
 			sgh_upload_drop_parts_locked(upload, &dead);
+			if (!ring)
+				ring = sgh_take(upload->state.ring);
+		}
 		if (upload->state.status && !upload->state.over)
 			verb = stop_locked(upload);
 		if (!result && has_result_locked(upload, now))
@@ -257,6 +261,7 @@ void sgh_upload_run(struct sangraha_upload *upload)
 	over = upload->state.over;
 	direct = upload->state.direct;
 	pthread_mutex_unlock(&upload->state.lock);
+	sgh_bytes_unref(ring);
 	if (stops)
 		drop(upload, &dead);
 	if (result)

@@ -28,7 +28,7 @@
 /* Half of the mover's connections: they are kept at the pace of who brings the bytes. */
 #define STREAMS_MAX 32
 
-/* The mover waits for a quarter of the ring to be full, but not for longer. */
+/* The mover waits for a quarter of the ring to be full, or for the first bytes after that. */
 #define SILENCE_MS 1000
 
 size_t sgh_upload_window_size(const struct sangraha_client *client)
@@ -53,9 +53,12 @@ void sgh_upload_window_begin(struct sangraha_upload *upload)
 	uint64_t rest = (uint64_t)upload->length - upload->taken;
 
 	if (upload->number != 2 || rest <= SGH_PART_MIN || rest > REST_MAX ||
-	    sgh_now_ms() - upload->sip_ms >= FAST_MS || !takes_turn(upload->client))
+	    sgh_now_ms() - upload->sip_ms >= FAST_MS)
 		return;
-	upload->streaming = true;
+	/* A repeat may run beside it, and cut otherwise: one of them would lose its parts. */
+	if (!upload->request->fresh || !takes_turn(upload->client))
+		return;
+	__atomic_store_n(&upload->streaming, true, __ATOMIC_RELAXED);
 	upload->whole = sgh_upload_window_size(upload->client);
 	pthread_mutex_lock(&upload->state.lock);
 	upload->windowed = true;
@@ -66,7 +69,7 @@ void sgh_upload_window_begin(struct sangraha_upload *upload)
 
 void sgh_upload_window_end(struct sangraha_upload *upload)
 {
-	if (upload->streaming)
+	if (__atomic_exchange_n(&upload->streaming, false, __ATOMIC_RELAXED))
 		__atomic_sub_fetch(&upload->client->streams, 1, __ATOMIC_RELAXED);
 }
 
@@ -192,10 +195,10 @@ static void go_on_locked(struct sangraha_upload *upload)
 
 	if (!window->pulling_paused || !upload->state.moving || ready == 0)
 		return;
-	if (ready == window->fill && ready < upload->state.ring->capacity / 4 &&
+	part = sgh_list_entry(upload->state.parts.next, struct sgh_upload_part, link);
+	if (ready == window->fill && ready < part->body->capacity / 4 &&
 	    !upload->state.whole && sgh_now_ms() - window->pulled_ms < SILENCE_MS)
 		return;
-	part = sgh_list_entry(upload->state.parts.next, struct sgh_upload_part, link);
 	set_paused_locked(upload, false);
 	sgh_mover_resume(upload->mover, &part->move);
 }
@@ -210,6 +213,11 @@ bool sgh_upload_window_take(struct sangraha_upload *upload, const void *data,
 	size_t first;
 
 	pthread_mutex_lock(&upload->state.lock);
+	/* Nobody wants it any more, and the ring was let go of. */
+	if (upload->state.status || upload->state.there) {
+		pthread_mutex_unlock(&upload->state.lock);
+		return false;
+	}
 	if (!upload->state.ring)
 		upload->state.ring = sgh_bytes_ref(ring);
 	at = (window->at + window->fill) % ring->capacity;

@@ -201,8 +201,10 @@ bool sgh_upload_is_there(struct sangraha_upload *upload)
 	pthread_mutex_lock(&upload->state.lock);
 	there = upload->state.there != NULL;
 	pthread_mutex_unlock(&upload->state.lock);
-	if (there)
+	if (there) {
 		sgh_upload_drop_body(upload);
+		sgh_upload_window_end(upload);
+	}
 	return there;
 }
 

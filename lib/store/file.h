@@ -66,6 +66,7 @@ struct sgh_file_body {
 	int fd; /* -1: not open */
 	int folder;
 	uint64_t size; /* bytes written */
+	uint64_t sent; /* of these, on their way to the disk */
 };
 
 #define SGH_FILE_BODY_NONE             \

@@ -15,7 +15,8 @@
 
 /* Bodies that are files: their numbers, names and bytes. Rows are not known here. */
 
-#define NAME_SIZE 48
+#define NAME_SIZE   48
+#define PIECE_BYTES ((uint64_t)8 << 20)
 
 static void name_of(uint64_t number, char name[NAME_SIZE])
 {
@@ -211,6 +212,26 @@ int sgh_file_body_create(struct sgh_file_bodies *bodies, struct sgh_file_body *b
 	return body->fd < 0 ? fail_write(bodies, errno, err) : 0;
 }
 
+/*
+ * Of a long body the disk gets one piece while the next is written, and the writer waits for
+ * the one before: to sync all of it at its end might take longer than anybody waits.
+ */
+static int send_piece(struct sgh_file_bodies *bodies, struct sgh_file_body *body,
+		      struct sangraha_error *err)
+{
+	uint64_t before = body->sent > PIECE_BYTES ? body->sent - PIECE_BYTES : 0;
+	int rc =
+		sync_file_range(body->fd, (off64_t)before, (off64_t)(body->size - before),
+				SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE);
+
+	body->sent = body->size;
+	/* Not every file system has it, and fdatasync() is what counts. */
+	if (rc && errno != ENOSYS && errno != ESPIPE && errno != EINVAL &&
+	    errno != EOPNOTSUPP)
+		return fail_write(bodies, errno, err);
+	return 0;
+}
+
 int sgh_file_body_append(struct sgh_file_bodies *bodies, struct sgh_file_body *body,
 			 const void *data, size_t length, struct sangraha_error *err)
 {
@@ -228,7 +249,7 @@ int sgh_file_body_append(struct sgh_file_bodies *bodies, struct sgh_file_body *b
 		body->size += (uint64_t)count;
 	}
 	SGH_FAIL_POINT("file.written");
-	return 0;
+	return body->size - body->sent < PIECE_BYTES ? 0 : send_piece(bodies, body, err);
 }
 
 int sgh_file_body_finish(struct sgh_file_bodies *bodies, struct sgh_file_body *body,
