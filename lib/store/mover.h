@@ -44,8 +44,8 @@ struct sgh_move {
 	/*
 	 * ... or pulled: put up to `size` bytes into `data` and say how many; never 0 before
 	 * `length` bytes were given. A negative status ends the transfer with it;
-	 * SGH_MOVE_PAUSE waits for sgh_mover_resume(), but may be asked again before. Such a
-	 * transfer cannot be repeated. Called on a thread of the mover; must not block.
+	 * SGH_MOVE_PAUSE waits for sgh_mover_resume(), but may be asked again before. The
+	 * mover never repeats such a transfer. Called on a thread of it; must not block.
 	 */
 	int64_t (*pull)(struct sgh_move *move, void *data, size_t size);
 
