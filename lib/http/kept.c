@@ -67,6 +67,7 @@ static void drop(struct sgh_http *http, struct sgh_kept *kept)
 	watch(http, kept, 0);
 	close(kept->fd);
 	kept->fd = -1;
+	kept->watched = 0;
 	kept->transfer = NULL;
 	sgh_list_remove(&kept->link);
 	sgh_list_append(&http->unkept, &kept->link);
