@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include <pthread.h>
-
 #include "role/receiver.h"
+#include "support/gate.h"
 #include "support/roles.h"
 #include "support/samples.h"
 #include "wire/batch.h"
@@ -218,46 +217,15 @@ static void a_veto_is_asked_on_a_worker(void **state)
 }
 
 /* Checks of a program's type that wait until they are let go. */
-struct gate {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool open;
-	int waiting;
-};
-
 static int wait_at(void *arg, void *state, const void *data, size_t length,
 		   size_t *ret_bad, struct sangraha_error *err)
 {
-	struct gate *gate = arg;
-
-	pthread_mutex_lock(&gate->lock);
-	gate->waiting++;
-	while (!gate->open)
-		pthread_cond_wait(&gate->changed, &gate->lock);
-	pthread_mutex_unlock(&gate->lock);
+	t_gate_pass(arg);
 	return 0;
 }
 
-static int waiting_at(struct gate *gate)
-{
-	int waiting;
-
-	pthread_mutex_lock(&gate->lock);
-	waiting = gate->waiting;
-	pthread_mutex_unlock(&gate->lock);
-	return waiting;
-}
-
-static void open_gate(struct gate *gate)
-{
-	pthread_mutex_lock(&gate->lock);
-	gate->open = true;
-	pthread_cond_broadcast(&gate->changed);
-	pthread_mutex_unlock(&gate->lock);
-}
-
 /* A receiver with one worker, and a type "slow", a dialect of JSON, that holds it up. */
-static void start_slow(struct t_roles *f, struct gate *gate)
+static void start_slow(struct t_roles *f, struct t_gate *gate)
 {
 	static const char *const mime_types[] = { "application/slow+json", NULL };
 	const struct sangraha_type_checks checks = { .size = sizeof(checks),
@@ -285,14 +253,13 @@ static struct sgh_request *put_slow(unsigned id)
 /* The queue's thread goes on while one hangs; what waits for a worker is not overtaken. */
 static void nothing_that_waits_is_overtaken(void **state)
 {
-	struct gate gate = { .lock = PTHREAD_MUTEX_INITIALIZER,
-			     .changed = PTHREAD_COND_INITIALIZER };
+	struct t_gate gate = T_GATE_INIT;
 	struct t_roles *f = *state;
 	struct sgh_request *late;
 
 	start_slow(f, &gate);
 	t_send(f, put_slow(1));
-	t_wait(waiting_at(&gate) == 1);
+	t_wait(t_gate_waiting(&gate) == 1);
 	t_puts(f, 0, t_id(2), BODY);
 	assert_int_equal(memory_store_by_workers(f->store), 0);
 	t_send(f, put_slow(3));
@@ -302,7 +269,7 @@ static void nothing_that_waits_is_overtaken(void **state)
 	late->deadline = 1;
 	t_send(f, late);
 	t_answers(f, SANGRAHA_E_TIMEOUT);
-	open_gate(&gate);
+	t_gate_open(&gate);
 	for (int i = 0; i < 3; i++)
 		t_answers(f, 0);
 	assert_int_equal(memory_store_by_workers(f->store), 3);

@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include "role/limits.h"
+#include "support/gate.h"
 #include "support/roles.h"
 #include "validate/types.h"
 #include "wire/record.h"
@@ -11,48 +12,11 @@
 #define BODY "{\"a\":1}"
 
 /* A veto that waits until it is let go. */
-struct gate {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	int waiting;
-	bool open;
-};
-
-#define GATE_INIT                                                                       \
-	{                                                                               \
-		.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, \
-	}
-
 static int wait_at(void *arg, const struct sangraha_object *object, const void *data,
 		   size_t length, struct sangraha_error *err)
 {
-	struct gate *gate = arg;
-
-	pthread_mutex_lock(&gate->lock);
-	gate->waiting++;
-	while (!gate->open)
-		pthread_cond_wait(&gate->changed, &gate->lock);
-	gate->waiting--;
-	pthread_mutex_unlock(&gate->lock);
+	t_gate_pass(arg);
 	return 0;
-}
-
-static int waiting_at(struct gate *gate)
-{
-	int waiting;
-
-	pthread_mutex_lock(&gate->lock);
-	waiting = gate->waiting;
-	pthread_mutex_unlock(&gate->lock);
-	return waiting;
-}
-
-static void open_gate(struct gate *gate)
-{
-	pthread_mutex_lock(&gate->lock);
-	gate->open = true;
-	pthread_cond_broadcast(&gate->changed);
-	pthread_mutex_unlock(&gate->lock);
 }
 
 static int drain(struct t_roles *f, unsigned timeout_ms)
@@ -208,7 +172,7 @@ static void start_and_end_at_once(void **state)
 
 static void in_flight_is_finished_and_the_rest_returned(void **state)
 {
-	struct gate gate = GATE_INIT;
+	struct t_gate gate = T_GATE_INIT;
 	struct sangraha_receiver_options options = {
 		.size = sizeof(options),
 		.workers = 1,
@@ -220,9 +184,9 @@ static void in_flight_is_finished_and_the_rest_returned(void **state)
 	t_start_receiver(f, &options);
 	t_send(f, t_put(t_id(1), BODY));
 	t_send(f, t_put(t_id(2), BODY));
-	t_wait(waiting_at(&gate) == 1 && !memory_broker_count(f->broker, T_WRITE));
+	t_wait(t_gate_waiting(&gate) == 1 && !memory_broker_count(f->broker, T_WRITE));
 	t_fails(SANGRAHA_E_TIMEOUT, drain(f, 1));
-	open_gate(&gate);
+	t_gate_open(&gate);
 	t_ok(drain(f, 10000));
 	t_answers(f, 0);
 	assert_true(memory_store_has(f->store, "json", t_id(1)));
