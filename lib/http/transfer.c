@@ -330,16 +330,13 @@ static CURLcode set_headers(struct sgh_transfer *transfer)
 {
 	const struct sgh_http_request *request = transfer->request;
 	struct curl_slist *lines = transfer->lines;
-	static char no_expect[] = "Expect:";
-	static char no_accept[] = "Accept:";
-	static char no_type[] = "Content-Type:";
 	size_t count = 0;
 
 	/* What curl would say by itself, and what we do not over a kept connection. */
-	lines[count++].data = no_accept;
-	lines[count++].data = no_type;
+	lines[count++].data = (char *)"Accept:";
+	lines[count++].data = (char *)"Content-Type:";
 	if (!request->expect_continue)
-		lines[count++].data = no_expect;
+		lines[count++].data = (char *)"Expect:";
 	for (size_t i = 0; i < request->header_count; i++)
 		lines[count++].data = (char *)request->headers[i];
 	for (size_t i = 0; i < count; i++)
