@@ -126,6 +126,8 @@ class Daemon:
     def log(self):
         """What it logged, as objects; every line is one, but what is being written has no end yet."""
         lines = self.stderr().splitlines(keepends=True)
+        strange = [line for line in lines if line.endswith("\n") and not line.startswith("{")]
+        assert not strange, f"{self.role} says {strange}"
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
