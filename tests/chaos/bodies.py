@@ -67,8 +67,8 @@ def spooled(rng, how, **more):
 
 
 def streamed(rng, how, **more):
-    """Over what can be held; in chunks of an unknown length sometimes, of two parts sometimes, the second held or not."""
-    size = rng.choice([SPOOL + 1, 2 << 20, 6 << 20, 12 << 20]) + rng.randrange(1000)
+    """Over what can be held; in chunks of an unknown length sometimes, of two parts sometimes."""
+    size = rng.choice([SPOOL + 1, 2 << 20, 6 << 20]) + rng.randrange(1000)
     return write(how, large(size), chunked=rng.random() < 0.6, **more)
 
 
