@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Small things that every module uses. */
 
@@ -46,6 +47,21 @@ static inline void sgh_free_at(void *at)
 static inline bool sgh_streq(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Whether `length` bytes are that text, but for the case of ASCII letters. */
+static inline bool sgh_named(const char *bytes, size_t length, const char *text)
+{
+	return length == strlen(text) && strncasecmp(bytes, text, length) == 0;
+}
+
+/* Of a hexadecimal digit in either case; -1: it is none. */
+static inline int sgh_hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static inline size_t sgh_min(size_t a, size_t b)

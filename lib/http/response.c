@@ -2,7 +2,6 @@
 #include "http/response.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/util.h"
 
@@ -59,11 +58,6 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static bool is_text(const char *text, size_t length, const char *wanted)
-{
-	return length == strlen(wanted) && strncasecmp(text, wanted, length) == 0;
-}
-
 /* Whether a list of tokens has this one. */
 static bool has_token(const char *list, size_t length, const char *token)
 {
@@ -78,7 +72,7 @@ static bool has_token(const char *list, size_t length, const char *token)
 			list++;
 		while (last > list && is_blank(last[-1]))
 			last--;
-		if (is_text(list, (size_t)(last - list), token))
+		if (sgh_named(list, (size_t)(last - list), token))
 			return true;
 		list = next;
 	}
@@ -88,13 +82,13 @@ static bool has_token(const char *list, size_t length, const char *token)
 static void field(struct sgh_framing *framing, const char *name, size_t name_length,
 		  const char *value, size_t length)
 {
-	if (is_text(name, name_length, "content-length")) {
+	if (sgh_named(name, name_length, "content-length")) {
 		content_length(framing, value, length);
-	} else if (is_text(name, name_length, "transfer-encoding")) {
+	} else if (sgh_named(name, name_length, "transfer-encoding")) {
 		/* We never say that we take another one (RFC 9110, section 10.1.4). */
-		framing->bad |= framing->chunked || !is_text(value, length, "chunked");
+		framing->bad |= framing->chunked || !sgh_named(value, length, "chunked");
 		framing->chunked = true;
-	} else if (is_text(name, name_length, "connection")) {
+	} else if (sgh_named(name, name_length, "connection")) {
 		framing->persists &= !has_token(value, length, "close");
 	}
 }
@@ -191,23 +185,15 @@ static int header_line(struct sgh_response *response, const char *line, size_t l
 	return status;
 }
 
-static int hex(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static int chunk_size(struct sgh_response *response, const char *line, size_t length)
 {
 	uint64_t size = 0;
 	size_t digits = 0;
 
-	for (; digits < length && hex(line[digits]) >= 0; digits++) {
+	for (; digits < length && sgh_hex_value(line[digits]) >= 0; digits++) {
 		if (size >> 59)
 			return SGH_RESPONSE_BAD;
-		size = size << 4 | (uint64_t)hex(line[digits]);
+		size = size << 4 | (uint64_t)sgh_hex_value(line[digits]);
 	}
 	if (!digits || !(is_blank(line[digits]) || line[digits] == ';'))
 		return SGH_RESPONSE_BAD;

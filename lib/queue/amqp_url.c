@@ -14,17 +14,6 @@ struct span {
 	const char *to;
 };
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Percent-decode; NUL bytes and half escapes are refused. */
 static int decode(struct span span, const char *what, char **ret,
 		  struct sangraha_error *err)
@@ -42,8 +31,8 @@ static int decode(struct span span, const char *what, char **ret,
 			continue;
 		}
 		if (span.to - in > 2) {
-			high = hex_value(in[1]);
-			low = hex_value(in[2]);
+			high = sgh_hex_value(in[1]);
+			low = sgh_hex_value(in[2]);
 		}
 		if (high < 0 || low < 0 || high + low == 0) {
 			free(text);

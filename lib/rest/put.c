@@ -282,7 +282,7 @@ static bool has_token(const char *list, const char *token)
 
 		list += strspn(list, " \t,");
 		length = strcspn(list, " \t,;=");
-		if (length == strlen(token) && strncasecmp(list, token, length) == 0)
+		if (sgh_named(list, length, token))
 			return true;
 		list += strcspn(list, ",");
 	}
@@ -306,7 +306,7 @@ static bool is_encoded(const char *list)
 
 		list += strspn(list, " \t,");
 		length = strcspn(list, " \t,");
-		if (length && (length != 8 || strncasecmp(list, "identity", 8) != 0))
+		if (length && !sgh_named(list, length, "identity"))
 			return true;
 		list += length;
 	}

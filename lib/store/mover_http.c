@@ -45,11 +45,6 @@ static void job_free(struct job *job)
 	free(job);
 }
 
-static bool named(const char *name, size_t length, const char *wanted)
-{
-	return length == strlen(wanted) && strncasecmp(name, wanted, length) == 0;
-}
-
 static void on_header(struct sgh_http_request *request, const char *name,
 		      size_t name_length, const char *value, size_t value_length)
 {
@@ -57,11 +52,11 @@ static void on_header(struct sgh_http_request *request, const char *name,
 	struct sgh_move *move = job->move;
 	char etag[SGH_PART_ETAG_MAX + 1];
 
-	if (named(name, name_length, "content-length"))
+	if (sgh_named(name, name_length, "content-length"))
 		sgh_s3_number(value, value + value_length, &job->announced);
-	else if (named(name, name_length, "content-range"))
+	else if (sgh_named(name, name_length, "content-range"))
 		job->ranged = sgh_s3_content_range(value, value_length, &job->range);
-	else if (named(name, name_length, "etag") && move->kind != SGH_TICKET_GET &&
+	else if (sgh_named(name, name_length, "etag") && move->kind != SGH_TICKET_GET &&
 		 sgh_s3_etag(value, value_length, etag))
 		snprintf(move->etag, sizeof(move->etag), "%s", etag);
 }

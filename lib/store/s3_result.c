@@ -13,11 +13,6 @@
 /* What of a key is shown in a message; the reason is more important. */
 #define KEY_SHOWN 100
 
-static bool named(const char *name, size_t length, const char *wanted)
-{
-	return length == strlen(wanted) && strncasecmp(name, wanted, length) == 0;
-}
-
 static const char *keep(struct sgh_s3_op *self, const char *text, size_t length)
 {
 	const char *copy = sgh_arena_text(&self->op->arena, text, length);
@@ -87,19 +82,19 @@ void sgh_s3_on_header(struct sgh_http_request *request, const char *name,
 	struct sgh_s3_op *self = sgh_container_of(request, struct sgh_s3_op, http);
 	size_t meta = strlen(META);
 
-	if (named(name, name_length, "content-length"))
+	if (sgh_named(name, name_length, "content-length"))
 		sgh_s3_number(value, value + value_length, &self->length);
-	if (self->verb == SGH_STORE_UPLOAD_PART && named(name, name_length, "etag"))
+	if (self->verb == SGH_STORE_UPLOAD_PART && sgh_named(name, name_length, "etag"))
 		keep_etag(self, value, value_length);
 	if (self->verb != SGH_STORE_GET && self->verb != SGH_STORE_HEAD)
 		return;
 	if (name_length > meta && strncasecmp(name, META, meta) == 0)
 		keep_meta(self, name + meta, name_length - meta, value, value_length);
-	else if (named(name, name_length, "content-type"))
+	else if (sgh_named(name, name_length, "content-type"))
 		self->op->head.content_type = keep(self, value, value_length);
-	else if (named(name, name_length, "content-range"))
+	else if (sgh_named(name, name_length, "content-range"))
 		parse_range(self, value, value_length);
-	else if (named(name, name_length, "last-modified"))
+	else if (sgh_named(name, name_length, "last-modified"))
 		parse_date(self, value, value_length);
 }
 

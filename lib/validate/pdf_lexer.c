@@ -258,21 +258,12 @@ static void normal(struct sgh_pdf_lexer *lexer, unsigned char c)
 	}
 }
 
-static int hex_value(unsigned char c)
-{
-	unsigned char lower = c | 0x20;
-
-	if (sgh_pdf_digit(c))
-		return c - '0';
-	return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* #4a in a name; what is no such thing stands for itself. */
 static bool name_hex(struct sgh_pdf_lexer *lexer, unsigned char c)
 {
 	int high, low;
 
-	if (hex_value(c) < 0) {
+	if (sgh_hex_value((char)c) < 0) {
 		add_to_token(lexer, '#');
 		for (size_t i = 0; i < lexer->hex_length; i++)
 			add_to_token(lexer, (unsigned char)lexer->hex[i]);
@@ -283,8 +274,8 @@ static bool name_hex(struct sgh_pdf_lexer *lexer, unsigned char c)
 	lexer->hex[lexer->hex_length++] = (char)c;
 	if (lexer->hex_length < 2)
 		return true;
-	high = hex_value((unsigned char)lexer->hex[0]);
-	low = hex_value((unsigned char)lexer->hex[1]);
+	high = sgh_hex_value(lexer->hex[0]);
+	low = sgh_hex_value(lexer->hex[1]);
 	add_to_token(lexer, (unsigned char)(high << 4 | low));
 	lexer->hex_length = 0;
 	lexer->state = SGH_PDF_NAME;

@@ -149,11 +149,11 @@ static int read_extended(const char **at, char **ret, struct sangraha_error *err
 /* Where a parameter's value belongs; NULL: nowhere, it is skipped. */
 static char **place_of(struct disposition *found, const char *name, size_t length)
 {
-	if (length == 4 && strncasecmp(name, "name", 4) == 0)
+	if (sgh_named(name, length, "name"))
 		return &found->name;
-	if (length == 8 && strncasecmp(name, "filename", 8) == 0)
+	if (sgh_named(name, length, "filename"))
 		return &found->filename;
-	if (length == 9 && strncasecmp(name, "filename*", 9) == 0)
+	if (sgh_named(name, length, "filename*"))
 		return &found->filename_ext;
 	return NULL;
 }

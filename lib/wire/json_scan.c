@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/util.h"
 #include "wire/json.h"
 
 /* The longest number that cJSON's own buffer takes, with room to spare. */
@@ -23,14 +24,11 @@ static int hex4(const char *at, const char *end)
 	if (end - at < 4)
 		return -1;
 	for (int i = 0; i < 4; i++) {
-		char c = at[i];
+		int digit = sgh_hex_value(at[i]);
 
-		if (c >= '0' && c <= '9')
-			value = value * 16 + c - '0';
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			value = value * 16 + (c | 0x20) - 'a' + 10;
-		else
+		if (digit < 0)
 			return -1;
+		value = value * 16 + digit;
 	}
 	return value;
 }

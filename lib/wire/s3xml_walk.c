@@ -150,14 +150,6 @@ bool sgh_s3xml_number(const char *text, uint64_t *ret)
 	return true;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 32);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool sgh_s3xml_url_decode(char *text)
 {
 	char *out = text;
@@ -169,8 +161,8 @@ bool sgh_s3xml_url_decode(char *text)
 			*out++ = *text == '+' ? ' ' : *text;
 			continue;
 		}
-		high = hex_value(text[1]);
-		low = high < 0 ? -1 : hex_value(text[2]);
+		high = sgh_hex_value(text[1]);
+		low = high < 0 ? -1 : sgh_hex_value(text[2]);
 		if (low < 0 || !(high | low))
 			return false;
 		*out++ = (char)(high << 4 | low);
