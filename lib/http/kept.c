@@ -222,15 +222,32 @@ static struct sgh_kept *find(struct sgh_http *http, const char *url)
 	return NULL;
 }
 
+/* What is left of the request; 0 when there is nothing. */
+static int request_left(const struct sgh_transfer *transfer, struct iovec parts[2])
+{
+	const struct sgh_buf *head = &transfer->head;
+	const struct sgh_bytes *body = transfer->request->body;
+	size_t of_body =
+		transfer->sent > head->length ? transfer->sent - head->length : 0;
+	int count = 0;
+
+	if (transfer->sent < head->length)
+		parts[count++] = (struct iovec){ head->data + transfer->sent,
+						 head->length - transfer->sent };
+	if (body && of_body < body->length)
+		parts[count++] = (struct iovec){ (void *)(body->data + of_body),
+						 body->length - of_body };
+	return count;
+}
+
 void sgh_kept_leave(struct sgh_transfer *transfer)
 {
 	struct sgh_http *http = transfer->http;
 	struct sgh_kept *kept = sgh_take(transfer->kept);
-	size_t body = transfer->request->body ? transfer->request->body->length : 0;
+	struct iovec parts[2];
 	bool clean = transfer->response.phase == SGH_RESPONSE_DONE &&
 		     sgh_response_persists(&transfer->response) &&
-		     !transfer->rest.length &&
-		     transfer->sent == transfer->head.length + body;
+		     !transfer->rest.length && !request_left(transfer, parts);
 
 	/* It is rare, and not to be kept for each transfer there may be. */
 	sgh_buf_clear(&transfer->rest);
@@ -356,24 +373,6 @@ static enum sgh_kept_state nonsense(struct sgh_transfer *transfer)
 		return over(transfer, CURLE_WRITE_ERROR, "");
 	}
 	return over(transfer, CURLE_WEIRD_SERVER_REPLY, "the answer is not HTTP");
-}
-
-/* What is left of the request; 0 when there is nothing. */
-static int request_left(const struct sgh_transfer *transfer, struct iovec parts[2])
-{
-	const struct sgh_buf *head = &transfer->head;
-	const struct sgh_bytes *body = transfer->request->body;
-	size_t of_body =
-		transfer->sent > head->length ? transfer->sent - head->length : 0;
-	int count = 0;
-
-	if (transfer->sent < head->length)
-		parts[count++] = (struct iovec){ head->data + transfer->sent,
-						 head->length - transfer->sent };
-	if (body && of_body < body->length)
-		parts[count++] = (struct iovec){ (void *)(body->data + of_body),
-						 body->length - of_body };
-	return count;
 }
 
 /* All of the response is there. Who says yes before the end wants the rest nevertheless. */

@@ -81,8 +81,6 @@ static void finish(struct sgh_transfer *transfer, CURLcode code)
 		sgh_kept_leave(transfer);
 	else
 		leave_curl(transfer, code);
-	transfer->resent = false;
-	transfer->sent = 0;
 	reusable = leave_line(transfer);
 	if (transfer->reserved)
 		sgh_budget_release(http->budget, transfer->waiter.size);
@@ -208,17 +206,37 @@ static void follow(struct sgh_transfer *transfer, enum sgh_kept_state state)
 	if (state == SGH_KEPT_OVER) {
 		finish(transfer, transfer->code);
 	} else if (state == SGH_KEPT_DEAD) {
+		bool sent = transfer->sent > 0;
+
 		if (transfer->kept)
 			sgh_kept_leave(transfer);
 		sgh_transfer_begin(transfer, transfer->request);
+		transfer->resent = sent;
 		start_by_curl(transfer);
 	}
+}
+
+/*
+ * Ask the callbacks that paused again. What was held back is delivered before this returns,
+ * and may be refused by that. What waits for memory still waits for that.
+ */
+static void go_on(struct sgh_transfer *transfer)
+{
+	CURLcode code;
+
+	if (transfer->kept) {
+		follow(transfer, sgh_kept_resume(transfer));
+		return;
+	}
+	code = curl_easy_pause(transfer->easy,
+			       transfer->paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+	if (code)
+		finish(transfer, code);
 }
 
 static void resume(struct sgh_transfer *transfer)
 {
 	struct sgh_http *http = transfer->http;
-	CURLcode code;
 
 	if (!transfer->request) {
 		sgh_budget_release(http->budget, transfer->waiter.size);
@@ -230,14 +248,7 @@ static void resume(struct sgh_transfer *transfer)
 	transfer->paused = false;
 	http->moving++;
 	sgh_http_note_silence(transfer);
-	if (transfer->kept) {
-		follow(transfer, sgh_kept_resume(transfer));
-		return;
-	}
-	/* Delivers what was held back before it returns, and may be refused by that. */
-	code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
-	if (code)
-		finish(transfer, code);
+	go_on(transfer);
 }
 
 static void cancel(struct sgh_http *http, struct sgh_http_request *request, int status)
@@ -256,19 +267,12 @@ static void cancel(struct sgh_http *http, struct sgh_http_request *request, int 
 
 static void ask_again(struct sgh_transfer *transfer)
 {
-	CURLcode code;
-
-	if (transfer->kept && transfer->push_paused) {
-		transfer->push_paused = false;
-		sgh_http_note_silence(transfer);
-		follow(transfer, sgh_kept_resume(transfer));
+	sgh_http_note_silence(transfer);
+	if (!transfer->pull_paused && !transfer->push_paused)
 		return;
-	}
-	code = transfer->kept ? CURLE_OK : sgh_transfer_resume(transfer);
-	if (code)
-		finish(transfer, code);
-	else
-		sgh_http_note_silence(transfer);
+	transfer->pull_paused = false;
+	transfer->push_paused = false;
+	go_on(transfer);
 }
 
 /*

@@ -391,7 +391,7 @@ void sgh_transfer_begin(struct sgh_transfer *transfer, struct sgh_http_request *
 	transfer->pull_ended = false;
 	transfer->pull_paused = false;
 	transfer->push_paused = false;
-	transfer->resent = transfer->resent || transfer->sent > 0;
+	transfer->resent = false;
 	transfer->sent = 0;
 	transfer->bytes = 0;
 	request->transfer = transfer;
@@ -446,15 +446,4 @@ unsigned sgh_transfer_patience(const struct sgh_transfer *transfer, unsigned idl
 	if (sent && !transfer->response.framing.final && request->answer_timeout_ms)
 		return request->answer_timeout_ms;
 	return idle_ms;
-}
-
-CURLcode sgh_transfer_resume(struct sgh_transfer *transfer)
-{
-	if (!transfer->pull_paused && !transfer->push_paused)
-		return CURLE_OK;
-	transfer->pull_paused = false;
-	transfer->push_paused = false;
-	/* What waits for memory still waits for that. */
-	return curl_easy_pause(transfer->easy,
-			       transfer->paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
 }

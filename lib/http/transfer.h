@@ -83,9 +83,6 @@ bool sgh_transfer_waits(const struct sgh_transfer *transfer);
 /* How long the peer may be silent at the moment, of what `idle_ms` says for all. */
 unsigned sgh_transfer_patience(const struct sgh_transfer *transfer, unsigned idle_ms);
 
-/* Ask the callbacks that paused again; what is returned may end the transfer. */
-CURLcode sgh_transfer_resume(struct sgh_transfer *transfer);
-
 /* http.c: the transfer stands in line for memory, or has got it (from any thread). */
 void sgh_http_paused(struct sgh_transfer *transfer);
 void sgh_http_granted(struct sgh_budget_waiter *waiter);
