@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/http.h"
+#include "http/calls.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -8,141 +8,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "base/thread.h"
-#include "support/peer.h"
-#include "support/t.h"
-
-#define LIMIT 1000 /* bytes of budget */
-
-/* What a case has: one client, one peer, and a request at a time. */
-struct fixture {
-	struct sgh_http *http;
-	struct sgh_budget *budget;
-	struct t_peer *peer;
-	bool keeps; /* a connection to each peer, before the case goes on */
-};
-
-/* A request that can be waited for. */
-struct call {
-	struct sgh_http_request request;
-	char url[128];
-	char header[64]; /* the value of X-Test */
-	bool done;       /* atomic */
-};
-
-static struct fixture f;
-
-static void open_http(const struct sgh_http_options *given)
-{
-	struct sgh_http_options options = given ? *given : (struct sgh_http_options){ 0 };
-
-	f.budget = sgh_budget_new(LIMIT);
-	options.budget = f.budget;
-	options.connect_timeout_ms = 500;
-	t_ok(sgh_http_new(&options, &f.http, &t_err));
-}
-
-/* What a connection is made with that is kept then. */
-#define KEPT_ANSWER                                                                   \
-	{                                                                             \
-		.match = "/kept", .aside = true, .bytes = T_HTTP("200 OK", "", 0, "") \
-	}
-#define PEER(...) play(T_PEER(KEPT_ANSWER, __VA_ARGS__))
-
-static void keep_connection(void);
-
-static void play(struct t_peer *peer)
-{
-	f.peer = peer;
-	if (!f.http)
-		open_http(NULL);
-	if (f.keeps)
-		keep_connection();
-}
-
-static int keep_one(void **state)
-{
-	f.keeps = true;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	t_peer_free(f.peer);
-	sgh_http_free(f.http);
-	sgh_budget_unref(f.budget);
-	f = (struct fixture){ 0 };
-	return 0;
-}
-
-static void on_done(struct sgh_http_request *request)
-{
-	struct call *call = sgh_container_of(request, struct call, request);
-
-	__atomic_store_n(&call->done, true, __ATOMIC_RELEASE);
-}
-
-static void on_header(struct sgh_http_request *request, const char *name,
-		      size_t name_length, const char *value, size_t value_length)
-{
-	struct call *call = sgh_container_of(request, struct call, request);
-
-	if (name_length == 6 && !strncasecmp(name, "X-Test", 6))
-		snprintf(call->header, sizeof(call->header), "%.*s", (int)value_length,
-			 value);
-}
-
-static bool is_done(struct call *call)
-{
-	return __atomic_load_n(&call->done, __ATOMIC_ACQUIRE);
-}
-
-static struct call make(const char *method, const char *base)
-{
-	struct call call = { .request = {
-				     .method = method,
-				     .deadline_ms = sgh_now_ms() + 20000,
-				     .on_header = on_header,
-				     .done = on_done,
-			     } };
-
-	snprintf(call.url, sizeof(call.url), "%s/path", base);
-	return call;
-}
-
-static void begin(struct call *call)
-{
-	call->request.url = call->url;
-	t_ok(sgh_http_submit(f.http, &call->request, &t_err));
-}
-
-static int end(struct call *call)
-{
-	t_wait(is_done(call));
-	t_err = call->request.err;
-	return call->request.status;
-}
-
-static int run(struct call *call)
-{
-	begin(call);
-	return end(call);
-}
-
-static void fini(struct call *call)
-{
-	sgh_http_request_fini(&call->request);
-}
-
-static void keep_connection(void)
-{
-	struct call call = make("GET", t_peer_url(f.peer));
-
-	snprintf(call.url, sizeof(call.url), "%s/kept", t_peer_url(f.peer));
-	t_ok(run(&call));
-	fini(&call);
-}
 
 /* ---- a resolver that hangs ---- */
 
@@ -258,15 +123,6 @@ static void a_text_is_read(void **state)
 	fini(&call);
 }
 
-static struct sgh_bytes *many_bytes(size_t length)
-{
-	struct sgh_bytes *bytes = sgh_bytes_new(NULL, length);
-
-	bytes->length = length;
-	memset(bytes->data, 'b', length);
-	return bytes;
-}
-
 static void a_body_is_sent_at_once(void **state)
 {
 	PEER({ .bytes = T_HTTP("200 OK", "", 0, "") });
@@ -289,20 +145,6 @@ static void a_body_is_sent_at_once(void **state)
 	sgh_bytes_unref(call.request.body);
 }
 
-static void connections_are_used_again(void **state)
-{
-	PEER({ .bytes = T_HTTP("200 OK", "", 1, "a") });
-
-	for (unsigned i = 0; i < 5; i++) {
-		static const char *const methods[] = { "GET", "PUT", "DELETE", "POST" };
-		struct call call = make(methods[i % 4], t_peer_url(f.peer));
-
-		t_ok(run(&call));
-		fini(&call);
-	}
-	assert_int_equal(t_peer_connections(f.peer), 1);
-}
-
 static void a_head_has_no_body(void **state)
 {
 	PEER({ .bytes = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" },
@@ -313,151 +155,6 @@ static void a_head_has_no_body(void **state)
 	call = make("GET", t_peer_url(f.peer));
 	t_ok(run(&call));
 	assert_string_equal(sgh_buf_text(&call.request.text), "a");
-	fini(&call);
-}
-
-static void a_closed_connection_is_replaced(void **state)
-{
-	PEER({ .bytes = T_HTTP("200 OK", "", 1, "a"), .close = true },
-	     { .bytes = T_HTTP("200 OK", "", 1, "b") });
-	struct call call = make("GET", t_peer_url(f.peer));
-
-	t_ok(run(&call));
-	fini(&call);
-	call = make("GET", t_peer_url(f.peer));
-	t_ok(run(&call));
-	fini(&call);
-}
-
-/* Of two requests the second one comes over a connection of its own. */
-static void is_not_kept(const struct t_answer *first)
-{
-	PEER(*first, { .bytes = T_HTTP("200 OK", "", 1, "b") });
-	for (unsigned i = 0; i < 2; i++) {
-		struct call call = make("GET", t_peer_url(f.peer));
-
-		t_ok(run(&call));
-		assert_string_equal(sgh_buf_text(&call.request.text), i ? "b" : "a");
-		fini(&call);
-	}
-	assert_int_equal(t_peer_connections(f.peer), 2);
-	t_peer_free(sgh_take(f.peer));
-}
-
-static void what_does_not_persist_is_not_kept(void **state)
-{
-	static const struct t_answer answers[] = {
-		{ .bytes = T_HTTP("200 OK", "Connection: close\r\n", 1, "a") },
-		{ .bytes = "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na" },
-		{ .bytes = "HTTP/1.1 200 OK\r\n\r\na", .close = true },
-	};
-
-	for (size_t i = 0; i < SGH_COUNT(answers); i++)
-		is_not_kept(&answers[i]);
-}
-
-static void what_comes_behind_an_answer_is_no_answer(void **state)
-{
-	static const struct t_answer answer = { .bytes = T_HTTP("200 OK", "", 1, "a")
-							T_HTTP("200 OK", "", 1, "x") };
-
-	is_not_kept(&answer);
-}
-
-/* The peer waits for the rest of it, and would take the next request for that. */
-static void a_body_that_was_not_sent_ends_its_connection(void **state)
-{
-	PEER({ .bytes = T_HTTP("403 Forbidden", "", 2, "no"), .early = true },
-	     { .bytes = T_HTTP("200 OK", "", 0, "") });
-	struct call call = make("PUT", t_peer_url(f.peer));
-
-	call.request.body = many_bytes(16 << 20);
-	t_ok(run(&call));
-	assert_int_equal(call.request.code, 403);
-	sgh_bytes_unref(call.request.body);
-	fini(&call);
-	call = make("GET", t_peer_url(f.peer));
-	t_ok(run(&call));
-	assert_int_equal(call.request.code, 200);
-	assert_int_equal(t_peer_connections(f.peer), 2);
-	fini(&call);
-}
-
-static void a_yes_before_the_end_is_no_end(void **state)
-{
-	PEER({ .bytes = T_HTTP("200 OK", "", 2, "ok"), .early = true, .swallow = true });
-	struct call call = make("PUT", t_peer_url(f.peer));
-
-	call.request.body = many_bytes(16 << 20);
-	t_ok(run(&call));
-	assert_int_equal(call.request.code, 200);
-	t_wait(t_peer_swallowed(f.peer) >= 15 << 20);
-	sgh_bytes_unref(call.request.body);
-	fini(&call);
-}
-
-static void headers_are_sent_as_they_are(void **state)
-{
-	PEER({ .bytes = T_HTTP("200 OK", "", 0, "") });
-	static const char *const headers[] = { "X-One: 1:", "X-None;",
-					       "X-Away:", "User: ;" };
-	struct call call = make("POST", t_peer_url(f.peer));
-	const char *text;
-
-	call.request.headers = headers;
-	call.request.header_count = SGH_COUNT(headers);
-	t_ok(run(&call));
-	text = t_peer_request(f.peer, 0);
-	assert_non_null(strstr(text, "\r\nX-One: 1:\r\n"));
-	assert_non_null(strstr(text, "\r\nX-None:\r\n"));
-	assert_non_null(strstr(text, "\r\nUser: ;\r\n"));
-	assert_non_null(strstr(text, "\r\nContent-Length: 0\r\n"));
-	assert_non_null(strstr(text, "\r\nUser-Agent: sangraha\r\n"));
-	assert_null(strstr(text, "X-Away"));
-	assert_null(strstr(text, "Content-Type"));
-	assert_null(strstr(text, "Accept"));
-	assert_int_equal(strncmp(text, "POST /path HTTP/1.1\r\nHost: 127.0.0.1:", 37), 0);
-}
-
-static void a_dead_connection_costs_nothing(void **state)
-{
-	PEER({ .reset = true }, { .bytes = T_HTTP("200 OK", "", 0, "") });
-	struct call call = make("PUT", t_peer_url(f.peer));
-
-	call.request.body = sgh_bytes_copy("again", 5);
-	t_ok(run(&call));
-	assert_int_equal(t_peer_connections(f.peer), 2);
-	assert_string_equal(strstr(t_peer_request(f.peer, 1), "\r\n\r\n") + 4, "again");
-	sgh_bytes_unref(call.request.body);
-}
-
-/* It came over a connection that said nothing; who knows what became of it there. */
-static void what_was_sent_before_is_not_unsent(void **state)
-{
-	PEER({ .hold = true, .reset = true });
-	struct call call = make("PUT", t_peer_url(f.peer));
-
-	begin(&call);
-	t_wait(t_peer_requests(f.peer) == 1);
-	t_peer_deafen(f.peer);
-	t_peer_release(f.peer);
-	t_fails(SANGRAHA_E_UNAVAILABLE, end(&call));
-	assert_false(call.request.unsent);
-}
-
-/* A large body is refused by its header, and the answer is read, not the reset behind it. */
-static void a_body_is_refused_while_it_is_sent(void **state)
-{
-	PEER({ .bytes = T_HTTP("403 Forbidden", "", 2, "no"),
-	       .early = true,
-	       .stall = true });
-	struct call call = make("PUT", t_peer_url(f.peer));
-
-	call.request.body = many_bytes(16 << 20);
-	t_ok(run(&call));
-	assert_int_equal(call.request.code, 403);
-	assert_string_equal(sgh_buf_text(&call.request.text), "no");
-	sgh_bytes_unref(call.request.body);
 	fini(&call);
 }
 
@@ -890,28 +587,10 @@ static void descriptors_are_not_inherited(void **state)
 	assert_int_equal(sockets, 2); /* the client's and the peer's end */
 }
 
-#define CASE(name) cmocka_unit_test_teardown(name, tear_down)
-#define KEPT(name)                                               \
-	{                                                        \
-#name " (kept)", name, keep_one, tear_down, NULL \
-	}
-/* Over a connection that curl makes, and over one that was kept. */
-#define BOTH(name) CASE(name), KEPT(name)
-
 static const struct CMUnitTest tests[] = {
 	BOTH(a_text_is_read),
 	BOTH(a_body_is_sent_at_once),
-	BOTH(connections_are_used_again),
 	BOTH(a_head_has_no_body),
-	BOTH(a_closed_connection_is_replaced),
-	BOTH(what_does_not_persist_is_not_kept),
-	BOTH(what_comes_behind_an_answer_is_no_answer),
-	BOTH(a_body_that_was_not_sent_ends_its_connection),
-	BOTH(a_yes_before_the_end_is_no_end),
-	BOTH(headers_are_sent_as_they_are),
-	KEPT(a_dead_connection_costs_nothing),
-	KEPT(what_was_sent_before_is_not_unsent),
-	BOTH(a_body_is_refused_while_it_is_sent),
 	BOTH(interim_answers_are_passed_over),
 	BOTH(redirects_are_answers),
 	CASE(nobody_listens),

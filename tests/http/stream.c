@@ -4,8 +4,7 @@
 #include <dirent.h>
 
 #include "base/thread.h"
-#include "support/peer.h"
-#include "support/t.h"
+#include "http/keeps.h"
 
 /* Bodies that are pulled and pushed in pieces. */
 
@@ -40,13 +39,6 @@ static void open_http(const struct sgh_http_options *given)
 
 	t_ok(sgh_http_new(&options, &f.http, &t_err));
 }
-
-/* What a connection is made with that is kept then. */
-#define KEPT_ANSWER                                                                   \
-	{                                                                             \
-		.match = "/kept", .aside = true, .bytes = T_HTTP("200 OK", "", 0, "") \
-	}
-#define PEER(...) play(T_PEER(KEPT_ANSWER, __VA_ARGS__))
 
 static void keep_connection(void);
 
@@ -703,14 +695,6 @@ static void any_thread_may_resume_at_any_time(void **state)
 		pthread_join(nudgers[i].thread, NULL);
 	}
 }
-
-#define CASE(name) cmocka_unit_test_teardown(name, tear_down)
-/* Over a connection that curl makes, and over one that was kept. */
-#define BOTH(name)                                               \
-	CASE(name),                                              \
-	{                                                        \
-#name " (kept)", name, keep_one, tear_down, NULL \
-	}
 
 static const struct CMUnitTest tests[] = {
 	CASE(a_body_is_pulled),
