@@ -369,7 +369,7 @@ static void compared(struct sgh_task *task)
 
 	SGH_FAIL_POINT("put-begin.compared");
 	if (there->status == SANGRAHA_E_NOT_FOUND)
-		give_ticket(task);
+		sgh_write_stray(task, give_ticket);
 	else if (there->status && there->status != SANGRAHA_E_INTERNAL)
 		sgh_task_retry(task, &there->err);
 	else if (!there->status && (sgh_streq(there->object->sha256, request->sha256) ||

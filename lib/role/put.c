@@ -27,17 +27,25 @@
 
 /* ---- the write ---- */
 
+/* It was there a moment ago, or is not there yet: a delete or an upload is under way. */
+static void not_there(struct sgh_task *task)
+{
+	const struct sgh_write *put = task->state;
+	struct sangraha_error err;
+
+	sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0, "the object is being %s",
+		 put->stray ? "read back" : "deleted");
+	sgh_task_retry(task, &err);
+}
+
 static void compared(struct sgh_task *task)
 {
 	struct sgh_write *put = task->state;
 	struct sgh_found *there = &put->there;
-	struct sangraha_error err;
 
 	SGH_FAIL_POINT("put.compared");
 	if (there->status == SANGRAHA_E_NOT_FOUND) {
-		/* It was there a moment ago: a delete is under way. */
-		sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0, "the object is being deleted");
-		sgh_task_retry(task, &err);
+		sgh_write_stray(task, not_there);
 	} else if (there->status && there->status != SANGRAHA_E_INTERNAL) {
 		sgh_task_retry(task, &there->err);
 	} else if (there->status || !sgh_streq(there->object->sha256, put->sha256)) {

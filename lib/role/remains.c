@@ -8,6 +8,13 @@
 #include "role/task.h"
 
 #define FIND_MAX 1000 /* uploads that an answer of the store holds */
+/*
+ * Who stood still since it asked for the object may remove another one: somebody went on
+ * meanwhile, and was told that it is stored. Who has to wait so long each time does not
+ * stand still; it is the store that is slow.
+ */
+#define SEEN_MS  1000
+#define SEES_MAX 3
 
 void sgh_remains_fini(struct sgh_remains *remains)
 {
@@ -164,6 +171,8 @@ static void object_removed(struct sgh_remains *remains)
 		remove_record(remains);
 }
 
+static void see_object(struct sgh_remains *remains);
+
 static void object_seen(struct sgh_remains *remains)
 {
 	struct sgh_store_op *op = &remains->op;
@@ -178,6 +187,9 @@ static void object_seen(struct sgh_remains *remains)
 		remove_record(remains);
 	} else if (remains->kept) {
 		remove_place(remains);
+	} else if (sgh_now_ms() - remains->asked_ms > SEEN_MS &&
+		   remains->sees < SEES_MAX) {
+		see_object(remains);
 	} else {
 		prepare(op, SGH_STORE_DELETE, remains->bucket, remains->id);
 		submit(remains, op, object_removed);
@@ -186,6 +198,8 @@ static void object_seen(struct sgh_remains *remains)
 
 static void see_object(struct sgh_remains *remains)
 {
+	remains->asked_ms = sgh_now_ms();
+	remains->sees++;
 	prepare(&remains->op, SGH_STORE_HEAD, remains->bucket, remains->id);
 	submit(remains, &remains->op, object_seen);
 }
@@ -333,6 +347,7 @@ void sgh_remains_clear(struct sgh_remains *remains)
 	remains->kept = false;
 	remains->free = false;
 	remains->tried = false;
+	remains->sees = 0;
 	if (!remains->place || !sangraha_id_valid(remains->place))
 		remains->place = NULL;
 	else

@@ -45,6 +45,8 @@ struct sgh_remains {
 	struct sgh_bytes *body; /* of the record that ends it */
 	size_t next;            /* of the uploads found */
 	bool tried;             /* to write that record */
+	int64_t asked_ms;       /* for the object, the last time */
+	unsigned sees;          /* times that it was asked for */
 	void (*then)(struct sgh_remains *remains);
 	char object_key[SGH_RECORD_KEY_SIZE];
 	char place_key[SGH_RECORD_KEY_SIZE];

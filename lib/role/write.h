@@ -37,6 +37,9 @@ struct sgh_write {
 		struct sgh_task *task); /* the step when nothing stands in its way */
 	/* the step after what was written under a deleted id was removed; NULL: say so */
 	void (*taken_back)(struct sgh_task *task);
+
+	struct sgh_stray
+		*stray; /* what no record makes an object; NULL: none was found */
 };
 
 /* Release what a state holds; and one that is nothing more than this. */
@@ -99,6 +102,15 @@ void sgh_write_found(struct sgh_task *task, void (*then)(struct sgh_task *task))
 
 /* Answer that the id was deleted. */
 void sgh_write_gone(struct sgh_task *task);
+
+/* ---- what is no object (stray.c) ---- */
+
+/*
+ * What the task's HEAD found has no record that makes it an object. Go on at `under_way`
+ * when somebody is about to; else it is taken away, and that ends in a retry.
+ */
+void sgh_write_stray(struct sgh_task *task, void (*under_way)(struct sgh_task *task));
+void sgh_stray_free(struct sgh_stray *stray);
 
 /* ---- the record operation/<id> (write_record.c) ---- */
 

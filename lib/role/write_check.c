@@ -14,6 +14,7 @@ void sgh_write_fini(struct sgh_write *write)
 	free(write->looks);
 	free(write->look_keys);
 	sgh_found_fini(&write->there);
+	sgh_stray_free(write->stray);
 	sangraha_object_unref(write->object);
 	sangraha_verdict_free(write->verdict);
 	sgh_bytes_unref(write->record);

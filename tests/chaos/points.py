@@ -21,6 +21,7 @@ ELSEWHERE = {
     "file.doubted": "a row that cannot be written after its file was; tests/store",
     "remains.object-removed": "the sweep overtakes who is about to read back; tests/role/verify.c",
     "put-begin.end-seen": "who aborts dies, nobody goes on, and somebody begins the same; tests/role/large.c",
+    "stray.": "a PUT that comes after its upload was taken away; tests/role/strays.c",
     "put-commit.other-record-read": "an abort, or another run, that crosses the very end of a reading back; tests/role/ends.c",
     f"{EMBEDDED} settle.retry-confirmed": "queue and store share a disk, and fail together; tests/role/settle.c",
     f"{EMBEDDED} settle.retry-acknowledged": "as before",

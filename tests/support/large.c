@@ -106,7 +106,7 @@ void t_open(struct t_upload *up)
 	assert_non_null(reply->ticket);
 	snprintf(up->record, sizeof(up->record), "%s", reply->ticket->record);
 	sgh_reply_free(reply);
-	t_wait(script_count(up->f->script, "ack ") == 1);
+	t_wait(script_count(up->f->script, "ack ") >= 1);
 	script_forget(up->f->script);
 }
 
