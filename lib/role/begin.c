@@ -282,6 +282,32 @@ static bool same_upload(const struct sgh_task *task)
 		sgh_streq(upload->sha256, request->sha256));
 }
 
+/*
+ * It became the object that was seen, and who should take the rest away may not come to
+ * that: whoever joined it would be told for ever that its bytes are not the ones.
+ */
+static void clear_rest(struct sgh_task *task)
+{
+	const struct sgh_large *large = sgh_large_of(task);
+	struct sgh_request *request = task->request;
+
+	request->record = sgh_arena_strdup(&request->arena, large->upload.record);
+	if (request->record)
+		sgh_large_clear(task, true, cleared);
+	else
+		sgh_task_abandon(task);
+}
+
+/* Whether the upload that was found is that of the object that was seen before. */
+static bool is_over(const struct sgh_task *task)
+{
+	const struct sgh_write *write = task->state;
+	const struct sangraha_object *there = write->there.object;
+
+	return there && there->record &&
+	       sgh_streq(there->record, sgh_large_of(task)->upload.record);
+}
+
 static void upload_found(struct sgh_task *task)
 {
 	struct sgh_large *large = sgh_large_of(task);
@@ -291,6 +317,8 @@ static void upload_found(struct sgh_task *task)
 	if (task->op.status)
 		/* It was there a moment ago. */
 		try_later(task, passing_parts);
+	else if (is_over(task))
+		clear_rest(task);
 	else if (!upload->record || !sangraha_id_valid(upload->record) ||
 		 (upload->place && !sangraha_id_valid(upload->place)) ||
 		 !same_upload(task))

@@ -549,9 +549,9 @@ static void upload_read(struct sgh_task *task)
 	if (!sgh_large_is_ours(task) || (!whole && !upload->upload))
 		see_end(task);
 	else if (!as_begun(task))
-		sgh_write_fail(task, SANGRAHA_E_INVALID,
-			       "size or digest are not those that the upload was begun "
-			       "with");
+		sgh_write_fail(task, SANGRAHA_E_CONFLICT,
+			       "size or digest are not those that the upload under this "
+			       "id was begun with");
 	else if (upload->expires_ms - sgh_time_ms() < RENEW_MS)
 		sgh_large_write_upload(task, false, next);
 	else

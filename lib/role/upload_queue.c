@@ -308,12 +308,16 @@ static void overtaken_locked(struct sangraha_upload *upload)
 	sgh_upload_fail_locked(upload, SANGRAHA_E_UNAVAILABLE, &err);
 }
 
-/* Who gave up on a commit does not abort: it may have happened, or happen still. */
+/*
+ * Who gave up on a commit does not abort: it may have happened, or happen still. Nor does
+ * who is told of a conflict: the upload is the other one's.
+ */
 static void committed_locked(struct sangraha_upload *upload,
 			     struct sangraha_result *result)
 {
 	SGH_FAIL_POINT("upload.committed");
-	upload->state.left = sgh_status_passing(result->status);
+	upload->state.left = sgh_status_passing(result->status) ||
+			     result->status == SANGRAHA_E_CONFLICT;
 	if (!result->status)
 		upload->state.there = sgh_take(result->reply);
 	else if (result->status == SANGRAHA_E_NOT_FOUND ||

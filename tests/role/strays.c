@@ -205,6 +205,37 @@ static void what_became_an_object_meanwhile_stays(void **state)
 	t_upload_fini(&up);
 }
 
+/* Whose receiver died when it had said yes to all but the queue. */
+static void the_rest_of_an_object_is_taken_away(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_record record = { 0 };
+	struct sgh_reply *begun;
+	struct t_upload up;
+	struct t_upload other;
+	char key[SGH_RECORD_KEY_SIZE];
+
+	t_upload(&up, f, t_id(1), SMALL);
+	t_send(f, t_begins(&up, SGH_TICKET_PUT));
+	begun = t_answer(f, 0);
+	assert_true(t_upload_record(&up, &record));
+	t_store_whole(&up, begun);
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	t_answers(f, 0);
+	sgh_record_key_upload(key, up.id);
+	t_set_record(f, key, &record);
+	begins_besides(&other, f);
+	assert_string_not_equal(other.record, record.record);
+	t_store_parts(&other);
+	t_send(f, t_commits(&other, SGH_TICKET_PARTS));
+	t_answers(f, SANGRAHA_E_CONFLICT);
+	assert_true(t_is_complete(&up));
+	sgh_record_fini(&record);
+	sgh_reply_free(begun);
+	t_upload_fini(&other);
+	t_upload_fini(&up);
+}
+
 #define CASE(function) \
 	cmocka_unit_test_setup_teardown(function, t_verifier_begin, t_roles_end)
 
@@ -217,6 +248,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_put_is_written_in_its_place),
 	CASE(what_is_under_way_is_left_alone),
 	CASE(what_became_an_object_meanwhile_stays),
+	CASE(the_rest_of_an_object_is_taken_away),
 };
 
 t_main(tests)

@@ -375,6 +375,32 @@ static void of_two_under_a_key_one_gets_through(void **state)
 	free(text);
 }
 
+/* Who does not know its length joins what is under way, and may be another one. */
+static void who_joined_another_leaves_it(void **state)
+{
+	struct sangraha_put_options options = t_json;
+	struct t_sending sendings[2] = { { 0 } };
+	struct t_roles *f = *state;
+	size_t size = 7 * T_MIB;
+	char *text = t_json_string(size);
+	char *longer = t_json_string(size + 1);
+
+	options.idempotency_key = "once";
+	t_send_begin(&sendings[0], f, (int64_t)size, &options);
+	t_ok(t_send_bytes(&sendings[0], text, size));
+	t_wait(script_count(f->script, "upload-part json: ok") == 1);
+	t_send_begin(&sendings[1], f, -1, &options);
+	t_ok(t_send_bytes(&sendings[1], longer, size + 1));
+	t_fails(SANGRAHA_E_CONFLICT, t_send_end(&sendings[1]));
+	assert_int_equal(memory_store_uploads(f->store, "json"), 1);
+	t_ok(t_send_end(&sendings[0]));
+	t_stored(&sendings[0], text, size);
+	for (size_t i = 0; i < SGH_COUNT(sendings); i++)
+		t_send_fini(&sendings[i]);
+	free(longer);
+	free(text);
+}
+
 #define CASE(function) \
 	cmocka_unit_test_setup_teardown(function, t_uploads_begin, t_roles_end)
 #define SMALL(function) \
@@ -396,6 +422,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_repeat_finds_the_object),
 	CASE(another_body_under_a_key_is_a_conflict),
 	CASE(of_two_under_a_key_one_gets_through),
+	CASE(who_joined_another_leaves_it),
 };
 
 t_main(tests)

@@ -318,7 +318,7 @@ static void who_uploads_in_parts_besides_is_in_nobodys_way(void **state)
 	t_open(&other);
 	t_store_parts(&other);
 	t_send(f, t_commits(&other, SGH_TICKET_PARTS));
-	t_answers(f, SANGRAHA_E_INVALID);
+	t_answers(f, SANGRAHA_E_CONFLICT);
 	t_send(f, t_commits(&up, SGH_TICKET_PUT));
 	t_answers(f, 0);
 	assert_true(memory_store_has(f->store, "json", up.id));
