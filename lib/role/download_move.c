@@ -168,6 +168,20 @@ static void moved(struct sgh_move *move)
 	settle(download, &err);
 }
 
+/*
+ * Each try leaves time for others; the last one has what is left, and as much as who begins
+ * on the verge of it when a ticket took long.
+ */
+static unsigned patience_locked(const struct sangraha_download *download)
+{
+	int64_t limit = download->client->idle_timeout_ms;
+	int64_t left = download->state.byte_ms + limit - sgh_now_ms();
+
+	if (left < limit / 10)
+		left = limit / 10;
+	return (unsigned)sgh_min(left, limit / 3) + 1;
+}
+
 static void prepare_move_locked(struct sangraha_download *download)
 {
 	uint64_t received = download->state.received;
@@ -183,6 +197,7 @@ static void prepare_move_locked(struct sangraha_download *download)
 		.deadline_ms = SGH_NEVER,
 		.offset = download->offset + received,
 		.length = download->length - received,
+		.patience_ms = patience_locked(download),
 		.push = push,
 		.done = moved,
 	};

@@ -52,6 +52,8 @@ struct sgh_move {
 	/* PUT, PARTS with pull(): bytes in all. GET: bytes wanted from `offset` on, not 0. */
 	uint64_t length;
 	uint64_t offset;
+	/* GET: fails after so long without a byte; 0: a third of the idle time-out */
+	unsigned patience_ms;
 	/*
 	 * GET: takes the bytes in pieces, in order. 0: all of the piece was taken;
 	 * SGH_MOVE_PAUSE: nothing of it was, and it comes again after sgh_mover_resume(), or

@@ -244,7 +244,9 @@ static void describe(struct job *job)
 /* A gateway that says nothing at all leaves time for another try, and another ticket. */
 static unsigned answer_timeout(const struct way *way, const struct sgh_move *move)
 {
-	return way->idle_timeout_ms / (move->kind == SGH_TICKET_GET ? 3 : 2) + 1;
+	unsigned usual = way->idle_timeout_ms / (move->kind == SGH_TICKET_GET ? 3 : 2);
+
+	return (move->patience_ms ? move->patience_ms : usual) + 1;
 }
 
 static int http_submit(void *self, struct sgh_move *move, struct sangraha_error *err)

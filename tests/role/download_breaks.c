@@ -110,6 +110,16 @@ static void age(struct sangraha_download *download)
 	pthread_mutex_unlock(&download->state.lock);
 }
 
+static unsigned patience(struct sangraha_download *download)
+{
+	unsigned ms;
+
+	pthread_mutex_lock(&download->state.lock);
+	ms = download->move.patience_ms;
+	pthread_mutex_unlock(&download->state.lock);
+	return ms;
+}
+
 static void read_all(struct sangraha_download *download)
 {
 	char piece[4096];
@@ -166,6 +176,27 @@ static void a_break_in_a_pause_is_taken_up(void **state)
 	sangraha_download_free(download);
 }
 
+/* Nobody waits for longer than he was told he would. */
+static void the_last_try_has_what_is_left(void **state)
+{
+	struct t_roles *f = *state;
+	size_t calls = 0;
+	struct sangraha_download *download;
+
+	SCRIPT({ .give = 1000, .stall = true }, { .nothing = true, .stall = true });
+	t_client(f);
+	download = t_download_of(f, &calls);
+	t_wait(scripted_stalled() == 1);
+	assert_in_range(patience(download), 600, 700);
+	pthread_mutex_lock(&download->state.lock);
+	download->state.byte_ms -= 1500;
+	pthread_mutex_unlock(&download->state.lock);
+	sgh_mover_cancel(NULL, &download->move, SANGRAHA_E_UNAVAILABLE);
+	t_wait(scripted_begun() == 2);
+	assert_in_range(patience(download), 1, 500);
+	sangraha_download_free(download);
+}
+
 #define CASE(function) \
 	cmocka_unit_test_setup_teardown(function, t_downloads_begin, t_downloads_end)
 
@@ -179,6 +210,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(an_object_may_be_deleted_in_between),
 	CASE(a_break_behind_a_slow_reader_is_taken_up),
 	CASE(a_break_in_a_pause_is_taken_up),
+	CASE(the_last_try_has_what_is_left),
 };
 
 t_main(tests)
