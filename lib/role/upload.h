@@ -38,9 +38,10 @@ struct sgh_upload_part {
 	struct sgh_move move;
 	unsigned number;
 	unsigned failures;
-	int64_t again_ms; /* not before */
-	bool moving;      /* `move` is the mover's */
-	bool pulled;      /* through the window */
+	int64_t failed_ms; /* the first time in a row */
+	int64_t again_ms;  /* not before */
+	bool moving;       /* `move` is the mover's */
+	bool pulled;       /* through the window */
 };
 
 /* The window of a part that is not held; see upload_window.c. */

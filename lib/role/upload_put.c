@@ -113,24 +113,52 @@ static void fail_part_locked(struct sangraha_upload *upload,
 	sgh_upload_fail_locked(upload, status, &err);
 }
 
+static int64_t pause_of(const struct sgh_upload_part *part)
+{
+	return (int64_t)AGAIN_FIRST_MS << (2 * (part->failures - 1));
+}
+
+/*
+ * Who brings the bytes of one that is pulled waits for them to go on, and is told as soon as
+ * a store has been silent for the idle time-out: a try takes half of it.
+ */
+static bool may_try_again(const struct sgh_upload_part *part)
+{
+	int64_t next_ms = sgh_now_ms() + pause_of(part);
+
+	return part->failures <= FAILURES_MAX &&
+	       (!part->pulled ||
+		next_ms - part->failed_ms < part->upload->client->idle_timeout_ms / 2);
+}
+
+/* One that lasted for longer than a silent one may was none. */
+static void count_failure(struct sgh_upload_part *part)
+{
+	int64_t now = sgh_now_ms();
+
+	if (!part->failures ||
+	    now - part->again_ms > part->upload->client->idle_timeout_ms)
+		part->failed_ms = now;
+	part->failures++;
+}
+
 static void again_locked(struct sangraha_upload *upload, struct sgh_upload_part *part,
 			 int status)
 {
 	bool passing = sgh_status_passing(status);
 
-	part->failures++;
+	count_failure(part);
 	if (status == SANGRAHA_E_NOT_FOUND) {
 		sgh_upload_ended_locked(upload);
 	} else if ((!passing && status != SANGRAHA_E_UNAUTHORIZED) ||
-		   part->failures > FAILURES_MAX ||
+		   !may_try_again(part) ||
 		   (part->pulled && !sgh_upload_window_rewind_locked(part))) {
 		fail_part_locked(upload, part, status);
 	} else {
 		/* Another ticket may name another gateway of the store. */
 		if (status != SANGRAHA_E_OVERLOADED)
 			forget_tickets_locked(upload);
-		part->again_ms = sgh_now_ms() +
-				 ((int64_t)AGAIN_FIRST_MS << (2 * (part->failures - 1)));
+		part->again_ms = sgh_now_ms() + pause_of(part);
 	}
 }
 

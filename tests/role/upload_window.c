@@ -233,6 +233,24 @@ static void what_broke_at_its_beginning_is_sent_again(void **state)
 	free(text);
 }
 
+/* Each try takes half of an idle time-out, and no more than that one is waited for. */
+static void a_store_that_stays_silent_is_given_up(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_sending sending = { 0 };
+	char *text = t_json_string(SIZE);
+
+	f->client->idle_timeout_ms = 1000;
+	script_fail(f->script, "body-new", 0, SANGRAHA_E_TIMEOUT);
+	t_fails(SANGRAHA_E_UNAVAILABLE, t_send_all(&sending, f, text, SIZE, true));
+	t_says("has to be sent again");
+	t_send_fini(&sending);
+	free(text);
+	t_nothing_left(f);
+	/* For one more ticket, and for the end. */
+	assert_in_range(script_count(f->script, "get meta/upload: ok"), 1, 2);
+}
+
 /* Under a key a repeat may run beside it; whoever cuts as it does has the same parts. */
 static void what_has_a_key_is_cut(void **state)
 {
@@ -310,6 +328,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(what_broke_off_is_unavailable),
 	CASE(who_sends_learns_of_it),
 	CASE(what_broke_at_its_beginning_is_sent_again),
+	CASE(a_store_that_stays_silent_is_given_up),
 	CASE(what_has_a_key_is_cut),
 	CASE(the_end_waits_for_the_last_word),
 	CASE(who_goes_in_the_middle_leaves_nothing),
