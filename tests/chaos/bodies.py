@@ -9,7 +9,7 @@ import samples
 from large import Document, Unsized
 from ledger import digest
 
-from .cluster import INLINE, SPOOL
+from .cluster import INLINE, ONE_PART, SPOOL
 from .ledger import Write
 
 PIECE = 256 << 10
@@ -84,6 +84,11 @@ def sized(rng, how, **more):
 def sized_long(rng, how, **more):
     """The same, with parts over what a small memory holds."""
     return write(how, large((5 << 20) + rng.randrange(1000)), **more)
+
+
+def sized_for_one(rng, how, **more):
+    """A first part, and more than a second one of the smallest size."""
+    return write(how, large(ONE_PART + (1 << 20) + rng.randrange(1000)), **more)
 
 
 def refused(rng, how, **more):

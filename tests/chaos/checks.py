@@ -270,7 +270,7 @@ def late_answers(lane, calls, front_faults):
             continue
         if any(since <= ended and call.begun <= to for since, to in front_faults):
             continue
-        over = ended - call.sent - REQUEST_SECONDS - stood_still(lane, call, ended)
+        over = ended - call.sent - call.on_its_way - REQUEST_SECONDS - stood_still(lane, call, ended)
         over -= lane.canary.noise(call.sent, ended)
         if over > GRACE_SECONDS:
             lane.ledger.wrong("late", f"{over:.2f} s after its deadline: {told(call)}")

@@ -10,7 +10,7 @@ from ledger import LOST
 from ledger import Client as PlainClient
 
 from . import bodies
-from .cluster import CACHE_SECONDS, REQUEST_SECONDS
+from .cluster import CACHE_SECONDS, IDLE_SECONDS, ONE_PART, REQUEST_SECONDS
 from .ledger import Call, told
 
 # Nobody waits longer: neither for the server to take the next bytes, nor for its answer.
@@ -33,9 +33,10 @@ class Client(PlainClient):
     def close(self):
         self.connection.close()
 
-    def ask(self, what, method, path, body=None, headers=None):
+    def ask(self, what, method, path, body=None, headers=None, on_its_way=0):
         """The call, whose status is 0 when the connection ended and None when nothing came in time."""
         call = Call(f"{what} {method} {path}", begun=time.monotonic(), correlation=f"c-{uuid.uuid4().hex[:12]}")
+        call.on_its_way = on_its_way
         call.sent = call.begun
         try:
             if self.connection.sock:
@@ -43,7 +44,7 @@ class Client(PlainClient):
             self.connection.request(method, path, body, {"X-Correlation-ID": call.correlation} | (headers or {}))
             call.sent = time.monotonic()
             call.port = self.connection.sock.getsockname()[1]
-            self.connection.sock.settimeout(ANSWER_SECONDS)
+            self.connection.sock.settimeout(ANSWER_SECONDS + on_its_way)
             answer = self.connection.getresponse()
             call.answered = time.monotonic()
             call.body, call.headers = answer.read(), dict(answer.headers)
@@ -74,7 +75,9 @@ class Client(PlainClient):
             headers["Prefer"] = "respond-async"
         path = "/v1/objects" + (f"?filename={quote(write.filename)}" if write.filename else "")
         write.is_open = write.reference is None
-        call = self.ask(write.how, "POST", path, body, headers)
+        # What goes on as it comes is read as fast as the store takes it, and in the end not at all for a while.
+        on_its_way = IDLE_SECONDS if write.size > ONE_PART and not write.key and not write.chunked else 0
+        call = self.ask(write.how, "POST", path, body, headers, on_its_way)
         self.judge(write, call)
         return call
 

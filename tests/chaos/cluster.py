@@ -21,13 +21,15 @@ from .links import Links
 # Short times, so that what takes a deadline is over soon, and an inline limit that lets all three sizes
 # of write occur without moving gigabytes. Everything else is as shipped.
 REQUEST_SECONDS = 5
+IDLE_SECONDS = 5
 TICKET_SECONDS = 10
 CACHE_SECONDS = 1
 INLINE = 128 << 10
 SPOOL = 1 << 20
+ONE_PART = 10 << 20  # over two parts of the smallest size
 SETTINGS = {
     "SANGRAHA_REQUEST_TIMEOUT": f"{REQUEST_SECONDS}",
-    "SANGRAHA_IDLE_TIMEOUT": "5",
+    "SANGRAHA_IDLE_TIMEOUT": f"{IDLE_SECONDS}",
     "SANGRAHA_TICKET_TIMEOUT": f"{TICKET_SECONDS}",
     "SANGRAHA_CACHE_TTL": f"{CACHE_SECONDS}",
     "SANGRAHA_HEARTBEAT": "5",

@@ -72,7 +72,8 @@ class Call:
     """One HTTP request and how it was answered."""
 
     what: str
-    sent: float = 0  # its last byte
+    sent: float = 0  # its last byte, into the socket
+    on_its_way: float = 0  # seconds that it may have been in there, and in the server's
     begun: float = 0
     answered: float = None  # the head of the answer
     given_up: float = None  # nothing had come until then

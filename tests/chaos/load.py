@@ -103,6 +103,10 @@ class Worker:
     def put_sized_long(self):
         self.keyed_write(bodies.sized_long)
 
+    def put_in_one(self):
+        """Without a key, so that all behind its first part may go to the store as one."""
+        self.write(bodies.sized_for_one, "post")
+
     def put_sized_twice(self):
         self.put_twice(bodies.sized)
 
@@ -244,6 +248,7 @@ STEPS = {
     "put_async_keyed": 2,
     "put_spooled": 4,
     "put_streamed": 2,
+    "put_in_one": 0.5,
     "put_refused": 4,
     "put_refused_async": 2,
     "put_refused_large": 1,

@@ -42,6 +42,7 @@ LARGE_STEPS = {
     "put": 2,
     "put_spooled": 5,
     "put_streamed": 5,
+    "put_in_one": 2,
     "put_large_twice": 5,
     "put_contested_large": 4,
     "put_crossed": 3,
