@@ -314,8 +314,8 @@ static void upload_found(struct sgh_task *task)
 	const struct sgh_record *upload = &large->upload;
 
 	SGH_FAIL_POINT("put-begin.record-read");
-	if (task->op.status)
-		/* It was there a moment ago. */
+	if (task->op.status || sgh_record_is_placeholder(upload))
+		/* It was there a moment ago, or will not be there for long. */
 		try_later(task, passing_parts);
 	else if (is_over(task))
 		clear_rest(task);

@@ -83,6 +83,7 @@ bool sgh_large_is_ours(const struct sgh_task *task)
 	const struct sgh_record *upload = &sgh_large_of(task)->upload;
 
 	return upload->record && sgh_streq(upload->record, task->request->record) &&
+	       !sgh_record_is_placeholder(upload) &&
 	       sgh_streq(upload->type, task->request->object_type);
 }
 

@@ -12,11 +12,16 @@
  * upload/<id> is of that record, its put-commit is to come. Otherwise its bytes came when
  * its upload had been taken away, and it would be in the way of every write for ever.
  *
- *   upload/<id> of that record, if absent, as of an upload that is over: from here on no
- *      other one begins                                it dies with a sweep, too
+ *   upload/<id> of that record, if absent, as a placeholder: nobody joins or commits that,
+ *      so from here on no other upload begins
  *      -> take away what is left of it (role/remains.h) -> a retry
- *   another upload is there: it cannot end well -> take that away -> a retry
+ *   another upload is there: it cannot end well, if the stray lies there still
+ *      -> take that away -> a retry
  */
+
+/* Longer than what we ask of the store may take: then the sweep goes on with it. */
+#define OVER_MS 60000
+
 struct sgh_stray {
 	char record[SANGRAHA_ID_SIZE];
 	char key[SGH_RECORD_KEY_SIZE]; /* upload/<id> */
@@ -83,8 +88,22 @@ static void clear(struct sgh_task *task, const struct sgh_record *upload)
 	sgh_remains_clear(remains);
 }
 
+static void seen_again(struct sgh_task *task)
+{
+	struct sgh_stray *stray = stray_of(task);
+
+	SGH_FAIL_POINT("stray.seen-again");
+	if (task->op.status && task->op.status != SANGRAHA_E_NOT_FOUND)
+		sgh_task_retry(task, &task->op.err);
+	else if (!task->op.status &&
+		 sgh_streq(sgh_remains_pinned(&task->op), stray->record))
+		clear(task, &stray->upload);
+	else
+		try_again(task);
+}
+
 /* Whether the upload that was found has to wait for what lies there, and not we for it. */
-static bool in_the_way(const struct sgh_task *task)
+static bool is_held_up(const struct sgh_task *task)
 {
 	const struct sgh_stray *stray = stray_of(task);
 	const struct sgh_write *write = task->state;
@@ -97,6 +116,7 @@ static bool in_the_way(const struct sgh_task *task)
 static void upload_read(struct sgh_task *task)
 {
 	struct sgh_stray *stray = stray_of(task);
+	struct sgh_write *write = task->state;
 	struct sangraha_error err;
 
 	SGH_FAIL_POINT("stray.upload-read");
@@ -106,10 +126,15 @@ static void upload_read(struct sgh_task *task)
 		sgh_task_retry(task, &task->op.err);
 	else if (sgh_found_record(&task->op, &stray->upload, &err))
 		sgh_task_retry(task, &err);
-	else if (in_the_way(task))
-		clear(task, &stray->upload);
-	else
+	else if (sgh_record_is_placeholder(&stray->upload))
+		try_again(task);
+	else if (!is_held_up(task))
 		stray->under_way(task);
+	else {
+		sgh_task_op(task, SGH_STORE_HEAD, write->type.bucket,
+			    task->request->object_id);
+		sgh_task_run_one(task, seen_again);
+	}
 }
 
 static void recorded(struct sgh_task *task)
@@ -138,7 +163,7 @@ static void record(struct sgh_task *task)
 		.record = stray->record,
 		.type = write->type.name,
 		.created_ms = sgh_time_ms(),
-		.expires_ms = sgh_time_ms(),
+		.expires_ms = sgh_time_ms() + OVER_MS,
 		.offset = -1,
 	};
 	struct sangraha_error err;

@@ -101,6 +101,11 @@ bool sgh_record_is_claim(const struct sgh_record *record, const char *id)
 	return !record->code && sgh_streq(record->operation_id, id);
 }
 
+bool sgh_record_is_placeholder(const struct sgh_record *record)
+{
+	return record->record && !record->content_type;
+}
+
 void sgh_record_fini(struct sgh_record *record)
 {
 	sgh_arena_fini(&record->arena);

@@ -70,6 +70,12 @@ void sgh_record_name(const char *key, struct sgh_record_name *ret);
 /* Whether a record that lay under operation/<id> is the claim of a first write. */
 bool sgh_record_is_claim(const struct sgh_record *record, const char *id);
 
+/*
+ * Whether a record that lay under upload/<id> is of no upload, and keeps others from being
+ * begun while something is taken away.
+ */
+bool sgh_record_is_placeholder(const struct sgh_record *record);
+
 void sgh_record_fini(struct sgh_record *record);
 int sgh_record_write(const struct sgh_record *record, struct sgh_bytes **ret,
 		     struct sangraha_error *err);

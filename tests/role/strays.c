@@ -205,6 +205,74 @@ static void what_became_an_object_meanwhile_stays(void **state)
 	t_upload_fini(&up);
 }
 
+/* As whoever takes a stray away leaves it when he dies at once. */
+static void left_a_placeholder(struct t_upload *up, struct t_roles *f, char *key)
+{
+	struct sgh_record record = {
+		.type = "json",
+		.created_ms = sgh_time_ms(),
+		.expires_ms = sgh_time_ms() + 60000,
+	};
+	struct sgh_reply *begun = begins_in_vain(up, f);
+
+	for (size_t i = 0; i < begun->ticket->header_count; i++)
+		if (strcasecmp(begun->ticket->headers[i].name,
+			       "x-amz-meta-sangraha-record") == 0)
+			snprintf(up->record, sizeof(up->record), "%s",
+				 begun->ticket->headers[i].value);
+	t_store_whole(up, begun);
+	sgh_reply_free(begun);
+	record.record = up->record;
+	sgh_record_key_upload(key, up->id);
+	t_set_record(f, key, &record);
+}
+
+static void is_told_to_repeat(struct t_roles *f, struct sgh_request *request)
+{
+	request->deadline = sgh_time_ms() + 900;
+	t_send_again(f, request, 1);
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+}
+
+static void a_placeholder_is_nobodys_upload(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_bytes *before;
+	struct sgh_bytes *after;
+	struct t_upload up;
+	char key[SGH_RECORD_KEY_SIZE];
+
+	left_a_placeholder(&up, f, key);
+	before = memory_store_body(f->store, "meta", key);
+	is_told_to_repeat(f, t_put(up.id, "{}"));
+	is_told_to_repeat(f, t_begins(&up, SGH_TICKET_PUT));
+	is_told_to_repeat(f, t_begins(&up, SGH_TICKET_PARTS));
+	t_send(f, t_commits(&up, SGH_TICKET_PUT));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	t_send(f, t_aborts(&up));
+	t_answers(f, 0);
+	after = memory_store_body(f->store, "meta", key);
+	assert_ptr_equal(before, after);
+	sgh_bytes_unref(before);
+	sgh_bytes_unref(after);
+	t_upload_fini(&up);
+}
+
+static void a_sweep_goes_on_with_it(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+	char key[SGH_RECORD_KEY_SIZE];
+
+	left_a_placeholder(&up, f, key);
+	t_expire(&up);
+	t_ok(sangraha_admin_sweep(f->store, NULL, 0, NULL, &t_err));
+	assert_true(t_is_nothing(&up));
+	t_send_again(f, t_put(up.id, "{}"), 1);
+	t_answers(f, 0);
+	t_upload_fini(&up);
+}
+
 /* Whose receiver died when it had said yes to all but the queue. */
 static void the_rest_of_an_object_is_taken_away(void **state)
 {
@@ -248,6 +316,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_put_is_written_in_its_place),
 	CASE(what_is_under_way_is_left_alone),
 	CASE(what_became_an_object_meanwhile_stays),
+	CASE(a_placeholder_is_nobodys_upload),
+	CASE(a_sweep_goes_on_with_it),
 	CASE(the_rest_of_an_object_is_taken_away),
 };
 
