@@ -192,7 +192,7 @@ static void the_last_try_has_what_is_left(void **state)
 	download->state.byte_ms -= 1500;
 	pthread_mutex_unlock(&download->state.lock);
 	sgh_mover_cancel(NULL, &download->move, SANGRAHA_E_UNAVAILABLE);
-	t_wait(scripted_begun() == 2);
+	t_wait(scripted_begun() == 2 && scripted_stalled() == 1);
 	assert_in_range(patience(download), 1, 500);
 	sangraha_download_free(download);
 }
