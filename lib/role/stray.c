@@ -120,17 +120,17 @@ static void upload_read(struct sgh_task *task)
 	struct sangraha_error err;
 
 	SGH_FAIL_POINT("stray.upload-read");
-	if (task->op.status == SANGRAHA_E_NOT_FOUND)
+	if (task->op.status == SANGRAHA_E_NOT_FOUND) {
 		try_again(task);
-	else if (task->op.status)
+	} else if (task->op.status) {
 		sgh_task_retry(task, &task->op.err);
-	else if (sgh_found_record(&task->op, &stray->upload, &err))
+	} else if (sgh_found_record(&task->op, &stray->upload, &err)) {
 		sgh_task_retry(task, &err);
-	else if (sgh_record_is_placeholder(&stray->upload))
+	} else if (sgh_record_is_placeholder(&stray->upload)) {
 		try_again(task);
-	else if (!is_held_up(task))
+	} else if (!is_held_up(task)) {
 		stray->under_way(task);
-	else {
+	} else {
 		sgh_task_op(task, SGH_STORE_HEAD, write->type.bucket,
 			    task->request->object_id);
 		sgh_task_run_one(task, seen_again);
