@@ -229,7 +229,6 @@ static void cleared(struct sgh_task *task)
 static void end_seen(struct sgh_task *task)
 {
 	const struct sgh_large *large = sgh_large_of(task);
-	struct sgh_request *request = task->request;
 	bool pins = !task->op.status &&
 		    sgh_streq(sgh_remains_pinned(&task->op), large->upload.record);
 
@@ -243,11 +242,8 @@ static void end_seen(struct sgh_task *task)
 		try_later(task, passing_parts);
 		return;
 	}
-	request->record = sgh_arena_strdup(&request->arena, large->upload.record);
-	if (request->record)
+	if (sgh_large_name_record(task, large->upload.record))
 		sgh_large_clear(task, false, cleared);
-	else
-		sgh_task_abandon(task);
 }
 
 /* What was aborted, by somebody who died in the middle of that, must not be renewed for ever. */
@@ -288,14 +284,8 @@ static bool same_upload(const struct sgh_task *task)
  */
 static void clear_rest(struct sgh_task *task)
 {
-	const struct sgh_large *large = sgh_large_of(task);
-	struct sgh_request *request = task->request;
-
-	request->record = sgh_arena_strdup(&request->arena, large->upload.record);
-	if (request->record)
+	if (sgh_large_name_record(task, sgh_large_of(task)->upload.record))
 		sgh_large_clear(task, true, cleared);
-	else
-		sgh_task_abandon(task);
 }
 
 /* Whether the upload that was found is that of the object that was seen before. */

@@ -114,22 +114,10 @@ static void look_after(struct sgh_task *task, void (*clear)(struct sgh_task *tas
 
 /* ---- put: the whole is there, or it is not ---- */
 
-/* From here on it is as if the request had named the record that the object pins. */
-static bool name_record(struct sgh_task *task, const char *record)
-{
-	struct sgh_request *request = task->request;
-
-	request->record = sgh_arena_strdup(&request->arena, record);
-	if (request->record)
-		return true;
-	sgh_task_abandon(task);
-	return false;
-}
-
 /* What is to be read back: it pins its record, and is no object before that is there. */
 static void whole_pinned(struct sgh_task *task)
 {
-	if (name_record(task, sgh_remains_pinned(&task->op)))
+	if (sgh_large_name_record(task, sgh_remains_pinned(&task->op)))
 		sgh_large_read_upload(task, upload_read);
 }
 
@@ -143,7 +131,7 @@ static void whole_complete(struct sgh_task *task)
 		sgh_write_look_after(task, stored);
 	else if (look_twice(task))
 		head(task, whole_seen);
-	else if (name_record(task, there->record))
+	else if (sgh_large_name_record(task, there->record))
 		look_after(task, keep);
 }
 

@@ -179,7 +179,7 @@ static unsigned patience_locked(const struct sangraha_download *download)
 
 	if (left < limit / 10)
 		left = limit / 10;
-	return (unsigned)sgh_min(left, limit / 3) + 1;
+	return (unsigned)sgh_min(left, limit / 3);
 }
 
 static void prepare_move_locked(struct sangraha_download *download)

@@ -87,6 +87,17 @@ bool sgh_large_is_ours(const struct sgh_task *task)
 	       sgh_streq(upload->type, task->request->object_type);
 }
 
+bool sgh_large_name_record(struct sgh_task *task, const char *record)
+{
+	struct sgh_request *request = task->request;
+
+	request->record = sgh_arena_strdup(&request->arena, record);
+	if (request->record)
+		return true;
+	sgh_task_abandon(task);
+	return false;
+}
+
 static void not_written(struct sgh_task *task, const struct sangraha_error *err)
 {
 	struct sgh_large *large = sgh_large_of(task);

@@ -58,6 +58,12 @@ void sgh_large_read_upload(struct sgh_task *task, void (*then)(struct sgh_task *
 bool sgh_large_is_ours(const struct sgh_task *task);
 
 /*
+ * From here on it is as if the request had named this record; false after the task was
+ * ended, without memory.
+ */
+bool sgh_large_name_record(struct sgh_task *task, const char *record);
+
+/*
  * Write `upload` as upload/<id>, good for another ticket-timeout; then `then`, which finds
  * 0 or, of a conditional one, SANGRAHA_E_PRECONDITION in task->op.status.
  */

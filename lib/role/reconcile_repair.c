@@ -74,13 +74,8 @@ static int record_upload(struct sgh_reconcile *rec, const struct sgh_suspect *su
 			 bool *ret_done, struct sangraha_error *err)
 {
 	int64_t now = sgh_time_ms();
-	struct sgh_record record = {
-		.record = suspect->record,
-		.type = suspect->type->name,
-		.created_ms = now,
-		.expires_ms = now,
-		.offset = -1,
-	};
+	struct sgh_record record =
+		sgh_record_placeholder(suspect->record, suspect->type->name, now, now);
 	char key[SGH_RECORD_KEY_SIZE];
 	struct sgh_bytes *body = NULL;
 	int status = sgh_record_write(&record, &body, err);

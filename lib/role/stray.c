@@ -159,17 +159,13 @@ static void record(struct sgh_task *task)
 {
 	const struct sgh_write *write = task->state;
 	struct sgh_stray *stray = write->stray;
-	struct sgh_record upload = {
-		.record = stray->record,
-		.type = write->type.name,
-		.created_ms = sgh_time_ms(),
-		.expires_ms = sgh_time_ms() + OVER_MS,
-		.offset = -1,
-	};
+	int64_t now = sgh_time_ms();
+	struct sgh_record placeholder = sgh_record_placeholder(
+		stray->record, write->type.name, now, now + OVER_MS);
 	struct sangraha_error err;
 	struct sgh_store_op *op;
 
-	if (sgh_record_write(&upload, &stray->body, &err)) {
+	if (sgh_record_write(&placeholder, &stray->body, &err)) {
 		sgh_task_retry(task, &err);
 		return;
 	}

@@ -38,8 +38,7 @@ struct sgh_write {
 	/* the step after what was written under a deleted id was removed; NULL: say so */
 	void (*taken_back)(struct sgh_task *task);
 
-	struct sgh_stray
-		*stray; /* what no record makes an object; NULL: none was found */
+	struct sgh_stray *stray; /* what is no object; NULL: none was found */
 };
 
 /* Release what a state holds; and one that is nothing more than this. */

@@ -101,6 +101,18 @@ bool sgh_record_is_claim(const struct sgh_record *record, const char *id)
 	return !record->code && sgh_streq(record->operation_id, id);
 }
 
+struct sgh_record sgh_record_placeholder(const char *record, const char *type,
+					 int64_t now_ms, int64_t expires_ms)
+{
+	return (struct sgh_record){
+		.record = record,
+		.type = type,
+		.created_ms = now_ms,
+		.expires_ms = expires_ms,
+		.offset = -1,
+	};
+}
+
 bool sgh_record_is_placeholder(const struct sgh_record *record)
 {
 	return record->record && !record->content_type;

@@ -71,9 +71,11 @@ void sgh_record_name(const char *key, struct sgh_record_name *ret);
 bool sgh_record_is_claim(const struct sgh_record *record, const char *id);
 
 /*
- * Whether a record that lay under upload/<id> is of no upload, and keeps others from being
- * begun while something is taken away.
+ * What lies under upload/<id> while something of that record is taken away: of no upload, it
+ * keeps others from being begun until `expires_ms`. Strings are borrowed.
  */
+struct sgh_record sgh_record_placeholder(const char *record, const char *type,
+					 int64_t now_ms, int64_t expires_ms);
 bool sgh_record_is_placeholder(const struct sgh_record *record);
 
 void sgh_record_fini(struct sgh_record *record);
