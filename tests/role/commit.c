@@ -283,13 +283,9 @@ static void the_same_digest_is_a_success(void **state)
 	struct t_roles *f = *state;
 	struct t_upload up;
 	struct sgh_reply *reply;
-	struct sgh_reply *begun;
 
 	uploads(&up, f, t_id(1), SMALL);
-	t_send(f, t_begins(&up, SGH_TICKET_PUT));
-	begun = t_answer(f, 0);
-	t_store_whole(&up, begun);
-	sgh_reply_free(begun);
+	t_put_whole(&up);
 	up.created++;
 	reply = commits(&up, 0);
 	assert_true(reply->replayed);
@@ -306,14 +302,10 @@ static void another_digest_is_a_conflict(void **state)
 	struct t_roles *f = *state;
 	struct t_upload up;
 	struct t_upload other;
-	struct sgh_reply *begun;
 
 	uploads(&up, f, t_id(1), SMALL);
 	t_upload(&other, f, t_id(1), SMALL + 1);
-	t_send(f, t_begins(&other, SGH_TICKET_PUT));
-	begun = t_answer(f, 0);
-	t_store_whole(&other, begun);
-	sgh_reply_free(begun);
+	t_put_whole(&other);
 	sgh_reply_free(commits(&up, SANGRAHA_E_CONFLICT));
 	assert_int_equal(t_records(f, "object/"), 0);
 	assert_int_equal(t_records(f, "upload/"), 0);
@@ -379,12 +371,7 @@ static void other_uploads_of_the_key_are_aborted(void **state)
 
 static void stores(struct t_upload *up)
 {
-	struct sgh_reply *begun;
-
-	t_send(up->f, t_begins(up, SGH_TICKET_PUT));
-	begun = t_answer(up->f, 0);
-	t_store_whole(up, begun);
-	sgh_reply_free(begun);
+	t_put_whole(up);
 	t_wait(script_count(up->f->script, "ack ") == 1);
 	script_forget(up->f->script);
 }

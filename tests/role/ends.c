@@ -70,7 +70,6 @@ static void uploads(struct round *round)
 {
 	static unsigned ids;
 	struct t_upload *up = &round->up;
-	struct sgh_reply *begun;
 
 	all_is_settled(round->f);
 	t_upload(up, round->f, t_id(++ids), SMALL);
@@ -83,10 +82,7 @@ static void uploads(struct round *round)
 		script_forget(round->f->script);
 		return;
 	}
-	t_send(round->f, t_begins(up, SGH_TICKET_PUT));
-	begun = t_answer(round->f, 0);
-	t_store_whole(up, begun);
-	sgh_reply_free(begun);
+	t_put_whole(up);
 	t_wait(script_count(round->f->script, "ack ") == 1);
 	script_forget(round->f->script);
 }

@@ -100,15 +100,6 @@ static void what_may_be_there_is_looked_up(void **state)
 	t_upload_fini(&up);
 }
 
-/* The object that lies under its id already. */
-static void stores(struct t_upload *up)
-{
-	struct sgh_reply *reply = answer(up->f, t_begins(up, SGH_TICKET_PUT), 0);
-
-	t_store_whole(up, reply);
-	sgh_reply_free(reply);
-}
-
 static void what_is_there_already_needs_no_ticket(void **state)
 {
 	struct t_roles *f = *state;
@@ -116,7 +107,7 @@ static void what_is_there_already_needs_no_ticket(void **state)
 	struct sgh_reply *reply;
 
 	t_upload(&up, f, t_id(1), LARGE);
-	stores(&up);
+	t_put_whole(&up);
 	up.fresh = false;
 	up.created++;
 	reply = answer(f, t_begins(&up, SGH_TICKET_PUT), 0);
@@ -134,7 +125,7 @@ static void another_object_is_a_conflict(void **state)
 	struct t_upload other;
 
 	t_upload(&up, f, t_id(1), LARGE);
-	stores(&up);
+	t_put_whole(&up);
 	t_upload(&other, f, t_id(1), LARGE + 1);
 	other.fresh = false;
 	t_send(f, t_begins(&other, SGH_TICKET_PUT));

@@ -51,6 +51,14 @@ static void commits(struct t_upload *up)
 	assert_true(t_is_complete(up));
 }
 
+/* Without time for another try. */
+static void is_told_to_repeat(struct t_roles *f, struct sgh_request *request)
+{
+	request->deadline = sgh_time_ms() + 900;
+	t_send_again(f, request, 1);
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+}
+
 static void who_begins_again_stores_it(void **state)
 {
 	struct t_roles *f = *state;
@@ -71,36 +79,31 @@ static void who_begins_again_stores_it(void **state)
 	t_upload_fini(&up);
 }
 
-/* What was seen too long ago may be another one by now. */
-static void who_stood_still_looks_again(void **state)
+/* With the nth HEAD so late (0: each), so many find it before it goes. */
+static void is_seen_so_often(struct t_roles *f, unsigned nth, unsigned times)
 {
-	struct t_roles *f = *state;
 	struct t_upload up;
 
 	comes_late(&up, f);
 	script_forget(f->script);
-	script_delay(f->script, "head json", 2, 1100);
+	script_delay(f->script, "head json", nth, 1100);
 	t_send(f, t_begins(&up, SGH_TICKET_PUT));
 	t_answers(f, 0);
-	assert_int_equal(script_count(f->script, "head json: ok"), 3);
+	assert_int_equal(script_count(f->script, "head json: ok"), times);
 	assert_false(memory_store_has(f->store, "json", up.id));
 	t_upload_fini(&up);
+}
+
+/* What was seen too long ago may be another one by now. */
+static void who_stood_still_looks_again(void **state)
+{
+	is_seen_so_often(*state, 2, 3);
 }
 
 /* When it takes as long each time, that is how fast the store is. */
 static void a_slow_store_is_cleared_nevertheless(void **state)
 {
-	struct t_roles *f = *state;
-	struct t_upload up;
-
-	comes_late(&up, f);
-	script_forget(f->script);
-	script_delay(f->script, "head json", 0, 1050);
-	t_send(f, t_begins(&up, SGH_TICKET_PUT));
-	t_answers(f, 0);
-	assert_int_equal(script_count(f->script, "head json: ok"), 4);
-	assert_false(memory_store_has(f->store, "json", up.id));
-	t_upload_fini(&up);
+	is_seen_so_often(*state, 0, 4);
 }
 
 static void parts_are_put_in_its_place(void **state)
@@ -120,7 +123,6 @@ static void parts_are_put_in_its_place(void **state)
 static void it_comes_while_another_one_is_under_way(void **state)
 {
 	struct t_roles *f = *state;
-	struct sgh_request *commit;
 	struct sgh_reply *begun;
 	struct t_upload up;
 	struct t_upload other;
@@ -129,10 +131,7 @@ static void it_comes_while_another_one_is_under_way(void **state)
 	begins_besides(&other, f);
 	t_store_whole(&up, begun);
 	t_store_parts(&other);
-	commit = t_commits(&other, SGH_TICKET_PARTS);
-	commit->deadline = sgh_time_ms() + 900;
-	t_send(f, commit);
-	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+	is_told_to_repeat(f, t_commits(&other, SGH_TICKET_PARTS));
 	t_open(&other);
 	assert_false(memory_store_has(f->store, "json", up.id));
 	commits(&other);
@@ -158,23 +157,15 @@ static void a_put_is_written_in_its_place(void **state)
 static void what_is_under_way_is_left_alone(void **state)
 {
 	struct t_roles *f = *state;
-	struct sgh_request *put;
-	struct sgh_reply *begun;
 	struct t_upload up;
 
 	t_upload(&up, f, t_id(1), SMALL);
-	t_send(f, t_begins(&up, SGH_TICKET_PUT));
-	begun = t_answer(f, 0);
-	t_store_whole(&up, begun);
-	put = t_put(up.id, "{}");
-	put->deadline = sgh_time_ms() + 900;
-	t_send_again(f, put, 1);
-	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+	t_put_whole(&up);
+	is_told_to_repeat(f, t_put(up.id, "{}"));
 	t_send(f, t_commits(&up, SGH_TICKET_PUT));
 	t_answers(f, 0);
 	assert_true(memory_store_has(f->store, "json", up.id));
 	assert_int_equal(t_records(f, "upload/"), 0);
-	sgh_reply_free(begun);
 	t_upload_fini(&up);
 }
 
@@ -183,13 +174,10 @@ static void what_became_an_object_meanwhile_stays(void **state)
 {
 	struct t_roles *f = *state;
 	struct sgh_record record = { 0 };
-	struct sgh_reply *begun;
 	struct t_upload up;
 
 	t_upload(&up, f, t_id(1), SMALL);
-	t_send(f, t_begins(&up, SGH_TICKET_PUT));
-	begun = t_answer(f, 0);
-	t_store_whole(&up, begun);
+	t_put_whole(&up);
 	script_hold(f->script, "put-new meta/upload", 1);
 	t_send_again(f, t_put(up.id, "{}"), 1);
 	t_wait(script_holding(f->script) == 1);
@@ -201,7 +189,6 @@ static void what_became_an_object_meanwhile_stays(void **state)
 	assert_true(memory_store_has(f->store, "json", up.id));
 	assert_int_equal(t_records(f, "object/"), 1);
 	assert_int_equal(t_records(f, "upload/"), 0);
-	sgh_reply_free(begun);
 	t_upload_fini(&up);
 }
 
@@ -225,13 +212,6 @@ static void left_a_placeholder(struct t_upload *up, struct t_roles *f, char *key
 	record.record = up->record;
 	sgh_record_key_upload(key, up->id);
 	t_set_record(f, key, &record);
-}
-
-static void is_told_to_repeat(struct t_roles *f, struct sgh_request *request)
-{
-	request->deadline = sgh_time_ms() + 900;
-	t_send_again(f, request, 1);
-	t_answers(f, SANGRAHA_E_UNAVAILABLE);
 }
 
 static void a_placeholder_is_nobodys_upload(void **state)
@@ -278,16 +258,13 @@ static void the_rest_of_an_object_is_taken_away(void **state)
 {
 	struct t_roles *f = *state;
 	struct sgh_record record = { 0 };
-	struct sgh_reply *begun;
 	struct t_upload up;
 	struct t_upload other;
 	char key[SGH_RECORD_KEY_SIZE];
 
 	t_upload(&up, f, t_id(1), SMALL);
-	t_send(f, t_begins(&up, SGH_TICKET_PUT));
-	begun = t_answer(f, 0);
+	t_put_whole(&up);
 	assert_true(t_upload_record(&up, &record));
-	t_store_whole(&up, begun);
 	t_send(f, t_commits(&up, SGH_TICKET_PUT));
 	t_answers(f, 0);
 	sgh_record_key_upload(key, up.id);
@@ -299,7 +276,6 @@ static void the_rest_of_an_object_is_taken_away(void **state)
 	t_answers(f, SANGRAHA_E_CONFLICT);
 	assert_true(t_is_complete(&up));
 	sgh_record_fini(&record);
-	sgh_reply_free(begun);
 	t_upload_fini(&other);
 	t_upload_fini(&up);
 }

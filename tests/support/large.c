@@ -186,6 +186,16 @@ void t_store_whole(struct t_upload *up, struct sgh_reply *begun)
 	memory_store_put(up->f->store, &op);
 }
 
+void t_put_whole(struct t_upload *up)
+{
+	struct sgh_reply *begun;
+
+	t_send(up->f, t_begins(up, SGH_TICKET_PUT));
+	begun = t_answer(up->f, 0);
+	t_store_whole(up, begun);
+	sgh_reply_free(begun);
+}
+
 /* ---- what is there ---- */
 
 bool t_upload_record(const struct t_upload *up, struct sgh_record *record)

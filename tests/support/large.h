@@ -40,6 +40,8 @@ void t_open(struct t_upload *up);
 void t_store_parts(struct t_upload *up);
 /* Store the whole, as somebody does who has a ticket for one PUT. */
 void t_store_whole(struct t_upload *up, struct sgh_reply *begun);
+/* Both: begin by one PUT, and store it. */
+void t_put_whole(struct t_upload *up);
 
 /* The record upload/<id>; false when it is not there. Fini it. */
 bool t_upload_record(const struct t_upload *up, struct sgh_record *record);
