@@ -119,7 +119,9 @@ bool sgh_amqp_call_begin(struct sgh_amqp_consumer *consumer);
 void sgh_amqp_call_end(struct sgh_amqp_consumer *consumer);
 void sgh_amqp_set_attached(struct sgh_amqp_consumer *consumer, bool attached);
 
-/* amqp_delivery.c: the frames of a delivery, in this order. */
+/* amqp_delivery.c. The broker is to deliver again what there was no memory for. */
+void sgh_amqp_out_of_memory(struct sgh_amqp_consumer *consumer);
+/* The frames of a delivery, in this order. */
 void sgh_amqp_delivery_begins(struct sgh_amqp_consumer *consumer,
 			      const amqp_basic_deliver_t *method);
 void sgh_amqp_delivery_header(struct sgh_amqp_consumer *consumer,

@@ -30,7 +30,7 @@ static void protocol_error(struct sgh_amqp_consumer *consumer, const char *what)
 			"the broker sent %s", what);
 }
 
-static void out_of_memory(struct sgh_amqp_consumer *consumer)
+void sgh_amqp_out_of_memory(struct sgh_amqp_consumer *consumer)
 {
 	/* The broker delivers again, after the pause that a reconnect makes. */
 	sgh_amqp_failed(&consumer->consuming->conn, SANGRAHA_E_UNAVAILABLE, 0,
@@ -48,7 +48,7 @@ void sgh_amqp_delivery_begins(struct sgh_amqp_consumer *consumer,
 	}
 	delivery = calloc(1, sizeof(*delivery));
 	if (!delivery) {
-		out_of_memory(consumer);
+		sgh_amqp_out_of_memory(consumer);
 		return;
 	}
 	__atomic_add_fetch(&consumer->refs, 1, __ATOMIC_RELAXED);
@@ -62,7 +62,7 @@ void sgh_amqp_delivery_begins(struct sgh_amqp_consumer *consumer,
 	consumer->headless = true;
 	delivery->base.message = sgh_message_new();
 	if (!delivery->base.message)
-		out_of_memory(consumer);
+		sgh_amqp_out_of_memory(consumer);
 }
 
 /* Room for the body, by its announced size; what is too large is skipped. */
@@ -110,7 +110,7 @@ void sgh_amqp_delivery_header(struct sgh_amqp_consumer *consumer,
 					: count > INT32_MAX ? INT32_MAX
 							    : (unsigned)count;
 	if (!expect_body(consumer, delivery, frame->payload.properties.body_size))
-		out_of_memory(consumer);
+		sgh_amqp_out_of_memory(consumer);
 	else if (consumer->missing == 0)
 		deliver(consumer);
 }

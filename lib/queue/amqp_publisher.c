@@ -31,10 +31,11 @@ int sgh_amqp_impatient(struct sgh_amqp_publisher *publisher, struct sangraha_err
 static int check(struct sgh_publish *publish, struct sangraha_error *err)
 {
 	publish->size = sgh_amqp_properties_size(publish->message);
-	if (strlen(publish->exchange) > 255 || strlen(publish->routing_key) > 255 ||
-	    publish->size == 0)
+	if (strlen(publish->exchange) > SGH_SHORT_MAX ||
+	    strlen(publish->routing_key) > SGH_SHORT_MAX || publish->size == 0)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0,
-				"a property of the message is longer than 255 bytes");
+				"a property of the message is longer than %d bytes",
+				SGH_SHORT_MAX);
 	if (publish->size > SGH_HEADER_BYTES_MAX)
 		return sgh_fail(err, SANGRAHA_E_TOO_LARGE, 0,
 				"the headers of the message are larger than %d bytes",

@@ -5,7 +5,6 @@
 
 #include "base/util.h"
 
-#define SHORT_MAX   255          /* bytes of a short string and of a header's name */
 #define SECONDS_MAX 253402300799 /* Unix: the end of the year 9999 */
 
 /* Which AMQP property holds which field of a message: all of them are short strings. */
@@ -119,7 +118,7 @@ size_t sgh_amqp_properties_size(const struct sgh_message *message)
 		const char *text = message_text(message, &text_fields[i]);
 		size_t length = text ? strlen(text) : 0;
 
-		if (length > SHORT_MAX)
+		if (length > SGH_SHORT_MAX)
 			return 0;
 		size += 1 + length;
 	}
@@ -127,7 +126,7 @@ size_t sgh_amqp_properties_size(const struct sgh_message *message)
 		const struct sgh_header *header = &message->headers[i];
 		size_t length = strlen(header->name);
 
-		if (length > SHORT_MAX)
+		if (length > SGH_SHORT_MAX)
 			return 0;
 		size += 1 + length + 1 + 8;
 		if (header->kind == SGH_HEADER_TEXT && header->text)
@@ -224,7 +223,7 @@ const char *sgh_amqp_death(struct sgh_message *message,
 	if (time && number_of(time, &seconds) && seconds > 0 && seconds <= SECONDS_MAX)
 		*ret_ms = seconds * 1000;
 	if (!reason || reason->kind != AMQP_FIELD_KIND_UTF8 ||
-	    reason->value.bytes.len > SHORT_MAX || has_nul(reason->value.bytes))
+	    reason->value.bytes.len > SGH_SHORT_MAX || has_nul(reason->value.bytes))
 		return NULL;
 	return sgh_arena_text(&message->arena,
 			      reason->value.bytes.len ? reason->value.bytes.bytes : "",

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
+#include "base/error.h"
+#include "base/util.h"
 #include "queue/amqp_consuming.h"
 #include "wire/batch.h"
 
@@ -39,42 +41,69 @@ static struct sgh_amqp_delivery *member_new(struct sgh_amqp_consumer *consumer,
 	return member;
 }
 
-/* Deliveries of all members; false without memory, and nothing was taken. */
-static bool make_members(struct sgh_amqp_consumer *consumer,
-			 struct sgh_amqp_delivery *batch, struct sgh_message **messages,
-			 struct sgh_amqp_delivery **members, size_t count)
+/* Deliveries of all members, which take their messages; on failure these are gone, too. */
+static int make_members(struct sgh_amqp_consumer *consumer,
+			struct sgh_amqp_delivery *batch, struct sgh_message **messages,
+			struct sgh_amqp_delivery **members, size_t count,
+			struct sangraha_error *err)
 {
-	size_t i = 0;
+	size_t made = 0;
 
-	while (i < count && (members[i] = member_new(consumer, batch, messages[i])))
-		i++;
-	if (i == count)
-		return true;
-	while (i-- > 0) {
-		members[i]->base.message = NULL;
-		sgh_amqp_delivery_free(members[i]);
-	}
-	return false;
+	while (made < count &&
+	       (members[made] = member_new(consumer, batch, messages[made])))
+		made++;
+	if (made == count)
+		return 0;
+	while (count > made)
+		sgh_message_free(messages[--count]);
+	while (made > 0)
+		sgh_amqp_delivery_free(members[--made]);
+	return sgh_fail_memory(err);
 }
 
-/* False: it is to be handed over as it is. */
-static bool take_apart(struct sgh_amqp_consumer *consumer,
-		       struct sgh_amqp_delivery *batch)
+static int take_apart(struct sgh_amqp_consumer *consumer, struct sgh_amqp_delivery *batch,
+		      struct sgh_amqp_delivery *members[SGH_BATCH_MEMBERS_MAX],
+		      size_t *ret_count, struct sangraha_error *err)
 {
-	const struct sgh_consumer_options *options = &consumer->base.options;
 	struct sgh_budget *budget = consumer->base.queue->context->budget;
 	struct sgh_message *messages[SGH_BATCH_MEMBERS_MAX];
-	struct sgh_amqp_delivery *members[SGH_BATCH_MEMBERS_MAX];
-	size_t bytes = 0;
-	size_t count;
+	int status;
 
-	if (sgh_batch_members(batch->base.message, budget, messages, &count, NULL))
-		return false;
-	if (!make_members(consumer, batch, messages, members, count)) {
-		while (count > 0)
-			sgh_message_free(messages[--count]);
-		return false;
+	if (batch->base.oversize || !sgh_batch_is(batch->base.message))
+		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "it has %llu bytes",
+				(unsigned long long)batch->base.announced);
+	status = sgh_batch_members(batch->base.message, budget, messages, ret_count, err);
+	if (!status)
+		status =
+			make_members(consumer, batch, messages, members, *ret_count, err);
+	return status;
+}
+
+/*
+ * Nobody knows whose requests are in it, so nobody is answered: the broker is to
+ * dead-letter it as it is, or, without memory here, to deliver it again.
+ */
+static void refuse(struct sgh_amqp_consumer *consumer, struct sgh_amqp_delivery *batch,
+		   const struct sangraha_error *why)
+{
+	if (why->status == SANGRAHA_E_OVERLOADED) {
+		sgh_amqp_consumer_settle(&batch->base, SGH_SETTLE_RETURN);
+		sgh_amqp_out_of_memory(consumer);
+		return;
 	}
+	sgh_log(consumer->base.queue->context, SANGRAHA_LOG_WARN, "queue", "undecodable",
+		"rejected a batch of %s that cannot be taken apart: %s", consumer->name,
+		why->message);
+	sgh_amqp_consumer_settle(&batch->base, SGH_SETTLE_REJECT);
+}
+
+static void hand_over_members(struct sgh_amqp_consumer *consumer,
+			      struct sgh_amqp_delivery *batch,
+			      struct sgh_amqp_delivery **members, size_t count)
+{
+	const struct sgh_consumer_options *options = &consumer->base.options;
+	size_t bytes = 0;
+
 	for (size_t i = 0; i < count; i++)
 		bytes += members[i]->bytes;
 	/* What counted for the whole counts for its parts, which are settled one by one. */
@@ -88,18 +117,22 @@ static bool take_apart(struct sgh_amqp_consumer *consumer,
 		members[i]->base.goes_on = i + 1 < count;
 		options->deliver(options->arg, &members[i]->base);
 	}
-	return true;
 }
 
 void sgh_amqp_hand_over(struct sgh_amqp_consumer *consumer,
 			struct sgh_amqp_delivery *delivery)
 {
 	const struct sgh_consumer_options *options = &consumer->base.options;
-	bool batch = options->batches && !delivery->base.oversize &&
-		     sgh_batch_is(delivery->base.message);
+	struct sgh_amqp_delivery *members[SGH_BATCH_MEMBERS_MAX];
+	struct sangraha_error why = { 0 };
+	size_t count = 0;
 
-	if (!batch || !take_apart(consumer, delivery))
+	if (!options->batches || !sgh_streq(delivery->base.message->type, SGH_BATCH_TYPE))
 		options->deliver(options->arg, &delivery->base);
+	else if (take_apart(consumer, delivery, members, &count, &why))
+		refuse(consumer, delivery, &why);
+	else
+		hand_over_members(consumer, delivery, members, count);
 }
 
 bool sgh_amqp_member_answered(struct sgh_delivery *delivery)

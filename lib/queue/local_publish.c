@@ -5,13 +5,11 @@
 #include "queue/local_broker.h"
 #include "wire/message_bytes.h"
 
-#define SHORT_MAX 255 /* bytes of a property, as in AMQP */
-
 /* ---- what comes in ---- */
 
 static bool is_short(const char *text)
 {
-	return !text || strnlen(text, SHORT_MAX + 1) <= SHORT_MAX;
+	return !text || strnlen(text, SGH_SHORT_MAX + 1) <= SGH_SHORT_MAX;
 }
 
 static bool all_short(const struct sgh_publish *publish)

@@ -94,6 +94,47 @@ static int get_body(struct sgh_message *message, const unsigned char *data, size
 	return 0;
 }
 
+/* False, and it is absent and the message is marked as cut, when it has no place. */
+static bool has_place(struct sgh_message *message, const char **text, size_t max,
+		      size_t *left)
+{
+	size_t length = *text ? strlen(*text) : 0;
+
+	if (!*text)
+		return true;
+	if (length <= max && length < *left) {
+		*left -= length + 1;
+		return true;
+	}
+	message->cut = true;
+	*text = NULL;
+	return false;
+}
+
+/*
+ * The bounds of a message that comes alone, which the format of a batch does not have: of
+ * what is over them no copy could be published, not even for the dead letters.
+ */
+static void bound(struct sgh_message *message)
+{
+	const char **texts[] = { &message->type,       &message->content_type,
+				 &message->message_id, &message->correlation_id,
+				 &message->reply_to,   &message->app_id };
+	size_t left = SGH_HEADER_BYTES_MAX;
+	size_t count = 0;
+
+	for (size_t i = 0; i < SGH_COUNT(texts); i++)
+		has_place(message, texts[i], SGH_SHORT_MAX, &left);
+	for (size_t i = 0; i < message->header_count; i++) {
+		struct sgh_header header = message->headers[i];
+
+		if (has_place(message, &header.text, SGH_HEADER_BYTES_MAX, &left) &&
+		    has_place(message, &header.name, SGH_SHORT_MAX, &left))
+			message->headers[count++] = header;
+	}
+	message->header_count = count;
+}
+
 static int get_member(struct reader *reader, struct sgh_budget *budget,
 		      struct sgh_message **ret, struct sangraha_error *err)
 {
@@ -110,8 +151,10 @@ static int get_member(struct reader *reader, struct sgh_budget *budget,
 	if (status == SANGRAHA_E_INTERNAL)
 		status = sgh_fail(err, SANGRAHA_E_INVALID, 0,
 				  "a member of the batch is damaged");
-	if (!status)
-		status = get_body(message, body, length, budget, err);
+	if (status)
+		return status;
+	bound(message);
+	status = get_body(message, body, length, budget, err);
 	if (status)
 		sgh_message_free(message);
 	else

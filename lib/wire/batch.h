@@ -28,8 +28,9 @@ bool sgh_batch_is(const struct sgh_message *message);
 
 /*
  * Take the members out, in their order: *ret_count of them, 1 to SGH_BATCH_MEMBERS_MAX, yours.
- * `budget` (may be NULL) accounts for their bodies, whatever is in use. SANGRAHA_E_INVALID for bytes that
- * are no batch, _OVERLOADED without memory; then none.
+ * What is over the bounds of a message is left out of a member, which is marked as cut.
+ * `budget` (may be NULL) accounts for their bodies, whatever is in use. SANGRAHA_E_INVALID
+ * for bytes that are no batch, _OVERLOADED without memory; then none.
  */
 int sgh_batch_members(const struct sgh_message *batch, struct sgh_budget *budget,
 		      struct sgh_message *ret[SGH_BATCH_MEMBERS_MAX], size_t *ret_count,

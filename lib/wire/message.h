@@ -16,6 +16,7 @@
  * message's arena or outlive it; NULL means absent. One thread at a time.
  */
 
+#define SGH_SHORT_MAX        255        /* bytes of a property, and of a header's name */
 #define SGH_HEADERS_MAX      64         /* headers of one message */
 #define SGH_HEADER_BYTES_MAX (64 << 10) /* properties and headers, together */
 

@@ -3,6 +3,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 import subprocess
@@ -257,6 +258,100 @@ def test_json_mode_refuses(requester):
 def test_json_mode_without_sense(requester):
     document = requester.ask_json(WRITES, "put", message_id=str(uuid.uuid4()), data="not base64!")
     assert document["code"] == "invalid"
+
+
+# Batches
+
+
+def text(value):
+    return b"\xff" * 4 if value is None else len(value).to_bytes(4, "little") + value.encode()
+
+
+def member(body, headers=None, **properties):
+    """A request as it stands in a batch; all its headers are texts."""
+    headers = headers or {}
+    names = ["type", "content_type", "message_id", "correlation_id", "reply_to", "app_id"]
+    known = bytes([1, 1]) + bytes(8) + b"".join(text(properties.get(name)) for name in names)
+    known += bytes([len(headers)])
+    known += b"".join(bytes([0]) + text(name) + text(value) for name, value in headers.items())
+    return b"".join(len(part).to_bytes(4, "little") + part for part in (known, body))
+
+
+def members_of(batch):
+    """Correlation id and headers of each."""
+    batch = io.BytesIO(batch)
+
+    def number(source, size=4):
+        return int.from_bytes(source.read(size), "little")
+
+    def piece(source):
+        length = number(source)
+        return None if length == 0xFFFFFFFF else source.read(length)
+
+    while known := piece(batch):
+        known = io.BytesIO(known)
+        assert number(known, 1) == 1
+        known.read(1 + 8)
+        properties = [piece(known) for _ in range(6)]
+        headers = {}
+        for _ in range(number(known, 1)):
+            kind, name = number(known, 1), piece(known).decode()
+            headers[name] = number(known, 8) if kind else piece(known).decode()
+        piece(batch)
+        yield properties[3].decode(), headers
+
+
+def put_member(requester, object_id, **properties):
+    named = {"type": "sangraha.put.v1", "message_id": object_id, "correlation_id": object_id,
+             "reply_to": requester.replies}  # fmt: skip
+    return member(b"{}", {"request-id": "b-1"}, **(named | properties))
+
+
+def send_batch(requester, queue, body):
+    requester.send(queue, body, type="sangraha.batch.v1", reply_to=None, correlation_id=None)
+
+
+def answers(requester, wanted):
+    """What was said to each of these, alone or together."""
+    found = {}
+    while wanted - set(found):
+        properties, body = take(requester.channel, requester.replies, lambda *_: True)
+        if properties.type == "sangraha.batch.v1":
+            found |= dict(members_of(body))
+        else:
+            found[properties.correlation_id] = properties.headers
+    return found
+
+
+def test_a_batch_of_puts(requester):
+    ids = {str(uuid.uuid4()) for _ in range(5)}
+    send_batch(requester, WRITES, b"".join(put_member(requester, each) for each in ids))
+    assert {headers["status"] for headers in answers(requester, ids).values()} == {"ok"}
+    for each in ids:
+        assert requester.ask(READS, "get", object_type="json", object_id=each)[2] == b"{}"
+
+
+def test_a_member_that_no_message_could_be(requester):
+    wrong, *right = [str(uuid.uuid4()) for _ in range(3)]
+    members = [
+        put_member(requester, right[0]),
+        put_member(requester, wrong, content_type="x" * 300),
+        put_member(requester, right[1]),
+    ]
+    send_batch(requester, WRITES, b"".join(members))
+    found = answers(requester, {wrong, *right})
+    assert [found[each]["code"] for each in (right[0], wrong, right[1])] == ["ok", "invalid", "ok"]
+    properties, _ = take(requester.channel, WRITES + ".dlq", lambda known, _: known.message_id == wrong)
+    assert properties.headers["dead-reason"] == "unreadable"
+
+
+@pytest.mark.parametrize("queue", [WRITES, READS])
+@pytest.mark.parametrize("body", [b"", b"not a batch", b"x" * (128 * 1024 + 1)], ids=["empty", "other", "large"])
+def test_a_batch_that_is_none_is_a_dead_letter(requester, queue, body):
+    send_batch(requester, queue, body)
+    properties, _ = take(requester.channel, queue + ".dlq", lambda _, found: found == body)
+    assert properties.type == "sangraha.batch.v1"
+    assert properties.headers["x-first-death-reason"] == "rejected"
 
 
 # Dead letters, events, the page

@@ -141,6 +141,70 @@ static void damage_is_survived(void **state)
 	}
 }
 
+static struct sgh_message *only_member(const struct sgh_message *member)
+{
+	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(SGH_BATCH_BODY_MAX);
+	struct members members = { 0 };
+	struct sgh_message *batch;
+
+	sgh_batch_add(&buf, member);
+	batch = sgh_batch_message(&buf, true);
+	assert_non_null(batch);
+	t_ok(take(batch, &members));
+	assert_int_equal(members.count, 1);
+	sgh_message_free(batch);
+	return members.list[0];
+}
+
+/* No message that comes alone has it, and no copy of this one could be sent with it. */
+static void what_amqp_would_not_carry_is_left_out(void **state)
+{
+	struct sgh_message *sent = message("one", "{}");
+	struct sgh_message *got;
+	char text[300 + 1];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	sent->content_type = text;
+	sent->reply_to = text + sizeof(text) - 1 - SGH_SHORT_MAX;
+	assert_true(sgh_message_add_text(sent, text, "of a long name"));
+	assert_true(sgh_message_add_text(sent, "request-id", text));
+	got = only_member(sent);
+	assert_true(got->cut);
+	assert_null(got->content_type);
+	assert_string_equal(got->reply_to, sent->reply_to);
+	assert_int_equal(got->header_count, 3);
+	assert_string_equal(sgh_message_text(got, "request-id"), text);
+	assert_memory_equal(got->body->data, "{}", 2);
+	sgh_message_free(got);
+	sent->content_type = NULL;
+	sent->header_count = 0;
+	got = only_member(sent);
+	assert_false(got->cut);
+	sgh_message_free(got);
+	sgh_message_free(sent);
+}
+
+static void headers_are_bounded_together(void **state)
+{
+	static char text[SGH_HEADER_BYTES_MAX / 4];
+	struct sgh_message *sent = message("one", "{}");
+	struct sgh_message *got;
+
+	memset(text, 'x', sizeof(text) - 1);
+	for (int i = 0; i < 5; i++)
+		sent->headers[sent->header_count++] = (struct sgh_header){
+			.name = "meta-a",
+			.kind = SGH_HEADER_TEXT,
+			.text = text,
+		};
+	got = only_member(sent);
+	assert_true(got->cut);
+	assert_int_equal(got->header_count, 2 + 3);
+	sgh_message_free(got);
+	sgh_message_free(sent);
+}
+
 static void too_many_members_are_refused(void **state)
 {
 	sgh_autobuf struct sgh_buf buf = SGH_BUF_INIT(SGH_BATCH_BODY_MAX);
@@ -172,6 +236,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(bodies_are_accounted_for),
 	cmocka_unit_test(what_is_cut_anywhere_is_no_batch),
 	cmocka_unit_test(damage_is_survived),
+	cmocka_unit_test(what_amqp_would_not_carry_is_left_out),
+	cmocka_unit_test(headers_are_bounded_together),
 	cmocka_unit_test(too_many_members_are_refused),
 	cmocka_unit_test(others_are_no_batches),
 };
