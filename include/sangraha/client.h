@@ -362,7 +362,8 @@ typedef void sangraha_done_fn(void *arg, struct sangraha_result *result);
 
 /*
  * sangraha_client_put(), asynchronously. A put whose bytes do not fit the context's
- * memory now fails with SANGRAHA_E_OVERLOADED; an upload waits instead. Since: 0.1
+ * memory now, or are more than five eighths of all of it, fails with
+ * SANGRAHA_E_OVERLOADED; an upload waits instead. Since: 0.1
  */
 int sangraha_client_submit_put(struct sangraha_client *client, const void *data,
 			       size_t length, const struct sangraha_put_options *options,

@@ -184,6 +184,7 @@ int sgh_upload_new(struct sangraha_client *client, int64_t length, bool at_once,
 		sgh_upload_unref(upload);
 		return status;
 	}
+	upload->at_once = at_once;
 	upload->sips = !at_once && !upload->windowed &&
 		       upload->whole > sgh_budget_sip(client->context->budget);
 	sgh_upload_reserve(upload, sgh_upload_first(upload));

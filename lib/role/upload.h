@@ -75,7 +75,8 @@ struct sangraha_upload {
 	enum sgh_upload_kind kind;
 	struct sgh_bytes *body; /* being filled; NULL until its memory is there */
 	size_t whole;           /* bytes of the first buffer */
-	bool sips;              /* of which a first piece is reserved alone */
+	bool at_once;           /* it is given all of it by one call, which cannot wait */
+	bool sips;              /* a first piece of these is reserved alone */
 	bool sipping;           /* `body` is that piece */
 	int64_t sip_ms;         /* when its memory, or that of the whole, was there */
 	size_t arriving;        /* bytes of `body` that the budget counts as arriving */

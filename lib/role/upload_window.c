@@ -52,8 +52,8 @@ void sgh_upload_window_begin(struct sangraha_upload *upload)
 {
 	uint64_t rest = (uint64_t)upload->length - upload->taken;
 
-	if (upload->number != 2 || rest <= SGH_PART_MIN || rest > REST_MAX ||
-	    sgh_now_ms() - upload->sip_ms >= FAST_MS)
+	if (upload->number != 2 || upload->at_once || rest <= SGH_PART_MIN ||
+	    rest > REST_MAX || sgh_now_ms() - upload->sip_ms >= FAST_MS)
 		return;
 	/* A repeat may run beside it, and cut otherwise: one of them would lose its parts. */
 	if (!upload->request->fresh || !takes_turn(upload->client))

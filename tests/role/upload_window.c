@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "role/client.h"
 #include "role/upload.h"
+#include "support/requester.h"
 #include "support/uploads.h"
 
 /* Bodies of which one part is held, and all that is left goes through a window. */
@@ -59,6 +60,24 @@ static void what_has_no_length_is_cut(void **state)
 	assert_int_equal(stores(*state, 3 * T_PART, false), 3);
 }
 
+/* Who gives everything by one call cannot be told when there is room in a window. */
+static void what_is_given_at_once_is_held(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_sending sending = { .f = f };
+	struct t_box box = { 0 };
+	char *text = t_json_string(SIZE);
+
+	t_ok(sangraha_client_submit_put(f->client, text, SIZE, &t_json, t_box_put, &box,
+					&t_err));
+	t_ok(t_box_ended(f, &box));
+	sending.result = box.result;
+	t_stored(&sending, text, SIZE);
+	assert_int_equal(parts(f), 3);
+	t_box_empty(&box);
+	free(text);
+}
+
 /* Losing it would cost too much. */
 static void what_is_very_large_is_cut(void **state)
 {
@@ -102,6 +121,30 @@ static void a_slow_client_keeps_what_can_be_repeated(void **state)
 	t_stored(&sending, text, SIZE);
 	assert_int_equal(parts(f), 3);
 	t_send_fini(&sending);
+	free(text);
+}
+
+/* Who was slow over his first bytes let others pass for these, and not for ever. */
+static void only_the_beginning_lets_others_pass(void **state)
+{
+	struct t_roles *f = *state;
+	size_t sip = sgh_budget_sip(f->context->budget);
+	struct sangraha_put_options options = t_json;
+	struct t_sending sending = { 0 };
+	char *text = t_json_string(SIZE);
+	int64_t began = sgh_now_ms();
+
+	options.id = t_id(1);
+	t_send_begin(&sending, f, (int64_t)SIZE, &options);
+	t_ok(t_send_bytes(&sending, text, sip - 1));
+	t_wait(sgh_now_ms() - began > 1100);
+	t_ok(t_send_bytes(&sending, text + sip - 1, T_PART / 2));
+	assert_true(sending.upload->waiter.patient);
+	t_ok(t_send_bytes(&sending, text + sip - 1 + T_PART / 2, T_PART));
+	assert_int_equal(sending.upload->number, 2);
+	assert_false(sending.upload->waiter.patient);
+	t_send_fini(&sending);
+	t_nothing_left(f);
 	free(text);
 }
 
@@ -320,9 +363,12 @@ static void who_goes_in_the_middle_leaves_nothing(void **state)
 static const struct CMUnitTest tests[] = {
 	CASE(a_fast_client_needs_two_parts),
 	CASE(what_has_no_length_is_cut),
+	cmocka_unit_test_setup_teardown(what_is_given_at_once_is_held,
+					t_uploads_begin_wide, t_roles_end),
 	CASE(what_is_very_large_is_cut),
 	CASE(of_many_not_all_keep_a_connection),
 	CASE(a_slow_client_keeps_what_can_be_repeated),
+	CASE(only_the_beginning_lets_others_pass),
 	CASE(it_holds_one_part_and_the_window),
 	CASE(what_waits_for_its_client_does_not_move),
 	CASE(what_broke_off_is_unavailable),

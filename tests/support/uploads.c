@@ -33,6 +33,11 @@ int t_uploads_begin(void **state)
 	return begin(state, 16 * T_MIB);
 }
 
+int t_uploads_begin_wide(void **state)
+{
+	return begin(state, 32 * T_MIB);
+}
+
 int t_uploads_begin_small(void **state)
 {
 	return begin(state, 4 * T_MIB);

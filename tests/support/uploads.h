@@ -13,8 +13,9 @@
 #define T_INLINE (64 * T_KIB)
 #define T_SPOOL  T_MIB
 
-/* cmocka's set-up: receiver and client within 16 MiB, the last two within 4 MiB. */
+/* cmocka's set-up: receiver and client within 16 MiB, 32 and 4 MiB. */
 int t_uploads_begin(void **state);
+int t_uploads_begin_wide(void **state);
 int t_uploads_begin_small(void **state);
 
 /* Options that declare JSON, and nothing more. */
