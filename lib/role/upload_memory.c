@@ -149,8 +149,8 @@ void sgh_upload_reserve(struct sangraha_upload *upload, size_t size)
 		return;
 	upload->waiter.size = size;
 	upload->waiter.arriving = true;
-	if (upload->sipping)
-		upload->waiter.patient = sgh_now_ms() - upload->sip_ms > SIP_SLOW_MS;
+	upload->waiter.patient =
+		upload->sipping && sgh_now_ms() - upload->sip_ms > SIP_SLOW_MS;
 	upload->waiter.granted = granted;
 	sgh_upload_ref(upload);
 	if (sgh_budget_wait(budget, &upload->waiter)) {
