@@ -19,8 +19,6 @@
 #define RESEND_MIN_MS 3000
 /* A request waits so long for a response queue that was never there yet. */
 #define HOLD_MS 1000
-/* One that was just being sent when there was room for its answer. */
-#define ROOM_AGAIN_MS 50
 
 /* The memory for an answer that there was none for when it came; under the lock. */
 enum room {
@@ -30,7 +28,8 @@ enum room {
 };
 
 struct call {
-	int refs; /* atomic: one while open, while published, while its timer is armed */
+	/* atomic: one while it is started, open, published, while its timer is armed */
+	int refs;
 	struct sangraha_client *client;
 	struct sgh_list link; /* in a chain of client->state.calls */
 	struct sgh_request *request;
@@ -52,6 +51,7 @@ struct call {
 		bool publishing;
 		int64_t published_ms;
 		int64_t resend_ms; /* when to send again; SGH_NEVER: not planned */
+		bool missed;       /* that time came while it was being published */
 	} state;
 };
 
@@ -254,15 +254,19 @@ static void published(struct sgh_publish *publish, int status,
 {
 	struct call *call = sgh_container_of(publish, struct call, publish);
 	bool confirmed_only = !call->request->reply_to;
+	int64_t now = sgh_now_ms();
 
 	pthread_mutex_lock(&call->client->state.lock);
 	call->state.publishing = false;
 	if (status && status != SANGRAHA_E_TIMEOUT && call->request->resend)
 		status = SANGRAHA_E_UNAVAILABLE;
-	if (status == SANGRAHA_E_UNAVAILABLE) {
-		plan_locked(call, sgh_now_ms());
+	if (status == SANGRAHA_E_UNAVAILABLE)
+		plan_locked(call, now);
+	else if (call->state.missed)
+		call->state.resend_ms = now;
+	if (status == SANGRAHA_E_UNAVAILABLE || call->state.missed)
 		arm_locked(call);
-	}
+	call->state.missed = false;
 	pthread_mutex_unlock(&call->client->state.lock);
 	SGH_FAIL_POINT("call.confirmed");
 	if (!status && confirmed_only)
@@ -346,6 +350,7 @@ static void fire(struct sgh_timer *timer)
 	first = call->state.held;
 	send = !late && !call->state.settled && !call->state.publishing &&
 	       now >= call->state.resend_ms;
+	call->state.missed |= now >= call->state.resend_ms && call->state.publishing;
 	if (now >= call->state.resend_ms)
 		call->state.resend_ms = SGH_NEVER;
 	if (send)
@@ -467,6 +472,7 @@ static int enter(struct call *call, bool *ret_publish, struct sangraha_error *er
 				  "%zu requests are without an answer already",
 				  client->state.call_count);
 	if (!status) {
+		call_ref(call);
 		sgh_list_append(chain(client, call->correlation_id), &call->link);
 		client->state.call_count++;
 		*ret_publish = !call->request->reply_to || client->state.was_attached;
@@ -506,7 +512,6 @@ int sgh_call_start(struct sangraha_client *client, struct sgh_request *request,
 		return status;
 	}
 	sgh_tally_begin(&client->tally);
-	call_ref(call);
 	if (send)
 		status = publish(call, err);
 	SGH_FAIL_POINT("call.published");
@@ -594,8 +599,7 @@ static void room_granted(struct sgh_budget_waiter *waiter)
 	wanted = call->state.room == ROOM_WAITED_FOR && !call->state.settled;
 	if (wanted) {
 		call->state.room = ROOM_RESERVED;
-		call->state.resend_ms =
-			call->state.publishing ? now + ROOM_AGAIN_MS : now;
+		call->state.resend_ms = now;
 		arm_locked(call);
 	}
 	pthread_mutex_unlock(&client->state.lock);

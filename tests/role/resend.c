@@ -170,6 +170,26 @@ static void a_lost_confirm_is_made_good(void **state)
 	sangraha_client_free(sgh_take(f->client));
 }
 
+/* The time to send again came before the broker had the first message for certain. */
+static void what_is_published_late_is_sent_again(void **state)
+{
+	struct t_roles *f = *state;
+	struct end end = { 0 };
+	struct seen seen;
+	int64_t began = sgh_now_ms();
+
+	script_hold(f->script, "publish " T_WRITE, 1);
+	submit(f, t_id(1), 8000, false, &end);
+	t_wait(sgh_now_ms() - began > 4500);
+	script_release(f->script);
+	for (unsigned i = 0; i < 2; i++) {
+		t_wait(see(f, &seen));
+		assert_int_equal(seen.request->resend, i);
+		sgh_request_free(seen.request);
+	}
+	sangraha_client_free(sgh_take(f->client));
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, begin, t_roles_end)
 
 static const struct CMUnitTest tests[] = {
@@ -177,6 +197,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(at_half_the_time_but_not_too_soon),
 	CASE(after_a_reconnect_at_most_three_times),
 	CASE(a_lost_confirm_is_made_good),
+	CASE(what_is_published_late_is_sent_again),
 };
 
 t_main(tests)
