@@ -262,7 +262,7 @@ static void make_room(struct sangraha_download *download, size_t got)
 	if (download->state.paused && download->state.fill <= download->state.size / 2) {
 		download->state.paused = false;
 		download->state.byte_ms = sgh_now_ms();
-		sgh_mover_resume(download->client->move.down, &download->move);
+		sgh_mover_resume(download->state.mover, &download->move);
 	}
 	idle = download->state.phase == SGH_DOWNLOAD_IDLE;
 	pthread_mutex_unlock(&download->state.lock);
@@ -374,8 +374,9 @@ void sangraha_download_free(struct sangraha_download *download)
 	download->state.abandoned = true;
 	phase = download->state.phase;
 	watched = download->state.watched;
-	if (phase == SGH_DOWNLOAD_MOVING)
-		sgh_mover_cancel(client->move.down, &download->move,
+	/* Without a mover it is being made, and whoever makes it looks again. */
+	if (phase == SGH_DOWNLOAD_MOVING && download->state.mover)
+		sgh_mover_cancel(download->state.mover, &download->move,
 				 SANGRAHA_E_UNAVAILABLE);
 	while (download->state.telling &&
 	       !pthread_equal(download->state.teller, pthread_self()))

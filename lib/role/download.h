@@ -41,7 +41,8 @@ struct sangraha_download {
 
 	struct {
 		pthread_mutex_t lock;
-		pthread_cond_t changed; /* telling ended */
+		struct sgh_mover *mover; /* the client's; NULL: there was no transfer */
+		pthread_cond_t changed;  /* telling ended */
 		pthread_t teller;
 		bool telling;   /* ready() is being called, by that thread */
 		bool wanted;    /* it is to be called */

@@ -80,7 +80,7 @@ static void look(struct sgh_timer *timer)
 		sgh_timer_arm(download->client->timers, timer, ends_ms);
 	} else if (paused) {
 		download->state.let_go = true;
-		sgh_mover_cancel(download->client->move.down, &download->move,
+		sgh_mover_cancel(download->state.mover, &download->move,
 				 SANGRAHA_E_UNAVAILABLE);
 	}
 	paused = download->state.watched;
@@ -207,9 +207,15 @@ static void move(struct sangraha_download *download)
 {
 	struct sgh_mover *mover = NULL;
 	struct sangraha_error err = { 0 };
+	int status = sgh_client_mover_down(download->client, &mover, &err);
 
-	if (sgh_client_mover_down(download->client, &mover, &err) ||
-	    sgh_mover_submit(mover, &download->move, &err)) {
+	if (!status) {
+		pthread_mutex_lock(&download->state.lock);
+		download->state.mover = mover;
+		pthread_mutex_unlock(&download->state.lock);
+		status = sgh_mover_submit(mover, &download->move, &err);
+	}
+	if (status) {
 		settle(download, &err);
 		return;
 	}
