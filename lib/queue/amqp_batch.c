@@ -18,7 +18,7 @@
 #define BATCH_BYTES (64 << 10)
 #define META_BYTES  2048 /* of a member, more or less */
 #define EXPECT_US   1000 /* after an answer that came with others */
-#define TOGETHER_MS 1000 /* between the deadlines of those that share one */
+#define TOGETHER_MS 1000 /* between the deadlines of those that share one, the last */
 
 /* A batch is published like any message, and its end is the end of its members. */
 struct batch {
@@ -195,7 +195,7 @@ static void collect(struct sgh_amqp_way *way, struct batch *batch, struct sgh_bu
 			break;
 		sgh_list_remove(link);
 		sgh_list_append(&batch->members, link);
-		if (publish->deadline_ms < batch->publish.deadline_ms)
+		if (publish->deadline_ms > batch->publish.deadline_ms)
 			batch->publish.deadline_ms = publish->deadline_ms;
 		count++;
 	}

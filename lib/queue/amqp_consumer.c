@@ -157,16 +157,21 @@ static bool release_bytes(struct sgh_amqp_delivery *delivery)
 	return before >= most && before - bytes < most;
 }
 
-void sgh_amqp_consumer_shed(struct sgh_delivery *base)
+/* While the lock is held nobody has freed the connection. */
+void sgh_amqp_consumer_reads_on(struct sgh_amqp_consumer *consumer)
 {
-	struct sgh_amqp_consumer *consumer = sgh_amqp_consumer_of(base->consumer);
 	struct sgh_amqp_consuming *consuming = consumer->consuming;
-	bool reads_on = release_bytes(sgh_amqp_delivery_of(base));
 
 	pthread_mutex_lock(&consuming->s.lock);
-	if (reads_on && !consuming->s.finished)
+	if (!consuming->s.finished)
 		sgh_amqp_conn_wake(&consuming->conn);
 	pthread_mutex_unlock(&consuming->s.lock);
+}
+
+void sgh_amqp_consumer_shed(struct sgh_delivery *base)
+{
+	if (release_bytes(sgh_amqp_delivery_of(base)))
+		sgh_amqp_consumer_reads_on(sgh_amqp_consumer_of(base->consumer));
 }
 
 /* After how many it is not to wait for more: a part of those that may be in hand. */

@@ -381,7 +381,16 @@ static void on_opened(struct sgh_amqp_conn *conn)
 	}
 }
 
-/* Bytes in hand are bounded; a message that has begun is always read to its end. */
+static bool is_full(const struct sgh_amqp_consumer *consumer)
+{
+	size_t bytes = __atomic_load_n(&consumer->bytes, __ATOMIC_RELAXED);
+	unsigned members = __atomic_load_n(&consumer->members, __ATOMIC_RELAXED);
+
+	return (bytes > 0 && bytes >= consumer->base.options.max_bytes) ||
+	       members >= SGH_AMQP_MEMBERS_MAX;
+}
+
+/* What is in hand is bounded; a message that has begun is always read to its end. */
 static bool on_reads(struct sgh_amqp_conn *conn)
 {
 	bool full = false;
@@ -392,10 +401,7 @@ static bool on_reads(struct sgh_amqp_conn *conn)
 
 		if (consumer->coming)
 			return true;
-		size_t bytes = __atomic_load_n(&consumer->bytes, __ATOMIC_RELAXED);
-
-		if (bytes > 0 && bytes >= consumer->base.options.max_bytes)
-			full = true;
+		full |= is_full(consumer);
 	}
 	return !full;
 }

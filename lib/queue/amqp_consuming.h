@@ -60,6 +60,7 @@ struct sgh_amqp_consumer {
 	char events[64]; /* the queue of events, by its whole name; of this channel */
 	struct sgh_list order; /* deliveries of this epoch that are not settled */
 	size_t bytes;          /* atomic: of bodies in hand */
+	unsigned members;      /* atomic: of batches, in hand */
 	struct sgh_amqp_delivery *coming; /* being read */
 	bool headless;                    /* its header has not come yet */
 	uint64_t missing;                 /* bytes of its body */
@@ -128,6 +129,15 @@ void sgh_amqp_delivery_header(struct sgh_amqp_consumer *consumer,
 			      const amqp_frame_t *frame);
 void sgh_amqp_delivery_body(struct sgh_amqp_consumer *consumer,
 			    const amqp_bytes_t *bytes);
+/*
+ * The prefetch counts batches. So many of their members are in hand, and a batch more: each
+ * may have several requests to the store under way at once, of which there are not many.
+ */
+#define SGH_AMQP_MEMBERS_MAX 512
+
+/* The connection is to look whether it reads again. */
+void sgh_amqp_consumer_reads_on(struct sgh_amqp_consumer *consumer);
+
 /* amqp_unbatch.c: hand over a whole delivery, or its members; both begin the callback. */
 void sgh_amqp_hand_over(struct sgh_amqp_consumer *consumer,
 			struct sgh_amqp_delivery *delivery);

@@ -213,17 +213,19 @@ static bool write_next(struct sgh_amqp_publisher *publisher)
 	struct sgh_amqp_conn *conn = &publisher->conn;
 	size_t size = publish->size;
 
-	if (!publisher->open[channel] || !sgh_amqp_room(conn, size + 1024 + 2048))
-		return false;
-	if (publish->confirm && !sgh_amqp_confirms_reserve(&publisher->confirms))
-		return false;
-	sgh_list_remove(&publish->link);
+	/* For such a one there may never be room, and others wait behind it. */
 	if (size > conn->frame_max) {
+		sgh_list_remove(&publish->link);
 		sgh_amqp_done_with(
 			publisher, publish, SANGRAHA_E_INVALID,
 			"the headers of the message do not fit a frame of the broker");
 		return true;
 	}
+	if (!publisher->open[channel] || !sgh_amqp_room(conn, size + 1024 + 2048))
+		return false;
+	if (publish->confirm && !sgh_amqp_confirms_reserve(&publisher->confirms))
+		return false;
+	sgh_list_remove(&publish->link);
 	publish->state = SGH_AMQP_WRITING;
 	publisher->writing.publish = publish;
 	publisher->writing.channel = channel;

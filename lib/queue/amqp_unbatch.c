@@ -13,8 +13,8 @@
  */
 
 /*
- * The prefetch counts batches. What its members cost besides their bodies, here and with
- * whoever takes them, counts among the bytes in hand.
+ * What a member costs besides its body, here and with whoever takes it, counts among the
+ * bytes in hand.
  */
 #define MEMBER_COST 4096
 
@@ -109,6 +109,7 @@ static void hand_over_members(struct sgh_amqp_consumer *consumer,
 	/* What counted for the whole counts for its parts, which are settled one by one. */
 	__atomic_add_fetch(&consumer->bytes, bytes, __ATOMIC_RELAXED);
 	__atomic_sub_fetch(&consumer->bytes, batch->bytes, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&consumer->members, (unsigned)count, __ATOMIC_RELAXED);
 	batch->bytes = 0;
 	sgh_message_free(sgh_take(batch->base.message));
 	__atomic_store_n(&batch->unanswered, (unsigned)count, __ATOMIC_RELAXED);
@@ -143,6 +144,15 @@ bool sgh_amqp_member_answered(struct sgh_delivery *delivery)
 	return __atomic_sub_fetch(&member->batch->unanswered, 1, __ATOMIC_ACQ_REL) == 0;
 }
 
+static void release_member(struct sgh_amqp_delivery *member)
+{
+	struct sgh_amqp_consumer *consumer = sgh_amqp_consumer_of(member->base.consumer);
+
+	if (__atomic_fetch_sub(&consumer->members, 1, __ATOMIC_RELAXED) ==
+	    SGH_AMQP_MEMBERS_MAX)
+		sgh_amqp_consumer_reads_on(consumer);
+}
+
 void sgh_amqp_settle_member(struct sgh_amqp_delivery *member, int verdict)
 {
 	struct sgh_amqp_delivery *batch = member->batch;
@@ -154,6 +164,7 @@ void sgh_amqp_settle_member(struct sgh_amqp_delivery *member, int verdict)
 		__atomic_store_n(&batch->given_back, true, __ATOMIC_RELAXED);
 	sgh_message_free(sgh_take(member->base.message));
 	sgh_amqp_consumer_shed(&member->base);
+	release_member(member);
 	sgh_amqp_delivery_free(member);
 	if (__atomic_sub_fetch(&batch->left, 1, __ATOMIC_ACQ_REL))
 		return;

@@ -106,6 +106,28 @@ static void who_comes_meanwhile_goes_together(void **state)
 	confirm_all(f);
 }
 
+/* None of them is told that it is too late before it is. */
+static void a_batch_has_as_long_as_the_last_of_them(void **state)
+{
+	struct fixture *f = *state;
+	struct sgh_publish *first;
+	struct sgh_publish *batch;
+	int64_t now = sgh_now_ms();
+
+	submit(f, "a");
+	first = next(f);
+	for (size_t i = 1; i < 4; i++) {
+		submit(f, "a");
+		f->sent[i]->publish.deadline_ms = now + 1000 - 300 * (int64_t)(i % 3);
+	}
+	confirm(f, first);
+	batch = next(f);
+	assert_non_null(batch);
+	assert_int_equal(batch->deadline_ms, now + 1000);
+	confirm(f, batch);
+	confirm_all(f);
+}
+
 static void one_queue_does_not_wait_for_another(void **state)
 {
 	struct fixture *f = *state;
@@ -309,6 +331,7 @@ static void nobody_waits_behind_a_full_batch(void **state)
 
 static const struct CMUnitTest tests[] = {
 	CASE(who_comes_meanwhile_goes_together),
+	CASE(a_batch_has_as_long_as_the_last_of_them),
 	CASE(one_queue_does_not_wait_for_another),
 	CASE(of_many_queues_some_go_without_company),
 	CASE(who_was_answered_together_asks_together),

@@ -4,6 +4,7 @@
 
 #include <sangraha/queue.h>
 
+#include "queue/amqp_consuming.h"
 #include "support/broker.h"
 #include "support/queues.h"
 #include "support/t.h"
@@ -243,6 +244,33 @@ static void who_has_no_answer_is_not_waited_for(void **state)
 	all_are_confirmed(f);
 }
 
+/* However many a broker sends: the prefetch counts batches. */
+static void members_in_hand_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct sgh_delivery *held[MANY];
+	size_t count = 0;
+	size_t batched = 0;
+
+	consume(f, true);
+	send_many(f, MANY);
+	while (batched < SGH_AMQP_MEMBERS_MAX && count < MANY) {
+		held[count] = t_inbox_next(&f->inbox);
+		batched += held[count++]->batched;
+	}
+	all_are_confirmed(f);
+	while (t_inbox_count(&f->inbox) > count) {
+		held[count] = t_inbox_next(&f->inbox);
+		batched += held[count++]->batched;
+	}
+	assert_true(batched < SGH_AMQP_MEMBERS_MAX + SGH_BATCH_MEMBERS_MAX);
+	for (size_t i = 0; i < count; i++)
+		sgh_delivery_ack(held[i]);
+	while (count++ < MANY)
+		sgh_delivery_ack(t_inbox_next(&f->inbox));
+	t_wait(t_messages(f->queue, WRITE) == 0);
+}
+
 static void what_cannot_go_together_goes_all_the_same(void **state)
 {
 	struct fixture *f = *state;
@@ -302,6 +330,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(with_the_last_of_them_it_is_acknowledged),
 	CASE(the_last_to_be_answered_is_known),
 	CASE(who_has_no_answer_is_not_waited_for),
+	CASE(members_in_hand_are_bounded),
 	CASE(what_cannot_go_together_goes_all_the_same),
 	CASE(all_of_a_batch_that_no_queue_takes_are_returned),
 	CASE(closing_ends_those_that_wait),

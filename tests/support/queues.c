@@ -219,7 +219,7 @@ struct sgh_consumer *t_consume_batches(struct sangraha_queue *queue,
 	return attach(queue, inbox,
 		      (struct sgh_consumer_options){ .queue = name,
 						     .prefetch = prefetch,
-						     .max_bytes = 1 << 20,
+						     .max_bytes = 4 << 20,
 						     .max_body = 64 << 10,
 						     .batches = true });
 }
