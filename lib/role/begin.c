@@ -19,7 +19,8 @@
  *           to be read back: upload/<id> if absent -> a ticket for what pins its record
  *   parts   upload/<id> if absent -> begin the upload -> its place in object/…/<record>
  *           if absent -> upload/<id> with the upload's id -> a ticket for the first parts
- *           one that is under way: is it open still -> upload/<id> renewed, the same ticket
+ *           one that is under way: is it open still -> upload/<id> renewed, the same ticket;
+ *           of another put of the same key: it is ended, and begun anew
  *           to be read back: its place is in object/…/<place>, which upload/<id> names
  *
  * The record comes before the upload, so that no upload is without one for longer than the
@@ -246,21 +247,24 @@ static void end_seen(struct sgh_task *task)
 		sgh_large_clear(task, false, cleared);
 }
 
+/* What became of it, unless it is an object already, is taken away; then it is begun anew. */
+static void end_it(struct sgh_task *task)
+{
+	sgh_task_op(task, SGH_STORE_HEAD, sgh_large_of(task)->write.type.bucket,
+		    task->request->object_id);
+	sgh_task_run_one(task, end_seen);
+}
+
 /* What was aborted, by somebody who died in the middle of that, must not be renewed for ever. */
 static void parts_listed(struct sgh_task *task)
 {
-	struct sgh_large *large = sgh_large_of(task);
-
 	SGH_FAIL_POINT("put-begin.parts-listed");
-	if (!task->op.status) {
+	if (!task->op.status)
 		sgh_large_write_upload(task, false, answer_parts);
-	} else if (task->op.status != SANGRAHA_E_NOT_FOUND) {
+	else if (task->op.status != SANGRAHA_E_NOT_FOUND)
 		sgh_task_retry(task, &task->op.err);
-	} else {
-		sgh_task_op(task, SGH_STORE_HEAD, large->write.type.bucket,
-			    task->request->object_id);
-		sgh_task_run_one(task, end_seen);
-	}
+	else
+		end_it(task);
 }
 
 /* Whether the upload that is under way can become what this request wants. */
@@ -286,6 +290,21 @@ static void clear_rest(struct sgh_task *task)
 {
 	if (sgh_large_name_record(task, sgh_large_of(task)->upload.record))
 		sgh_large_clear(task, true, cleared);
+}
+
+/*
+ * Whether it was begun for another put of the same key, and not known to be of the same bytes.
+ * That one's put-commit may come at any time, and with one record for both each would describe
+ * the other's. Nobody may be at it any more, so who comes now does not wait for its end.
+ */
+static bool is_another_put(const struct sgh_task *task)
+{
+	const struct sgh_record *upload = &sgh_large_of(task)->upload;
+	const struct sgh_request *request = task->request;
+	bool same_bytes = upload->sha256 && sgh_streq(upload->sha256, request->sha256);
+
+	return !same_bytes && upload->requested_ms && request->created_ms &&
+	       upload->requested_ms != request->created_ms;
 }
 
 /* Whether the upload that was found is that of the object that was seen before. */
@@ -314,6 +333,8 @@ static void upload_found(struct sgh_task *task)
 		 !same_upload(task))
 		sgh_write_fail(task, SANGRAHA_E_CONFLICT,
 			       "another object is being uploaded under this id");
+	else if (is_another_put(task))
+		end_it(task);
 	else if (task->request->transfer == SGH_TICKET_PUT)
 		sgh_large_write_upload(task, false, answer_pinned);
 	else if (upload->upload)
@@ -348,6 +369,7 @@ static void record_upload(struct sgh_task *task)
 	large->upload.sha256 = request->sha256;
 	large->upload.size = request->size > 0 ? request->size : 0;
 	large->upload.created_ms = sgh_time_ms();
+	large->upload.requested_ms = request->created_ms;
 	/* Of one PUT for who uploads in parts under the same key and at the same time. */
 	if (receiver->verify_large || receiver->veto) {
 		sgh_id_random(large->place_id);

@@ -152,6 +152,7 @@ static const struct {
 	{ "size", offsetof(struct sgh_record, size), 0 },
 	{ "offset", offsetof(struct sgh_record, offset), -1 },
 	{ "created_ms", offsetof(struct sgh_record, created_ms), 0 },
+	{ "requested_ms", offsetof(struct sgh_record, requested_ms), 0 },
 	{ "expires_ms", offsetof(struct sgh_record, expires_ms), 0 },
 };
 

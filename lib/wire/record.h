@@ -35,6 +35,8 @@ struct sgh_record {
 	int64_t size;       /* bytes; 0: not known */
 	int64_t offset;     /* -1: none */
 	int64_t created_ms; /* Unix */
+	/* of upload/: `created` of the put that it was begun for; 0: not told */
+	int64_t requested_ms;
 	int64_t expires_ms; /* Unix; 0: never */
 };
 

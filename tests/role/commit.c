@@ -2,6 +2,7 @@
 #include <sangraha/admin.h>
 
 #include "support/large.h"
+#include "wire/sha256.h"
 
 /* What a receiver does with a put-commit: the journal tells the order. */
 
@@ -459,6 +460,140 @@ static void deleted_before_the_commit_it_is_gone(void **state)
 	t_upload_fini(&up);
 }
 
+/* ---- another put of the same key, with other bytes, while the first is under way ---- */
+
+/* Begun at another time than `first`, as a repeat is, and as large. */
+static void other_put(struct t_upload *up, const struct t_upload *first)
+{
+	t_upload(up, first->f, first->id, first->body->length);
+	up->fresh = false;
+	up->created = first->created + 1;
+	up->body->data[1] = 'b';
+	t_ok(sgh_sha256_hex(up->body->data, up->body->length, up->sha256, &t_err));
+	t_open(up);
+	t_store_parts(up);
+}
+
+/* The store does late what says of the first one's object what it is. */
+static void a_late_record_describes_nobody_elses_object(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload first;
+	struct t_upload second;
+
+	t_upload(&first, f, t_id(1), LARGE);
+	first.fresh = false;
+	t_open(&first);
+	t_store_parts(&first);
+	script_hold(f->script, "put meta/object", 1);
+	t_send(f, t_commits(&first, SGH_TICKET_PARTS));
+	t_wait(script_holding(f->script));
+	other_put(&second, &first);
+	assert_string_not_equal(second.record, first.record);
+	t_send(f, t_commits(&second, SGH_TICKET_PARTS));
+	t_answers(f, 0);
+	script_release(f->script);
+	t_answers(f, SANGRAHA_E_CONFLICT);
+	assert_true(t_is_complete(&second));
+	t_upload_fini(&second);
+	t_upload_fini(&first);
+}
+
+/* Nor does it take over the name and the metadata that the first one was begun with. */
+static void another_put_has_its_own_name(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *begin;
+	struct sangraha_object *object;
+	struct sgh_reply *reply;
+	struct t_upload first;
+	struct t_upload second;
+
+	t_upload(&first, f, t_id(1), LARGE);
+	begin = t_begins(&first, SGH_TICKET_PARTS);
+	begin->filename = "first.json";
+	t_send(f, begin);
+	t_answers(f, 0);
+	other_put(&second, &first);
+	t_send(f, t_commits(&second, SGH_TICKET_PARTS));
+	reply = t_answer(f, 0);
+	object = reply->object;
+	assert_non_null(object);
+	assert_null(sangraha_object_filename(object));
+	sgh_reply_free(reply);
+	assert_true(t_is_complete(&second));
+	t_upload_fini(&second);
+	t_upload_fini(&first);
+}
+
+/* The first one's commit comes when the second is there, and takes nothing away. */
+static void who_was_ended_finds_the_other(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload first;
+	struct t_upload second;
+
+	t_upload(&first, f, t_id(1), LARGE);
+	first.fresh = false;
+	t_open(&first);
+	t_store_parts(&first);
+	other_put(&second, &first);
+	t_send(f, t_commits(&first, SGH_TICKET_PARTS));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	t_send(f, t_commits(&second, SGH_TICKET_PARTS));
+	t_answers(f, 0);
+	t_send(f, t_commits(&first, SGH_TICKET_PARTS));
+	t_answers(f, SANGRAHA_E_NOT_FOUND);
+	t_send(f, t_aborts(&first));
+	t_answers(f, 0);
+	assert_true(t_is_complete(&second));
+	t_upload_fini(&second);
+	t_upload_fini(&first);
+}
+
+/* Of the same bytes it is as good as the first, and goes on with its upload. */
+static void another_put_of_the_same_bytes_joins_it(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *begin;
+	struct sgh_reply *reply;
+	struct t_upload up;
+
+	t_upload(&up, f, t_id(1), LARGE);
+	for (int i = 0; i < 2; i++) {
+		begin = t_begins(&up, SGH_TICKET_PARTS);
+		begin->fresh = false;
+		begin->created_ms += i;
+		begin->sha256 = sgh_arena_strdup(&begin->arena, up.sha256);
+		t_send(f, begin);
+		reply = t_answer(f, 0);
+		if (i)
+			assert_string_equal(reply->ticket->record, up.record);
+		snprintf(up.record, sizeof(up.record), "%s", reply->ticket->record);
+		sgh_reply_free(reply);
+	}
+	t_upload_fini(&up);
+}
+
+/* What is sent again is the same put, however late. */
+static void the_same_put_has_the_same_upload(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload up;
+	char record[SANGRAHA_ID_SIZE];
+
+	t_upload(&up, f, t_id(1), LARGE);
+	up.fresh = false;
+	t_open(&up);
+	memcpy(record, up.record, sizeof(record));
+	t_open(&up);
+	assert_string_equal(up.record, record);
+	up.created = 0;
+	t_open(&up);
+	assert_string_equal(up.record, record);
+	t_upload_fini(&up);
+}
+
 #define CASE(function) \
 	cmocka_unit_test_setup_teardown(function, t_receiver_begin, t_roles_end)
 
@@ -488,6 +623,11 @@ static const struct CMUnitTest tests[] = {
 	CASE(what_was_deleted_meanwhile_is_gone),
 	CASE(what_lies_there_instead_is_a_conflict),
 	CASE(deleted_before_the_commit_it_is_gone),
+	CASE(a_late_record_describes_nobody_elses_object),
+	CASE(another_put_has_its_own_name),
+	CASE(who_was_ended_finds_the_other),
+	CASE(another_put_of_the_same_bytes_joins_it),
+	CASE(the_same_put_has_the_same_upload),
 };
 
 t_main(tests)

@@ -302,7 +302,7 @@ static void a_whole_is_begun_again(void **state)
 	t_upload_fini(&up);
 }
 
-/* Of two that write other bytes under the key the second does not know its digest yet. */
+/* Of two that do not say when they were made, the second does not know its digest yet. */
 static void who_uploads_in_parts_besides_is_in_nobodys_way(void **state)
 {
 	struct t_roles *f = *state;
@@ -310,8 +310,10 @@ static void who_uploads_in_parts_besides_is_in_nobodys_way(void **state)
 	struct t_upload other;
 
 	t_upload(&up, f, t_id(1), SMALL);
+	up.created = 0;
 	stores(&up, NULL);
 	t_upload(&other, f, t_id(1), SMALL);
+	other.created = 0;
 	other.fresh = false;
 	other.body->data[1] = 'b';
 	t_ok(sgh_sha256_hex(other.body->data, SMALL, other.sha256, &t_err));
@@ -387,6 +389,32 @@ static void it_goes_on_past_the_deadline(void **state)
 	script_release(f->script);
 	t_answers(f, SANGRAHA_E_REJECTED);
 	assert_true(t_is_nothing(&up));
+	t_upload_fini(&up);
+}
+
+/* Who repeats a put with other bytes ends an upload, but not one that has all of its own. */
+static void what_is_being_read_is_ended_by_nobody(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *request;
+	struct t_upload other;
+	struct t_upload up;
+
+	uploads(&up, f, t_id(1), LARGE);
+	script_hold(f->script, "get json", 1);
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	t_wait(script_holding(f->script));
+	t_upload(&other, f, t_id(1), LARGE);
+	other.fresh = false;
+	other.created = up.created + 1;
+	request = t_begins(&other, SGH_TICKET_PARTS);
+	request->deadline = sgh_time_ms() + 900;
+	t_send(f, request);
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+	script_release(f->script);
+	t_answers(f, 0);
+	assert_true(t_is_complete(&up));
+	t_upload_fini(&other);
 	t_upload_fini(&up);
 }
 
@@ -514,6 +542,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(deleted_meanwhile_the_whole_is_gone),
 	CASE(what_was_an_object_before_is_not_judged_again),
 	CASE(it_goes_on_past_the_deadline),
+	CASE(what_is_being_read_is_ended_by_nobody),
 	CASE(a_piece_is_asked_for_again),
 	CASE(an_upload_is_renewed_while_it_is_read),
 	CASE(a_short_time_is_enough),
