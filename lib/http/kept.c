@@ -164,6 +164,7 @@ void sgh_kept_adopt(struct sgh_http *http, int fd, const char *url)
 	}
 	kept = sgh_list_entry(sgh_list_pop(&http->unkept), struct sgh_kept, link);
 	kept->fd = fd;
+	kept->broken = false;
 	memcpy(kept->authority, authority, length);
 	kept->authority[length] = '\0';
 	make_idle(http, kept);
@@ -340,8 +341,13 @@ static enum sgh_kept_state broke(struct sgh_transfer *transfer, bool by_error)
 {
 	const struct sgh_framing *framing = &transfer->response.framing;
 
+	struct iovec parts[2];
+
 	if (!was_answered(transfer))
 		return SGH_KEPT_DEAD;
+	if (transfer->request->code < 300 && request_left(transfer, parts))
+		return over(transfer, CURLE_SEND_ERROR,
+			    "the connection ended before all was sent");
 	if (!by_error && sgh_response_ends(&transfer->response))
 		return over(transfer, CURLE_OK, "");
 	if (!framing->ended)
@@ -435,12 +441,13 @@ static enum sgh_kept_state read_response(struct sgh_transfer *transfer, const ch
 }
 
 /*
- * What has arrived, but no more than the buffer holds: others wait, too. `broken`: the
- * connection is known to be, so its end is no proper one.
+ * What has arrived, but no more than the buffer holds: others wait, too. Of a connection
+ * that is known to be broken the end is no proper one.
  */
-static enum sgh_kept_state receive(struct sgh_transfer *transfer, bool broken)
+static enum sgh_kept_state receive(struct sgh_transfer *transfer)
 {
 	struct sgh_http *http = transfer->http;
+	const bool broken = transfer->kept->broken;
 	ssize_t n;
 
 	do
@@ -468,9 +475,11 @@ static enum sgh_kept_state send_on(struct sgh_transfer *transfer)
 	       (n = sendmsg(kept->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)) < 0 &&
 	       errno == EINTR)
 		;
-	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
 		/* It may have been refused, and the answer be there to be read. */
-		return receive(transfer, true);
+		kept->broken = true;
+		return receive(transfer);
+	}
 	if (n > 0) {
 		transfer->sent += (size_t)n;
 		transfer->bytes += n;
@@ -520,7 +529,7 @@ enum sgh_kept_state sgh_kept_event(struct sgh_http *http, uint32_t index, uint32
 	if (events & EPOLLOUT)
 		state = send_on(transfer);
 	if (state == SGH_KEPT_ON && events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-		state = receive(transfer, false);
+		state = receive(transfer);
 	return state;
 }
 

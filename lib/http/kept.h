@@ -15,6 +15,7 @@
 struct sgh_kept {
 	struct sgh_list link; /* among the idle or the unused */
 	int fd;
+	bool broken;                   /* sending failed */
 	uint32_t watched;              /* events of epoll; 0: it is not in there */
 	int64_t idle_ms;               /* since when */
 	uint64_t turn;                 /* of the thread, in which it became that */

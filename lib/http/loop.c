@@ -313,7 +313,7 @@ static bool take_over(struct sgh_http *http)
 	struct sgh_list granted;
 	struct sgh_list noted;
 	struct sgh_list *link;
-	bool end;
+	bool idle;
 
 	sgh_list_init(&submitted);
 	sgh_list_init(&granted);
@@ -322,7 +322,7 @@ static bool take_over(struct sgh_http *http)
 	sgh_list_splice(&submitted, &http->state.submitted);
 	sgh_list_splice(&granted, &http->state.granted);
 	sgh_list_splice(&noted, &http->state.noted);
-	end = http->state.stop && !http->state.requests && !http->orphans;
+	idle = http->state.stop && !http->state.requests;
 	pthread_mutex_unlock(&http->state.lock);
 	while ((link = sgh_list_pop(&granted)))
 		resume(sgh_list_entry(link, struct sgh_transfer, granted_link));
@@ -334,7 +334,7 @@ static bool take_over(struct sgh_http *http)
 		sgh_list_append(line_of(http, request), link);
 	}
 	heed(http, &noted);
-	return end;
+	return idle && !http->orphans;
 }
 
 /*
@@ -485,6 +485,9 @@ static int wait_ms(struct sgh_http *http)
 
 	if (!sgh_bell_doze(&http->bell))
 		return 0;
+	/* What has just ended has made room for it. */
+	if (!sgh_list_empty(&http->free) && next_request(http))
+		return 0;
 	return left < 0 ? 0 : left > 10000 ? 10000 : (int)left;
 }
 
@@ -511,7 +514,9 @@ void *sgh_http_run(void *arg)
 		run_timer(http);
 		collect(http);
 		count = epoll_wait(http->epoll, events, EVENTS_MAX, wait_ms(http));
-		http->turn++;
+		/* Of a full list there may be more that nobody has seen. */
+		if (count >= 0 && count < EVENTS_MAX)
+			http->turn++;
 		sgh_bell_up(&http->bell, rings(http, events, count));
 		for (int i = 0; i < count; i++)
 			run_event(http, &events[i]);

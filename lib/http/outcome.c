@@ -69,6 +69,9 @@ static int check_header(const struct sgh_framing *framing, struct sangraha_error
 {
 	if (framing->bad && !framing->code)
 		return sgh_fail(err, SANGRAHA_E_INTERNAL, 0, "the answer is not HTTP");
+	if (framing->two_lengths)
+		return sgh_fail(err, SANGRAHA_E_INTERNAL, 0,
+				"the answer has two lengths");
 	if (!framing->final || !framing->ended)
 		return sgh_fail(err, SANGRAHA_E_UNAVAILABLE, 0,
 				"the connection broke within the header");

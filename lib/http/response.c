@@ -49,7 +49,8 @@ static void content_length(struct sgh_framing *framing, const char *value, size_
 		number = number * 10 + (value[i] - '0');
 	}
 	/* One that is said twice says the same (RFC 9112, section 6.3). */
-	framing->bad |= framing->length >= 0 && framing->length != number;
+	framing->two_lengths |= framing->length >= 0 && framing->length != number;
+	framing->bad |= framing->two_lengths;
 	framing->length = framing->bad ? -1 : number;
 }
 

@@ -12,14 +12,15 @@
 
 /* What its first lines say about a response; interim ones (1xx) are each another. */
 struct sgh_framing {
-	int code;       /* 0: no status line was read */
-	bool final;     /* not interim */
-	bool ended;     /* its header */
-	bool persists;  /* the connection may be used again after it (section 9.3) */
-	bool chunked;   /* section 7.1 */
-	bool bad;       /* it contradicts itself: nobody knows where it ends */
-	int64_t length; /* Content-Length; -1: not said. sgh_framing_length() */
-	size_t bytes;   /* of headers, those of interim responses too */
+	int code;         /* 0: no status line was read */
+	bool final;       /* not interim */
+	bool ended;       /* its header */
+	bool persists;    /* the connection may be used again after it (section 9.3) */
+	bool chunked;     /* section 7.1 */
+	bool bad;         /* it contradicts itself: nobody knows where it ends */
+	bool two_lengths; /* ... by telling two of them */
+	int64_t length;   /* Content-Length; -1: not said. sgh_framing_length() */
+	size_t bytes;     /* of headers, those of interim responses too */
 };
 
 enum sgh_response_phase {

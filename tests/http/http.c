@@ -158,6 +158,17 @@ static void a_head_has_no_body(void **state)
 	fini(&call);
 }
 
+/* Who takes the shorter one for the whole has a body that was cut. */
+static void two_lengths_are_none(void **state)
+{
+	PEER({ .bytes = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n"
+			"Content-Length: 5\r\n\r\nhello" });
+	struct call call = make("GET", t_peer_url(f.peer));
+
+	t_fails(SANGRAHA_E_INTERNAL, run(&call));
+	fini(&call);
+}
+
 static void interim_answers_are_passed_over(void **state)
 {
 	PEER({ .bytes = "HTTP/1.1 102 Wait\r\nX-Test: interim\r\n\r\n"
@@ -591,6 +602,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH(a_text_is_read),
 	BOTH(a_body_is_sent_at_once),
 	BOTH(a_head_has_no_body),
+	BOTH(two_lengths_are_none),
 	BOTH(interim_answers_are_passed_over),
 	BOTH(redirects_are_answers),
 	CASE(nobody_listens),
