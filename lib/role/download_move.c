@@ -209,21 +209,17 @@ static void move(struct sangraha_download *download)
 	struct sangraha_error err = { 0 };
 	int status = sgh_client_mover_down(download->client, &mover, &err);
 
-	if (!status) {
-		pthread_mutex_lock(&download->state.lock);
-		download->state.mover = mover;
-		pthread_mutex_unlock(&download->state.lock);
-		status = sgh_mover_submit(mover, &download->move, &err);
-	}
-	if (status) {
-		settle(download, &err);
-		return;
-	}
-	/* Who gave up in the meantime could not cancel what was not submitted. */
+	/* Who gives up cancels what was submitted, and must not come in the middle of that. */
 	pthread_mutex_lock(&download->state.lock);
-	if (download->state.abandoned && download->state.phase == SGH_DOWNLOAD_MOVING)
-		sgh_mover_cancel(mover, &download->move, SANGRAHA_E_UNAVAILABLE);
+	if (!status && download->state.abandoned)
+		status = sgh_fail(&err, SANGRAHA_E_UNAVAILABLE, 0, "nobody reads it");
+	if (!status)
+		status = sgh_mover_submit(mover, &download->move, &err);
+	if (!status)
+		download->state.mover = mover;
 	pthread_mutex_unlock(&download->state.lock);
+	if (status)
+		settle(download, &err);
 }
 
 /* ---- a new ticket ---- */

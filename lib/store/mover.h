@@ -111,7 +111,8 @@ void sgh_mover_resume(struct sgh_mover *mover, struct sgh_move *move);
 
 /*
  * End the transfer with a negative status, wherever it is; `done` is called soon. From any
- * thread. Nothing happens when it is done.
+ * thread, but as sgh_mover_resume() not beside its sgh_mover_submit(): who may do either at
+ * that time submits under a lock of the caller's. Nothing happens when it is done.
  */
 void sgh_mover_cancel(struct sgh_mover *mover, struct sgh_move *move, int status);
 
