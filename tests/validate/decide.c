@@ -30,6 +30,20 @@ static void declared_json_that_is_text(void **state)
 	assert_string_equal(t_verdict.declared, "application/json");
 }
 
+/* libmagic gives up on it. */
+static void what_leads_in_circles_is_unknown(void **state)
+{
+	char text[512];
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = "ID3\3\0\0\0\0\0\0"[i % 10];
+	t_fails(SANGRAHA_E_UNSUPPORTED, t_judge(NULL, NULL, text, sizeof(text)));
+	t_rule("type.not-allowed", 0);
+	assert_string_equal(t_verdict.detected, "application/octet-stream");
+	t_fails(SANGRAHA_E_UNSUPPORTED, t_judge("image/png", NULL, text, sizeof(text)));
+	t_rule("type.mismatch", 0);
+}
+
 static void declared_json_that_is_an_image(void **state)
 {
 	struct t_sample png = { 0 };
@@ -245,6 +259,7 @@ static void what_others_have_a_say_in(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(declared_json_that_is_text),
+	cmocka_unit_test(what_leads_in_circles_is_unknown),
 	cmocka_unit_test(declared_json_that_is_an_image),
 	cmocka_unit_test(asserted_json_that_is_text),
 	cmocka_unit_test(declared_json_that_is_broken),
