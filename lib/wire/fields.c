@@ -281,18 +281,34 @@ int sgh_fields_facts(const struct sgh_fields *fields, struct sgh_arena *arena,
 	return *ret ? 0 : sgh_fail_memory(err);
 }
 
+/* "\u003d": the scanner saw to the four digits. 0: it is no character of base64. */
+static char escaped(const char *text)
+{
+	char digits[5] = { 0 };
+	unsigned long code;
+
+	memcpy(digits, text + 2, 4);
+	code = strtoul(digits, NULL, 16);
+	return code < 0x80 ? (char)code : '\0';
+}
+
 /*
- * Base64 as a JSON string: writers may escape "/". The scanner let only sound escapes
- * through, and of those none but this one is base64.
+ * Base64 as a JSON string: writers may escape "/", and some write "=", "+" and "/" by their
+ * numbers. The scanner let only sound escapes through, and of those no others are base64.
  */
 static size_t strip_escapes(const char *text, size_t length, char *out)
 {
 	size_t to = 0;
 
 	for (size_t i = 0; i < length; i++) {
-		if (text[i] == '\\' && i + 1 < length && text[i + 1] == '/')
-			i++;
-		out[to++] = text[i];
+		out[to] = text[i];
+		if (text[i] == '\\' && length - i >= 2 && text[i + 1] == '/') {
+			out[to] = text[++i];
+		} else if (text[i] == '\\' && length - i >= 6 && text[i + 1] == 'u') {
+			out[to] = escaped(text + i);
+			i += 5;
+		}
+		to++;
 	}
 	return to;
 }

@@ -130,6 +130,23 @@ static int check_members(const cJSON *object, struct sangraha_error *err)
 	return 0;
 }
 
+/* Nobody has to write these names with escapes; as they were not seen they would be absent. */
+static int check_raws(const cJSON *object, const struct sgh_json_raw *raws, size_t count,
+		      struct sangraha_error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		const cJSON *item =
+			cJSON_GetObjectItemCaseSensitive(object, raws[i].name);
+
+		/* Of one that was seen cJSON has a null. */
+		if (item && !cJSON_IsNull(item))
+			return sgh_fail(err, SANGRAHA_E_INVALID, 0,
+					"the name of \"%s\" is written with escapes",
+					raws[i].name);
+	}
+	return 0;
+}
+
 int sgh_json_open(const void *text, size_t length, struct sgh_json_raw *raws,
 		  size_t raw_count, cJSON **ret, struct sangraha_error *err)
 {
@@ -149,6 +166,8 @@ int sgh_json_open(const void *text, size_t length, struct sgh_json_raw *raws,
 	if (!object)
 		return sgh_fail_memory(err);
 	status = check_members(object, err);
+	if (!status)
+		status = check_raws(object, raws, raw_count, err);
 	if (status)
 		return status;
 	*ret = object;

@@ -403,6 +403,8 @@ static void bad_documents_are_refused(void **state)
 		{ PUT "\"data\":\"e_8=\"}", "data" },
 		{ PUT "\"data\":\"e\\n8=\"}", "data" },
 		{ PUT "\"data\":\"AAAA\\/\\/\"}", "data" },
+		{ PUT "\"data\":\"eQ\\u013d\\u013d\"}", "data" },
+		{ PUT "\"d\\u0061ta\":\"eQ==\"}", "data" },
 		{ "{\"message_id\":\"" ID "\"}", "type" },
 		{ "{\"type\":5,\"message_id\":\"" ID "\"}", "type" },
 	};
@@ -446,6 +448,19 @@ static void decoded_bytes_are_accounted_for(void **state)
 	sgh_budget_unref(budget);
 }
 
+/* So some writers of JSON have it by default, in case that it lands in a web page. */
+static void base64_may_be_escaped(void **state)
+{
+	static const unsigned char wanted[] = { 0xfb, 0xef, 0xff, '=' };
+	struct sgh_message *message =
+		document(PUT "\"data\":\"\\u002b\\u002B\\u002f\\/PQ\\u003d\\u003D\"}");
+	struct sgh_request *request = read_and_free(message);
+
+	assert_int_equal(request->body->length, sizeof(wanted));
+	assert_memory_equal(request->body->data, wanted, sizeof(wanted));
+	sgh_request_free(request);
+}
+
 static void reads_decode_no_body(void **state)
 {
 	struct sgh_message *message =
@@ -458,6 +473,7 @@ static void reads_decode_no_body(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_put_needs_one_id),
+	cmocka_unit_test(base64_may_be_escaped),
 	cmocka_unit_test(numbers_may_be_text),
 	cmocka_unit_test(strange_headers_are_ignored),
 	cmocka_unit_test(bad_courtesies_are_left_out),
