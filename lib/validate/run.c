@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/util.h"
+#include "wire/json.h"
 
 static const char *message_of(const struct sangraha_error *why)
 {
@@ -133,7 +134,8 @@ static int check_facts(const struct sgh_run *run, const char *facts,
 
 	if (status < 0)
 		return status;
-	if (status == 0 || facts[0] != '{')
+	/* Which are stricter than the rules for users: no half characters, no endless numbers. */
+	if (status == 0 || !sgh_json_is(facts, strlen(facts), '{'))
 		return sgh_fail(err, SANGRAHA_E_INTERNAL, 0,
 				"the checks of type %s wrote facts that are no JSON "
 				"object",

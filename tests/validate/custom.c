@@ -141,16 +141,21 @@ static void limits_size(void **state)
 	t_rule("type.size", -1);
 }
 
+/* Whatever could not be stored with the object is the check's mistake, not the uploader's. */
 static void facts_must_be_an_object(void **state)
 {
+	static const char *const wrong[] = { "[%u]", "{\"title\":\"\\ud83d\"}",
+					     "{\"title\":\"a\\u0000\"}" };
 	struct sangraha_validate_options options = { .size = sizeof(options),
 						     .asserted = "lines" };
 
-	sangraha_types_unref(sgh_take(t_types));
-	set_up_with("[%u]");
-	t_fails(SANGRAHA_E_INTERNAL,
-		sangraha_validate(t_types, &options, "x", 1, NULL, &t_err));
-	t_says("type lines");
+	for (size_t i = 0; i < SGH_COUNT(wrong); i++) {
+		sangraha_types_unref(sgh_take(t_types));
+		set_up_with(wrong[i]);
+		t_fails(SANGRAHA_E_INTERNAL,
+			sangraha_validate(t_types, &options, "x", 1, NULL, &t_err));
+		t_says("type lines");
+	}
 }
 
 /* Nobody wants to know why, but the check may write it down all the same. */
