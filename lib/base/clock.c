@@ -262,30 +262,100 @@ static bool parse_month(const char **at, unsigned *ret)
 	return false;
 }
 
-bool sgh_http_date_parse(const char *text, int64_t *ret_unix_ms)
+static bool skip(const char **at, const char *text)
 {
-	unsigned day;
-	unsigned month;
+	size_t length = strlen(text);
+
+	if (strncmp(*at, text, length) != 0)
+		return false;
+	*at += length;
+	return true;
+}
+
+struct http_date {
 	unsigned year;
+	unsigned month;
+	unsigned day;
 	unsigned hour;
 	unsigned minute;
 	unsigned second;
+};
 
-	if (strlen(text) != SGH_HTTP_DATE_SIZE - 1 || text[3] != ',' || text[4] != ' ')
+static bool parse_time(const char **at, struct http_date *date)
+{
+	return digits(at, 2, &date->hour) && skip(at, ":") &&
+	       digits(at, 2, &date->minute) && skip(at, ":") &&
+	       digits(at, 2, &date->second);
+}
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT" */
+static bool parse_fixdate(const char *at, struct http_date *date)
+{
+	if (strlen(at) != SGH_HTTP_DATE_SIZE - 1)
 		return false;
-	text += 5;
-	if (!digits(&text, 2, &day) || !one_of(&text, " ") ||
-	    !parse_month(&text, &month) || !one_of(&text, " ") ||
-	    !digits(&text, 4, &year) || !one_of(&text, " ") || !digits(&text, 2, &hour) ||
-	    !one_of(&text, ":") || !digits(&text, 2, &minute) || !one_of(&text, ":") ||
-	    !digits(&text, 2, &second) || strcmp(text, " GMT") != 0)
+	at += 3;
+	return skip(&at, ", ") && digits(&at, 2, &date->day) && skip(&at, " ") &&
+	       parse_month(&at, &date->month) && skip(&at, " ") &&
+	       digits(&at, 4, &date->year) && skip(&at, " ") && parse_time(&at, date) &&
+	       strcmp(at, " GMT") == 0;
+}
+
+/* Of two digits: the century's, unless that would be more than 50 years from now. */
+static unsigned year_of(unsigned digits)
+{
+	struct tm tm;
+	int ms;
+	unsigned now;
+	unsigned year;
+
+	split(sgh_time_ms(), &tm, &ms);
+	now = (unsigned)tm.tm_year + 1900;
+	year = now / 100 * 100 + digits;
+	return year > now + 50 ? year - 100 : year;
+}
+
+/* "Sunday, 06-Nov-94 08:49:37 GMT" */
+static bool parse_rfc850(const char *at, struct http_date *date)
+{
+	at += strcspn(at, ",");
+	if (!skip(&at, ", ") || !digits(&at, 2, &date->day) || !skip(&at, "-") ||
+	    !parse_month(&at, &date->month) || !skip(&at, "-") ||
+	    !digits(&at, 2, &date->year) || !skip(&at, " ") || !parse_time(&at, date) ||
+	    strcmp(at, " GMT") != 0)
 		return false;
-	if (day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 ||
-	    second > 60)
+	date->year = year_of(date->year);
+	return true;
+}
+
+/* "Sun Nov  6 08:49:37 1994" */
+static bool parse_asctime(const char *at, struct http_date *date)
+{
+	if (strlen(at) != 24 || at[3] != ' ')
+		return false;
+	at += 4;
+	return parse_month(&at, &date->month) && skip(&at, " ") &&
+	       (skip(&at, " ") ? digits(&at, 1, &date->day)
+			       : digits(&at, 2, &date->day)) &&
+	       skip(&at, " ") && parse_time(&at, date) && skip(&at, " ") &&
+	       digits(&at, 4, &date->year) && !*at;
+}
+
+bool sgh_http_date_parse(const char *text, int64_t *ret_unix_ms)
+{
+	struct http_date date = { 0 };
+
+	if (!parse_fixdate(text, &date) && !parse_rfc850(text, &date) &&
+	    !parse_asctime(text, &date))
+		return false;
+	if (date.day < 1 || date.day > days_in_month(date.year, date.month) ||
+	    date.hour > 23 || date.minute > 59 || date.second > 60)
 		return false;
 	*ret_unix_ms =
-		(((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 +
-		 second) *
+		(((days_from_civil(date.year, date.month, date.day) * 24 + date.hour) *
+			  60 +
+		  date.minute) *
+			 60 +
+		 date.second) *
 		1000;
 	return true;
 }

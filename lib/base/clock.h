@@ -28,6 +28,7 @@ bool sgh_rfc3339_parse(const char *text, int64_t *ret_unix_ms);
 /* IMF-fixdate (RFC 9110, section 5.6.7), as in Last-Modified: 30 bytes with the NUL. */
 #define SGH_HTTP_DATE_SIZE 30
 void sgh_http_date(int64_t unix_ms, char text[SGH_HTTP_DATE_SIZE]);
+/* Any of the three forms that a recipient has to understand; false if it is none. */
 bool sgh_http_date_parse(const char *text, int64_t *ret_unix_ms);
 
 #endif

@@ -61,7 +61,18 @@ static void writes_and_reads_http_dates(void **state)
 	assert_string_equal(text, "Sun, 06 Nov 1994 08:49:37 GMT");
 	assert_true(sgh_http_date_parse(text, &ms));
 	assert_true(ms == 784111777000);
-	assert_false(sgh_http_date_parse("Sunday, 06-Nov-94 08:49:37 GMT", &ms));
+	/* The other two that a recipient has to understand (RFC 9110, section 5.6.7). */
+	assert_true(sgh_http_date_parse("Sunday, 06-Nov-94 08:49:37 GMT", &ms));
+	assert_int_equal(ms, 784111777000);
+	ms = 0;
+	assert_true(sgh_http_date_parse("Sun Nov  6 08:49:37 1994", &ms));
+	assert_int_equal(ms, 784111777000);
+	assert_true(sgh_http_date_parse("Wed Nov 16 08:49:37 1994", &ms));
+	assert_int_equal(ms, 784111777000 + 10 * 86400000LL);
+	assert_false(sgh_http_date_parse("Sunday, 06-Nov-1994 08:49:37 GMT", &ms));
+	assert_false(sgh_http_date_parse("Sunday, 31-Jun-94 08:49:37 GMT", &ms));
+	assert_false(sgh_http_date_parse("Sun Nov 6 08:49:37 1994", &ms));
+	assert_false(sgh_http_date_parse("Sun Nov  6 08:49:37 1994 GMT", &ms));
 }
 
 static void foreign_deadlines_saturate(void **state)
