@@ -149,7 +149,8 @@ int sangraha_client_put_stream(struct sangraha_client *client, int64_t length,
 
 struct descriptor {
 	int fd;
-	int error; /* errno */
+	int error;    /* errno */
+	int64_t left; /* bytes of what was there at the beginning; -1: to its end */
 };
 
 static int64_t read_descriptor(void *arg, void *data, size_t size)
@@ -157,9 +158,14 @@ static int64_t read_descriptor(void *arg, void *data, size_t size)
 	struct descriptor *from = arg;
 	ssize_t n;
 
+	/* Somebody may be writing it still. */
+	if (from->left >= 0 && (uint64_t)from->left < size)
+		size = (size_t)from->left;
 	do
 		n = read(from->fd, data, size);
 	while (n < 0 && errno == EINTR);
+	if (n >= 0 && from->left >= 0)
+		from->left -= n;
 	if (n >= 0)
 		return n;
 	from->error = errno;
@@ -182,14 +188,14 @@ int sangraha_client_put_fd(struct sangraha_client *client, int fd,
 			   const struct sangraha_put_options *options,
 			   struct sangraha_result **ret, struct sangraha_error *err)
 {
-	struct descriptor from = { .fd = fd };
+	struct descriptor from = { .fd = fd, .left = length_of(fd) };
 	int status;
 
 	if (ret)
 		*ret = NULL;
 	if (fd < 0)
 		return sgh_fail(err, SANGRAHA_E_INVALID, 0, "no descriptor");
-	status = sangraha_client_put_stream(client, length_of(fd), read_descriptor, &from,
+	status = sangraha_client_put_stream(client, from.left, read_descriptor, &from,
 					    options, ret, err);
 	if (from.error)
 		return sgh_fail_errno(err, from.error, "the body cannot be read");

@@ -278,6 +278,48 @@ static void a_file_is_read_from_where_it_stands(void **state)
 	free(text);
 }
 
+struct file_put {
+	struct t_sending sending;
+	FILE *file;
+	int status;
+};
+
+static void *put_file(void *arg)
+{
+	struct file_put *put = arg;
+	struct sangraha_client *client = put->sending.f->client;
+
+	put->status = sangraha_client_put_fd(client, fileno(put->file), &t_json,
+					     &put->sending.result, NULL);
+	return NULL;
+}
+
+/* It has the length that it had at the beginning. */
+static void a_file_that_grows_meanwhile_is_cut(void **state)
+{
+	struct file_put put = { .sending = { .f = *state }, .file = tmpfile() };
+	struct script *script = put.sending.f->script;
+	size_t size = 24 * T_MIB;
+	char *text = t_json_string(size);
+	pthread_t thread;
+
+	assert_non_null(put.file);
+	assert_int_equal(fwrite(text, 1, size, put.file), size);
+	assert_int_equal(fflush(put.file), 0);
+	assert_int_equal(lseek(fileno(put.file), 0, SEEK_SET), 0);
+	script_hold(script, "upload-part json", 1);
+	assert_int_equal(pthread_create(&thread, NULL, put_file, &put), 0);
+	t_wait(script_holding(script));
+	assert_int_equal(pwrite(fileno(put.file), "more", 4, (off_t)size), 4);
+	script_release(script);
+	pthread_join(thread, NULL);
+	t_ok(put.status);
+	t_stored(&put.sending, text, size);
+	t_send_fini(&put.sending);
+	fclose(put.file);
+	free(text);
+}
+
 static int64_t break_off(void *arg, void *data, size_t size)
 {
 	struct uploader *up = arg;
@@ -418,6 +460,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_blocking_put_may_be_large),
 	CASE(a_descriptor_is_read_to_its_end),
 	CASE(a_file_is_read_from_where_it_stands),
+	CASE(a_file_that_grows_meanwhile_is_cut),
 	CASE(who_cannot_read_on_leaves_nothing),
 	CASE(a_repeat_finds_the_object),
 	CASE(another_body_under_a_key_is_a_conflict),
