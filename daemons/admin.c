@@ -241,16 +241,24 @@ static int check_folder(const struct sgh_config *config, enum sgh_setting settin
 	return sgh_config_fail(err, "%s: %s", folder, strerror(errno));
 }
 
+/* Whether the folder is meant: it was named, and this was not, or from where it counts less. */
+static bool goes_before(const struct sgh_config *config, enum sgh_setting setting)
+{
+	enum sgh_source named = config->values[SGH_SET_DATA_DIR].source;
+
+	return !is_default(config, SGH_SET_DATA_DIR) &&
+	       (is_default(config, setting) || named < config->values[setting].source);
+}
+
 /* Who names a folder, and no broker or store, means what is in there. */
 static int choose_folder(struct sgh_config *config, struct sangraha_error *err)
 {
-	bool named = !is_default(config, SGH_SET_DATA_DIR);
 	int status = 0;
 
-	if (named && is_default(config, SGH_SET_QUEUE_URL))
+	if (goes_before(config, SGH_SET_QUEUE_URL))
 		status = sgh_config_set(config, SGH_SET_QUEUE_URL, false, SGH_FROM_FLAG,
 					"data-dir", "local:", err);
-	if (!status && named && is_default(config, SGH_SET_STORE_URL))
+	if (!status && goes_before(config, SGH_SET_STORE_URL))
 		status = sgh_config_set(config, SGH_SET_STORE_URL, false, SGH_FROM_FLAG,
 					"data-dir", "file:", err);
 	if (!status)

@@ -80,7 +80,7 @@ static const struct sgh_setting_row rows[SGH_SETTINGS] = {
 		.min = K, .max = G,
 		.help = "largest body in a message; unset: 512K, at most an eighth of memory-limit" },
 	[SGH_SET_SPOOL_LIMIT] = { "spool-limit", SGH_BYTES, SERVING,
-		.value = "4M", .max = G,
+		.value = "4M", .min = 1, .max = G,
 		.help = "largest body that is held whole on its way to the store" },
 	[SGH_SET_MAX_OBJECT_SIZE] = { "max-object-size", SGH_BYTES, WRITING,
 		.value = "5T", .min = 1, .max = 5 * T, .help = "largest object" },

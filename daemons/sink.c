@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,12 +20,36 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static bool wait_for_room(int fd, int64_t until)
+/* Files take what they are given; asking them first would cost each line a call. */
+static bool may_block(struct sgh_sink *sink)
 {
-	struct pollfd room = { .fd = fd, .events = POLLOUT };
-	int64_t left = until - now_ms();
+	struct stat info;
 
-	return left > 0 && (poll(&room, 1, (int)left) > 0 || errno == EINTR);
+	if (!sink->known) {
+		sink->file = fstat(sink->fd, &info) == 0 && S_ISREG(info.st_mode);
+		sink->known = true;
+	}
+	return !sink->file;
+}
+
+/*
+ * Whether the descriptor takes something by then: a pipe that nobody reads, a terminal that
+ * was stopped would else keep everybody who has something to say. A line is no more than
+ * what a pipe with room takes at once.
+ */
+static bool has_room(struct sgh_sink *sink, int64_t until)
+{
+	struct pollfd room = { .fd = sink->fd, .events = POLLOUT };
+	int64_t left;
+	int ready;
+
+	if (!may_block(sink))
+		return true;
+	do {
+		left = until - now_ms();
+		ready = poll(&room, 1, left > 0 ? (int)left : 0);
+	} while (ready < 0 && errno == EINTR && left > 0);
+	return ready > 0;
 }
 
 /* False when not all was taken; what was begun is then a line without an end. */
@@ -34,13 +59,13 @@ static bool write_all(struct sgh_sink *sink, const char *text, size_t length)
 	int64_t until = sink->dropped ? 0 : now_ms() + PATIENCE_MS;
 	size_t done = 0;
 
-	while (done < length) {
+	while (done < length && has_room(sink, until)) {
 		ssize_t n = write(sink->fd, text + done, length - done);
 
 		if (n > 0)
 			done += (size_t)n;
 		else if (n == 0 || (errno != EINTR && errno != EAGAIN) ||
-			 (errno == EAGAIN && !wait_for_room(sink->fd, until)))
+			 now_ms() >= until)
 			break;
 	}
 	if (done > 0)

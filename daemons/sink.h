@@ -14,17 +14,19 @@ struct sgh_sink {
 	pthread_mutex_t lock; /* for all below */
 	uint64_t dropped;     /* lines, since the last that was written */
 	bool cut;             /* the last line has no end */
+	bool known;           /* what the descriptor is: */
+	bool file;            /* a regular one */
 };
 
-#define SGH_SINK(fd)                                      \
-	{                                                 \
-		(fd), PTHREAD_MUTEX_INITIALIZER, 0, false \
+#define SGH_SINK(descriptor)                                          \
+	{                                                             \
+		.fd = (descriptor), .lock = PTHREAD_MUTEX_INITIALIZER \
 	}
 
 /*
- * The context's hook, `arg` a sink: each event as one line of JSON. A descriptor that does
- * not block gets a tenth of a second to take a line, then lines are dropped, and counted,
- * until it takes one again: the program must go on.
+ * The context's hook, `arg` a sink: each event as one line of JSON. A descriptor, whether it
+ * blocks or not, gets a tenth of a second to take a line, then lines are dropped, and
+ * counted, until it takes one again: the program must go on.
  */
 void sgh_sink_write(void *arg, const struct sangraha_log_event *event);
 

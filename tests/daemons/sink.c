@@ -23,7 +23,7 @@ static int set_up(void **state)
 
 	assert_non_null(box);
 	assert_int_equal(pipe2(box->fds, O_NONBLOCK | O_CLOEXEC), 0);
-	fcntl(box->fds[1], F_SETPIPE_SZ, PIPE_BUF);
+	fcntl(box->fds[1], F_SETPIPE_SZ, 4 * PIPE_BUF);
 	box->sink = (struct sgh_sink)SGH_SINK(box->fds[1]);
 	*state = box;
 	return 0;
@@ -95,6 +95,20 @@ static void what_is_not_taken_is_counted_and_told(void **state)
 	assert_non_null(strstr(box->text, "\"message\":\"again\""));
 }
 
+/* Whoever began the program may have given it one that blocks, and does not read it. */
+static void nobody_hangs_on_a_pipe_that_blocks(void **state)
+{
+	struct box *box = *state;
+
+	assert_int_equal(fcntl(box->fds[1], F_SETFL, 0), 0);
+	fill(box);
+	say(box, "lost");
+	assert_int_equal(box->sink.dropped, 2);
+	take(box);
+	say(box, "again");
+	assert_non_null(strstr(take(box), "\"message\":\"again\""));
+}
+
 static void only_the_first_that_is_dropped_waits(void **state)
 {
 	struct box *box = *state;
@@ -155,6 +169,7 @@ static void a_closed_reader_is_no_reason_to_end(void **state)
 static const struct CMUnitTest tests[] = {
 	t_case(a_line_is_json),
 	t_case(what_is_not_taken_is_counted_and_told),
+	t_case(nobody_hangs_on_a_pipe_that_blocks),
 	t_case(only_the_first_that_is_dropped_waits),
 	t_case(a_line_that_was_cut_ends_before_the_next),
 	t_case(a_closed_reader_is_no_reason_to_end),

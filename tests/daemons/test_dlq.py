@@ -443,6 +443,12 @@ def test_a_folder_that_is_not_there(tmp_path):
     assert not (tmp_path / "nothing").exists()
 
 
+def test_a_folder_that_is_named_goes_before_the_environment(folder):
+    data, _ = folder
+    elsewhere = Dlq(queue_url="amqp://127.0.0.1:1", store_url="s3+http://127.0.0.1:1")
+    assert len(elsewhere.list("--data-dir", data)) == 1
+
+
 def test_dropping_in_a_folder(folder):
     data, _ = folder
     dlq = Dlq(queue_url=f"local:{data}")
