@@ -35,7 +35,11 @@ CHAOS_SECONDS = 120  # in which schedules are begun
 CHAOS_ALL_SECONDS = 400
 PYTEST_CASE_SECONDS = 180
 BUILD_SECONDS = 1800
-JOBS = len(os.sched_getaffinity(0))
+# Most tests wait, for a server or a time limit, more than they compute.
+JOBS = 2 * len(os.sched_getaffinity(0))
+DAEMON_JOBS = 2
+# What reads bytes of others, and what that is made of: these run with the sanitizer each time.
+SANITIZED = ("base/", "wire/", "validate/", "http/", "store/s3", "queue/amqp", "memory/", "fuzz/")
 
 
 @dataclass
@@ -197,8 +201,8 @@ def only_one():
         yield
 
 
-def configure_and_build(build, report):
-    """Whether the build is there; its failure is a failed case."""
+def configure_and_build(build, report, choose=None):
+    """Whether the build is there; its failure is a failed case. `choose()`: the tests that it is for, but for all."""
     folder = build.folder
     setup = ["meson", "setup", *build.options, folder, ROOT]
     stamp = folder / "dev-setup"
@@ -211,9 +215,8 @@ def configure_and_build(build, report):
                 report.fail(f"build {build.name}: configure", done.out + done.err)
                 return False
             stamp.write_text(wanted)
-        done = PROCESSES.run(
-            ["ninja", "-C", folder, "-k", "10", "all", "meson-test-prereq"], timeout=BUILD_SECONDS
-        )
+        targets = programs_of(choose(), folder) if choose else ["all", "meson-test-prereq"]
+        done = PROCESSES.run(["ninja", "-C", folder, "-k", "10", *targets], timeout=BUILD_SECONDS)
         if done.status:
             noise = re.compile(r"^(\[\d+/\d+\] |ninja: Entering|cc |gcc |ccache )")
             kept = [line for line in done.out.splitlines() if not noise.match(line)]
@@ -225,9 +228,15 @@ def configure_and_build(build, report):
     return True
 
 
-def tests_of(build, suites, pattern):
+def programs_of(tests, folder):
+    """What these tests run, as targets of ninja."""
+    programs = {Path(test["cmd"][0]) for test in tests}
+    return sorted(str(each.relative_to(folder)) for each in programs if each.is_relative_to(folder))
+
+
+def tests_of(build, suites, pattern, beginnings=("",)):
     """Meson's description of the tests in any of `suites` (None means all but those of failing
-    allocations, whose damage a sanitizer must see) whose name matches."""
+    allocations, whose damage a sanitizer must see) whose name matches, and begins so."""
     done = PROCESSES.run(["meson", "introspect", "--tests", build.folder])
     if done.status:
         raise RuntimeError(done.out + done.err)
@@ -239,6 +248,7 @@ def tests_of(build, suites, pattern):
         for test in tests
         if ("memory" not in test["suite"] if suites is None else test["suite"] & suites)
         and matches(test["name"], pattern)
+        and test["name"].startswith(beginnings)
     ]
 
 
@@ -400,7 +410,7 @@ def run_pytest(report, extra_env, pattern):
         return
     name = "daemons"
     with report.phase("run daemons"), tempfile.TemporaryDirectory() as scratch:
-        if PROCESSES.run([sys.executable, "-c", "import pytest, pytest_timeout"]).status:
+        if PROCESSES.run([sys.executable, "-c", "import pytest, pytest_timeout, xdist"]).status:
             reason = "there is no pytest; tests/requirements.txt names what is needed"
             if servers.must_have_servers():
                 report.fail(name, reason)
@@ -411,6 +421,8 @@ def run_pytest(report, extra_env, pattern):
         done = PROCESSES.run(
             [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
             + [f"--timeout={PYTEST_CASE_SECONDS}", f"--junitxml={junit}"]
+            # All of a file on one of them, as its tests share what they have started.
+            + ["-n", DAEMON_JOBS, "--dist", "loadfile"]
             + (["-k", pattern] if pattern else [])
             + [folder],
             env={
@@ -512,24 +524,27 @@ def run_all(report, options):
     if not configure_and_build(TEST_BUILD, report):
         return
 
-    plan = [(TEST_BUILD, None)]
+    everything = ("",)
+    plan = [(TEST_BUILD, None, everything)]
     if options.all:
         suites = {"unit", "fuzz", "live", "conformance"}
-        plan += [(ASAN_BUILD, suites | {"memory"}), (TSAN_BUILD, suites)]
+        plan += [(ASAN_BUILD, suites | {"memory"}, everything), (TSAN_BUILD, suites, everything)]
     else:
-        plan += [(ASAN_BUILD, {"unit", "fuzz", "memory-pure"})]
-    # The sanitizer builds have the same tests; no pattern should make one for nothing.
-    plan = [
-        (build, suites)
-        for build, suites in plan
-        if tests_of(TEST_BUILD, suites, pattern)
-        and (build is TEST_BUILD or configure_and_build(build, report))
-    ]
+        plan += [(ASAN_BUILD, {"unit", "fuzz", "memory-pure"}, SANITIZED)]
+
+    def wanted(build, suites, beginnings):
+        """Whether it has tests, and is there; no pattern should make a sanitizer build for nothing."""
+        if build is TEST_BUILD:
+            return True
+        choose = None if options.all else lambda: tests_of(build, suites, pattern, beginnings)
+        return bool(tests_of(TEST_BUILD, suites, pattern, beginnings)) and configure_and_build(build, report, choose)
+
+    plan = [each for each in plan if wanted(*each)]
     with live_servers(report) as env:
         if options.all:
             env = {**env, "SANGRAHA_TEST_KILLS": "100", "SANGRAHA_TEST_MEMORY": "all"}
-        for build, suites in plan:
-            run_tests(build, tests_of(build, suites, pattern), report, env)
+        for build, suites, beginnings in plan:
+            run_tests(build, tests_of(build, suites, pattern, beginnings), report, env)
         run_pytest(report, env, pattern)
     run_chaos(report, pattern)
     if options.all:
