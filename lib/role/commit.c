@@ -361,7 +361,7 @@ static void make_object(struct sgh_task *task)
 	} else if (take_pinned(task, &err)) {
 		sgh_write_fail_with(task, &err);
 	} else if (receiver->verify_large) {
-		sgh_large_verify(task, accepted);
+		sgh_large_verify(task, look, accepted);
 	} else {
 		accepted(task);
 	}

@@ -95,9 +95,11 @@ void sgh_large_clear(struct sgh_task *task, bool complete,
 /*
  * Read the object, which the task's own HEAD found, back through a validator, whatever time
  * that takes (verify.c). Then `then`; a refusal, and bytes that are not what was announced,
- * remove the object and end the task.
+ * remove the object and end the task. `see` instead when it had to wait for its turn, and
+ * somebody else has ended it until then.
  */
-void sgh_large_verify(struct sgh_task *task, void (*then)(struct sgh_task *task));
+void sgh_large_verify(struct sgh_task *task, void (*see)(struct sgh_task *task),
+		      void (*then)(struct sgh_task *task));
 void sgh_verify_free(struct sgh_verify *verify);
 /* The facts that it found. */
 const char *sgh_verify_facts(const struct sgh_verify *verify);

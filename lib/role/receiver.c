@@ -117,6 +117,7 @@ int sangraha_receiver_start(struct sangraha_context *context,
 	receiver->service.role = receiver;
 	pthread_mutex_init(&receiver->verifying.lock, NULL);
 	sgh_list_init(&receiver->verifying.waiting);
+	sgh_list_init(&receiver->verifying.reading);
 	receiver->veto = sgh_option(options, veto, NULL);
 	receiver->veto_arg = sgh_option(options, veto_arg, NULL);
 	receiver->max_object_size = sgh_option(options, max_object_size, SGH_OBJECT_MAX);

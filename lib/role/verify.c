@@ -21,7 +21,8 @@
 #define RENEW_MS    60000
 
 struct sgh_verify {
-	struct sgh_list link; /* in receiver->verifying.waiting */
+	struct sgh_list
+		link; /* in receiver->verifying.waiting, then .reading to its end */
 	struct sgh_task *task;
 	struct sangraha_validator *validator;
 	struct sgh_sha256 *hash;
@@ -29,18 +30,10 @@ struct sgh_verify {
 	uint64_t offset;
 	unsigned tries;
 	void (*then)(struct sgh_task *task);
+	void (*see)(struct sgh_task *task); /* how somebody else has ended it meanwhile */
 };
 
 static void next_piece(struct sgh_task *task);
-
-void sgh_verify_free(struct sgh_verify *verify)
-{
-	if (!verify)
-		return;
-	sangraha_validator_free(verify->validator);
-	sgh_sha256_free(verify->hash);
-	free(verify);
-}
 
 static const struct sangraha_verdict *verdict_of(const struct sgh_verify *verify)
 {
@@ -59,15 +52,44 @@ const char *sgh_verify_rules(const struct sgh_verify *verify)
 
 /* ---- turns ---- */
 
+static void retry(struct sgh_task *task, const struct sangraha_error *err);
+
+/* A put-commit that is sent again is not to read what the first one reads. */
+static bool is_read_locked(const struct sangraha_receiver *receiver,
+			   const struct sgh_task *task)
+{
+	sgh_list_for_each (link, &receiver->verifying.reading) {
+		const struct sgh_task *other =
+			sgh_list_entry(link, struct sgh_verify, link)->task;
+
+		if (sgh_streq(other->request->record, task->request->record))
+			return true;
+	}
+	return false;
+}
+
+static bool may_read_locked(const struct sangraha_receiver *receiver,
+			    const struct sgh_task *task)
+{
+	return receiver->verifying.count < AT_ONCE && !is_read_locked(receiver, task);
+}
+
+static void note_turn_locked(struct sangraha_receiver *receiver, struct sgh_task *task)
+{
+	receiver->verifying.count++;
+	sgh_list_append(&receiver->verifying.reading, &sgh_large_of(task)->verify->link);
+	sgh_large_of(task)->failed = retry;
+}
+
 static void take_turn(struct sgh_task *task)
 {
 	struct sangraha_receiver *receiver = task->service->role;
 	bool turn;
 
 	pthread_mutex_lock(&receiver->verifying.lock);
-	turn = receiver->verifying.count < AT_ONCE;
+	turn = may_read_locked(receiver, task);
 	if (turn)
-		receiver->verifying.count++;
+		note_turn_locked(receiver, task);
 	else
 		sgh_list_append(&receiver->verifying.waiting,
 				&sgh_large_of(task)->verify->link);
@@ -76,30 +98,94 @@ static void take_turn(struct sgh_task *task)
 		next_piece(task);
 }
 
-static void turn_came(struct sgh_job *job)
+/* The first of those that wait who may read now; NULL: none. */
+static struct sgh_task *next_turn_locked(struct sangraha_receiver *receiver)
 {
-	next_piece(sgh_container_of(job, struct sgh_task, job));
+	sgh_list_for_each_safe (link, &receiver->verifying.waiting) {
+		struct sgh_task *task =
+			sgh_list_entry(link, struct sgh_verify, link)->task;
+
+		if (!may_read_locked(receiver, task))
+			continue;
+		sgh_list_remove(link);
+		note_turn_locked(receiver, task);
+		return task;
+	}
+	return NULL;
 }
 
-/* The next one goes on by way of the workers. */
+static void turn_came(struct sgh_job *job);
+
+/* It goes on by way of the workers; NULL is accepted. */
+static void give_turn(struct sgh_task *next)
+{
+	if (!next)
+		return;
+	next->job.run = turn_came;
+	sgh_pool_submit(next->service->pool, &next->job);
+}
+
+/* Others may read, but for those of the same record: what is to be said of it is not yet. */
 static void leave_turn(struct sgh_task *task)
 {
 	struct sangraha_receiver *receiver = task->service->role;
-	struct sgh_list *link;
+	struct sgh_task *next;
 
 	sgh_large_of(task)->failed = NULL;
 	pthread_mutex_lock(&receiver->verifying.lock);
-	link = sgh_list_pop(&receiver->verifying.waiting);
-	if (!link)
-		receiver->verifying.count--;
+	receiver->verifying.count--;
+	next = next_turn_locked(receiver);
 	pthread_mutex_unlock(&receiver->verifying.lock);
-	if (link) {
-		struct sgh_task *next =
-			sgh_list_entry(link, struct sgh_verify, link)->task;
+	give_turn(next);
+}
 
-		next->job.run = turn_came;
-		sgh_pool_submit(next->service->pool, &next->job);
+void sgh_verify_free(struct sgh_verify *verify)
+{
+	struct sangraha_receiver *receiver;
+	struct sgh_task *next;
+
+	if (!verify)
+		return;
+	receiver = verify->task->service->role;
+	pthread_mutex_lock(&receiver->verifying.lock);
+	sgh_list_remove(&verify->link);
+	next = next_turn_locked(receiver);
+	pthread_mutex_unlock(&receiver->verifying.lock);
+	sangraha_validator_free(verify->validator);
+	sgh_sha256_free(verify->hash);
+	free(verify);
+	give_turn(next);
+}
+
+/* Another run of it, or whoever ended it, may have been quicker. */
+static void record_asked(struct sgh_task *task)
+{
+	struct sgh_verify *verify = sgh_large_of(task)->verify;
+
+	SGH_FAIL_POINT("verify.turn-came");
+	if (task->op.status == SANGRAHA_E_NOT_FOUND) {
+		next_piece(task);
+	} else if (task->op.status) {
+		retry(task, &task->op.err);
+	} else {
+		leave_turn(task);
+		verify->see(task);
 	}
+}
+
+static void turn_came(struct sgh_job *job)
+{
+	struct sgh_task *task = sgh_container_of(job, struct sgh_task, job);
+	struct sgh_large *large = sgh_large_of(task);
+
+	if (sgh_service_stopping(task->service)) {
+		next_piece(task);
+		return;
+	}
+	sgh_record_key_object(large->object_key, large->write.type.name,
+			      task->request->object_id, task->request->record);
+	sgh_task_op(task, SGH_STORE_HEAD, "meta", large->object_key);
+	sgh_task_run_one(task, record_asked);
 }
 
 /* ---- ends ---- */
@@ -280,7 +366,17 @@ static int begin(struct sgh_verify *verify, struct sgh_task *task,
 	return status ? status : sgh_sha256_new(&verify->hash, err);
 }
 
-void sgh_large_verify(struct sgh_task *task, void (*then)(struct sgh_task *task))
+/* Nobody renews it while it waits, and its requester has ceased to. */
+static bool may_end_in_line(const struct sgh_task *task)
+{
+	const struct sangraha_receiver *receiver = task->service->role;
+	int64_t left_ms = sgh_large_of(task)->upload.expires_ms - sgh_time_ms();
+
+	return left_ms < receiver->ticket_ms / 2;
+}
+
+void sgh_large_verify(struct sgh_task *task, void (*see)(struct sgh_task *task),
+		      void (*then)(struct sgh_task *task))
 {
 	struct sgh_large *large = sgh_large_of(task);
 	struct sgh_verify *verify = calloc(1, sizeof(*verify));
@@ -296,12 +392,15 @@ void sgh_large_verify(struct sgh_task *task, void (*then)(struct sgh_task *task)
 	verify->task = task;
 	verify->size = (uint64_t)task->request->size;
 	verify->then = then;
+	verify->see = see;
 	if (begin(verify, task, &err)) {
 		sgh_task_retry(task, &err);
 		return;
 	}
 	/* Nobody ends the task for us while others wait for its turn to be over. */
 	task->begun = true;
-	large->failed = retry;
-	take_turn(task);
+	if (may_end_in_line(task))
+		sgh_large_write_upload(task, false, take_turn);
+	else
+		take_turn(task);
 }

@@ -497,6 +497,51 @@ static void many_take_turns(void **state)
 		t_upload_fini(&ups[i]);
 }
 
+/* A put-commit that is sent again takes nobody's turn, and reads nothing. */
+static void what_is_read_is_read_once(void **state)
+{
+	struct t_roles *f = *state;
+	struct t_upload ups[2];
+
+	uploads(&ups[0], f, t_id(1), SMALL);
+	uploads(&ups[1], f, t_id(2), SMALL);
+	script_hold(f->script, "get json", 1);
+	for (unsigned i = 0; i < 4; i++)
+		t_send(f, t_commits(&ups[0], SGH_TICKET_PARTS));
+	t_wait(script_holding(f->script) == 1);
+	t_wait(script_count(f->script, "head json: ok") == 4);
+	t_send(f, t_commits(&ups[1], SGH_TICKET_PARTS));
+	t_answers(f, 0);
+	assert_true(t_is_complete(&ups[1]));
+	script_release(f->script);
+	for (unsigned i = 0; i < 4; i++)
+		t_answers(f, 0);
+	assert_true(t_is_complete(&ups[0]));
+	assert_int_equal(script_count(f->script, "get json: ok"), 2);
+	t_upload_fini(&ups[1]);
+	t_upload_fini(&ups[0]);
+}
+
+/* Nobody else renews it. */
+static void what_waits_is_renewed_before(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_record record = { 0 };
+	struct t_upload up;
+
+	uploads(&up, f, t_id(1), SMALL);
+	t_expire_in(&up, 400000);
+	script_hold(f->script, "get json", 1);
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	t_wait(script_holding(f->script) == 1);
+	assert_true(t_upload_record(&up, &record));
+	assert_true(record.expires_ms - sgh_time_ms() > 3000000);
+	sgh_record_fini(&record);
+	script_release(f->script);
+	t_answers(f, 0);
+	t_upload_fini(&up);
+}
+
 /* Those that are at it, and those that wait for their turn, go back to the queue. */
 static void an_end_gives_them_back(void **state)
 {
@@ -547,6 +592,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(an_upload_is_renewed_while_it_is_read),
 	CASE(a_short_time_is_enough),
 	CASE(many_take_turns),
+	CASE(what_is_read_is_read_once),
+	CASE(what_waits_is_renewed_before),
 	CASE(an_end_gives_them_back),
 };
 
