@@ -117,6 +117,39 @@ static void get(struct sgh_task *task, void (*then)(struct sgh_task *task))
 
 static void claimed(struct sgh_task *task);
 
+static void other_compared(struct sgh_task *task)
+{
+	struct sgh_write *write = task->state;
+	const struct sgh_found *there = &write->there;
+	const char *digest = digest_of(task);
+
+	if (!there->status && digest && sgh_streq(there->object->sha256, digest))
+		sgh_write_stored(task, there->object, true);
+	else if (sgh_status_passing(there->status))
+		sgh_task_retry(task, &there->err);
+	else
+		sgh_write_fail(task, SANGRAHA_E_CONFLICT,
+			       "the idempotency key was used for another object");
+}
+
+static void other_seen(struct sgh_task *task)
+{
+	SGH_FAIL_POINT("write.claim-compared");
+	sgh_write_found(task, other_compared);
+}
+
+/*
+ * Somebody claims the id for something else, in vain if this very object is there: its own
+ * claim ended long ago, and a claim is all that the other one has.
+ */
+static void look_at_object(struct sgh_task *task)
+{
+	struct sgh_write *write = task->state;
+
+	sgh_task_op(task, SGH_STORE_HEAD, write->type.bucket, task->request->object_id);
+	sgh_task_run_one(task, other_seen);
+}
+
 static void claim_read(struct sgh_task *task)
 {
 	struct sgh_write *write = task->state;
@@ -129,8 +162,7 @@ static void claim_read(struct sgh_task *task)
 	else if (judge(task, &standing, &err))
 		sgh_task_retry(task, &err);
 	else if (standing == THEIRS)
-		sgh_write_fail(task, SANGRAHA_E_CONFLICT,
-			       "the idempotency key was used for another object");
+		look_at_object(task);
 	else if (standing == OURS)
 		write->clear(task);
 	else

@@ -317,8 +317,34 @@ static void a_key_of_other_bytes_is_a_conflict(void **state)
 	t_done(f, 0);
 	t_send(f, key_put("k", OTHER));
 	t_journal(f->script, T_LOOKED "put-new meta/operation: precondition\n"
-				      "get meta/operation: ok\n" T_SAID);
+				      "get meta/operation: ok\n"
+				      "head json: ok\n" T_SAID);
 	t_answers(f, SANGRAHA_E_CONFLICT);
+}
+
+/* Of other bytes, or of their refusal: long after the object's own has ended. */
+static void a_claim_in_vain_is_in_nobodys_way(void **state)
+{
+	static const char *const claims[] = {
+		"{\"sangraha\":1,\"type\":\"json\",\"sha256\":\"00\"}",
+		"{\"sangraha\":1,\"code\":\"unsupported\",\"sha256\":\"00\"}",
+	};
+	struct t_roles *f = *state;
+	char key[SGH_RECORD_KEY_SIZE];
+	char id[SANGRAHA_ID_SIZE];
+
+	t_ok(sangraha_id_from_key("k", id, &t_err));
+	sgh_record_key_operation(key, id);
+	t_send(f, key_put("k", BODY));
+	t_done(f, 0);
+	for (size_t i = 0; i < SGH_COUNT(claims); i++) {
+		memory_store_remove(f->store, "meta", key);
+		memory_store_set(f->store, "meta", key, claims[i]);
+		t_send(f, key_put("k", BODY));
+		t_done(f, 0);
+		t_send(f, key_put("k", "[1]"));
+		t_done(f, SANGRAHA_E_CONFLICT);
+	}
 }
 
 /* A put under the key "k" that finds a record with these members. */
@@ -715,6 +741,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_key_again_is_a_replay),
 	CASE(a_key_of_other_bytes_is_a_conflict),
 	CASE(a_claim_of_others_is_a_conflict),
+	CASE(a_claim_in_vain_is_in_nobodys_way),
 	CASE(a_claim_ends),
 	CASE(a_claim_that_ends_soon_is_made_again),
 	CASE(what_a_claim_leaves_out_matches),
