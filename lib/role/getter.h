@@ -9,6 +9,7 @@
 struct sangraha_getter {
 	struct sgh_service service;
 	unsigned ticket_timeout_ms;
+	unsigned lists; /* atomic: that hold memory */
 };
 
 void sgh_get_begin(struct sgh_task *task);

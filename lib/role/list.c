@@ -32,13 +32,14 @@
 #define ROOM_AGAIN_MS      20
 
 struct page {
-	struct sgh_budget *budget; /* with `reserved` */
-	size_t reserved;           /* bytes */
-	size_t type;               /* index of the type being listed */
-	bool only;                 /* no other type is wanted */
-	size_t limit;              /* descriptions at most */
-	size_t key_count;          /* ids taken so far; some may turn out to be gone */
-	bool follows;              /* one more was seen */
+	struct sgh_budget *budget;      /* with `reserved` */
+	size_t reserved;                /* bytes */
+	struct sangraha_getter *getter; /* likewise; it counts those that have some */
+	size_t type;                    /* index of the type being listed */
+	bool only;                      /* no other type is wanted */
+	size_t limit;                   /* descriptions at most */
+	size_t key_count; /* ids taken so far; some may turn out to be gone */
+	bool follows;     /* one more was seen */
 	unsigned fruitless;
 	char after[KEY_SIZE];                 /* where to go on */
 	char cursor[SANGRAHA_REFERENCE_SIZE]; /* the last id that was taken */
@@ -68,8 +69,10 @@ static void page_free(void *state)
 	struct page *page = state;
 
 	heads_free(page);
-	if (page->reserved)
+	if (page->reserved) {
 		sgh_budget_release(page->budget, page->reserved);
+		__atomic_sub_fetch(&page->getter->lists, 1, __ATOMIC_RELAXED);
+	}
 	free(page);
 }
 
@@ -302,17 +305,29 @@ static void reserve_again(struct sgh_timer *timer)
 
 /*
  * With half of the memory, so that there is room for the answers where they are read. What
- * others hold comes back when they are done.
+ * others hold comes back when they are done; but those may be uploads, one after another, so
+ * a list goes on whatever they hold while it is the only one.
  */
+static bool may_begin(struct page *page, size_t size)
+{
+	size_t used = sgh_budget_used(page->budget);
+	unsigned none = 0;
+
+	if (used && used + size > sgh_budget_limit(page->budget) / 2)
+		return __atomic_compare_exchange_n(&page->getter->lists, &none, 1, false,
+						   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&page->getter->lists, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
 static void reserve(struct sgh_task *task)
 {
 	struct page *page = task->state;
 	size_t size = page->limit * DESCRIPTION_WEIGHT;
-	size_t used;
 
 	page->budget = task->service->context->budget;
-	used = sgh_budget_used(page->budget);
-	if (!used || used + size <= sgh_budget_limit(page->budget) / 2) {
+	page->getter = task->service->role;
+	if (may_begin(page, size)) {
 		sgh_budget_force(page->budget, size);
 		page->reserved = size;
 		list_type(task);

@@ -72,6 +72,19 @@ static void pages(struct t_roles *f, const char *type, unsigned limit, const cha
 	assert_string_equal(sgh_buf_text(&seen), wanted);
 }
 
+/* Uploads, say, of which there is always another one. */
+static void a_list_goes_on_whatever_others_hold(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_budget *budget = f->context->budget;
+	size_t size = sgh_budget_limit(budget) / 4 * 3;
+
+	store_many(f, "json", 1, 3);
+	sgh_budget_force(budget, size);
+	pages(f, "json", 2, "json/1 json/2 | json/3");
+	sgh_budget_release(budget, size);
+}
+
 static void nothing_is_one_empty_page(void **state)
 {
 	pages(*state, NULL, 10, "");
@@ -343,6 +356,7 @@ static void a_bad_cursor_is_invalid(void **state)
 
 static const struct CMUnitTest tests[] = {
 	CASE(nothing_is_one_empty_page),
+	CASE(a_list_goes_on_whatever_others_hold),
 	CASE(one_page_has_no_cursor),
 	CASE(an_exact_page_has_no_cursor),
 	CASE(pages_join_up),
