@@ -215,7 +215,7 @@ def configure_and_build(build, report, choose=None):
                 report.fail(f"build {build.name}: configure", done.out + done.err)
                 return False
             stamp.write_text(wanted)
-        targets = programs_of(choose(), folder) if choose else ["all", "meson-test-prereq"]
+        targets = targets_of(build, choose()) if choose else ["all", "meson-test-prereq"]
         done = PROCESSES.run(["ninja", "-C", folder, "-k", "10", *targets], timeout=BUILD_SECONDS)
         if done.status:
             noise = re.compile(r"^(\[\d+/\d+\] |ninja: Entering|cc |gcc |ccache )")
@@ -228,10 +228,14 @@ def configure_and_build(build, report, choose=None):
     return True
 
 
-def programs_of(tests, folder):
-    """What these tests run, as targets of ninja."""
-    programs = {Path(test["cmd"][0]) for test in tests}
-    return sorted(str(each.relative_to(folder)) for each in programs if each.is_relative_to(folder))
+def targets_of(build, tests):
+    """What these tests depend on, as ninja calls it."""
+    done = PROCESSES.run(["meson", "introspect", "--targets", build.folder])
+    if done.status:
+        raise RuntimeError(done.out + done.err)
+    needed = {each for test in tests for each in test["depends"]}
+    files = [name for target in json.loads(done.out) if target["id"] in needed for name in target["filename"]]
+    return sorted(os.path.relpath(name, build.folder) for name in files)
 
 
 def tests_of(build, suites, pattern, beginnings=("",)):

@@ -271,7 +271,7 @@ def test_the_wrong_type_of_an_id(rest):
     refused(rest.get(f"image/{stored['id']}"), 404, "not_found")
 
 
-@pytest.mark.parametrize("reference", ["json/1", f"json/{str(uuid.uuid4())[:-1]}g", "json/..%2f.."])
+@pytest.mark.parametrize("reference", ["json/1", "json/0199f2c4-58a1-7c3e-9d55-3f1a2b4c5d6g", "json/..%2f.."])
 def test_references_that_are_none(rest, reference):
     refused(rest.get(reference), 400, "invalid")
     refused(rest.stat(reference), 400, "invalid")
