@@ -54,8 +54,7 @@ static void leave(struct sgh_task *task, const char *outcome, int status)
 		event.level = SANGRAHA_LOG_WARN;
 	sangraha_context_log(service->context, &event);
 	sgh_tally_end(&service->tally, verb, status, took);
-	sgh_service_leave(service, task);
-	sgh_task_free(task);
+	sgh_task_end(task);
 }
 
 static void replied(struct sgh_task *task);

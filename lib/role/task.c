@@ -25,10 +25,12 @@ void sgh_task_found_fini(struct sgh_task *task)
 	free(sgh_take(task->reads));
 }
 
-void sgh_task_free(struct sgh_task *task)
+void sgh_task_end(struct sgh_task *task)
 {
+	/* It may count in the role, which is there only as long as the task is one of it. */
 	if (task->state_free)
 		task->state_free(task->state);
+	sgh_service_leave(task->service, task);
 	sgh_task_found_fini(task);
 	sgh_store_op_fini(&task->op);
 	sgh_request_free(task->request);
@@ -44,8 +46,7 @@ static void let_go(struct sgh_task *task)
 
 	sgh_metric_add(service->tally.in_flight, -1);
 	sgh_delivery_return(sgh_take(task->delivery));
-	sgh_service_leave(service, task);
-	sgh_task_free(task);
+	sgh_task_end(task);
 }
 
 static void give_back(struct sgh_task *task)
