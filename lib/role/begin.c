@@ -292,10 +292,13 @@ static void clear_rest(struct sgh_task *task)
 		sgh_large_clear(task, true, cleared);
 }
 
+/* A ticket for one PUT, or the beginning of an upload, cannot be called back for so long. */
+#define BEGINS_MS 30000
+
 /*
  * Whether it was begun for another put of the same key, and not known to be of the same bytes.
  * That one's put-commit may come at any time, and with one record for both each would describe
- * the other's. Nobody may be at it any more, so who comes now does not wait for its end.
+ * the other's. Nobody may be at it any more, so who comes after it ends it.
  */
 static bool is_another_put(const struct sgh_task *task)
 {
@@ -305,6 +308,15 @@ static bool is_another_put(const struct sgh_task *task)
 
 	return !same_bytes && upload->requested_ms && request->created_ms &&
 	       upload->requested_ms != request->created_ms;
+}
+
+/* What was made after this put is not ended for it: this may be an old copy. */
+static bool may_end(const struct sgh_task *task)
+{
+	const struct sgh_record *upload = &sgh_large_of(task)->upload;
+
+	return upload->requested_ms < task->request->created_ms &&
+	       (upload->upload || sgh_time_ms() - upload->created_ms > BEGINS_MS);
 }
 
 /* Whether the upload that was found is that of the object that was seen before. */
@@ -333,6 +345,8 @@ static void upload_found(struct sgh_task *task)
 		 !same_upload(task))
 		sgh_write_fail(task, SANGRAHA_E_CONFLICT,
 			       "another object is being uploaded under this id");
+	else if (is_another_put(task) && !may_end(task))
+		try_later(task, "another put of its key is under way");
 	else if (is_another_put(task))
 		end_it(task);
 	else if (task->request->transfer == SGH_TICKET_PUT)

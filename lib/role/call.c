@@ -255,18 +255,20 @@ static void published(struct sgh_publish *publish, int status,
 	struct call *call = sgh_container_of(publish, struct call, publish);
 	bool confirmed_only = !call->request->reply_to;
 	int64_t now = sgh_now_ms();
+	bool again;
 
 	pthread_mutex_lock(&call->client->state.lock);
 	call->state.publishing = false;
 	if (status && status != SANGRAHA_E_TIMEOUT && call->request->resend)
 		status = SANGRAHA_E_UNAVAILABLE;
+	again = call->state.missed && !status && !confirmed_only;
+	call->state.missed = false;
 	if (status == SANGRAHA_E_UNAVAILABLE)
 		plan_locked(call, now);
-	else if (call->state.missed)
+	else if (again)
 		call->state.resend_ms = now;
-	if (status == SANGRAHA_E_UNAVAILABLE || call->state.missed)
+	if (status == SANGRAHA_E_UNAVAILABLE || again)
 		arm_locked(call);
-	call->state.missed = false;
 	pthread_mutex_unlock(&call->client->state.lock);
 	SGH_FAIL_POINT("call.confirmed");
 	if (!status && confirmed_only)

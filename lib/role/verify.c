@@ -29,6 +29,7 @@ struct sgh_verify {
 	uint64_t size;
 	uint64_t offset;
 	unsigned tries;
+	bool turn; /* it has one */
 	void (*then)(struct sgh_task *task);
 	void (*see)(struct sgh_task *task); /* how somebody else has ended it meanwhile */
 };
@@ -77,6 +78,7 @@ static bool may_read_locked(const struct sangraha_receiver *receiver,
 static void note_turn_locked(struct sangraha_receiver *receiver, struct sgh_task *task)
 {
 	receiver->verifying.count++;
+	sgh_large_of(task)->verify->turn = true;
 	sgh_list_append(&receiver->verifying.reading, &sgh_large_of(task)->verify->link);
 	sgh_large_of(task)->failed = retry;
 }
@@ -125,6 +127,12 @@ static void give_turn(struct sgh_task *next)
 	sgh_pool_submit(next->service->pool, &next->job);
 }
 
+static void end_turn_locked(struct sangraha_receiver *receiver, struct sgh_verify *verify)
+{
+	receiver->verifying.count -= verify->turn;
+	verify->turn = false;
+}
+
 /* Others may read, but for those of the same record: what is to be said of it is not yet. */
 static void leave_turn(struct sgh_task *task)
 {
@@ -133,7 +141,7 @@ static void leave_turn(struct sgh_task *task)
 
 	sgh_large_of(task)->failed = NULL;
 	pthread_mutex_lock(&receiver->verifying.lock);
-	receiver->verifying.count--;
+	end_turn_locked(receiver, sgh_large_of(task)->verify);
 	next = next_turn_locked(receiver);
 	pthread_mutex_unlock(&receiver->verifying.lock);
 	give_turn(next);
@@ -148,6 +156,7 @@ void sgh_verify_free(struct sgh_verify *verify)
 		return;
 	receiver = verify->task->service->role;
 	pthread_mutex_lock(&receiver->verifying.lock);
+	end_turn_locked(receiver, verify);
 	sgh_list_remove(&verify->link);
 	next = next_turn_locked(receiver);
 	pthread_mutex_unlock(&receiver->verifying.lock);
@@ -158,34 +167,25 @@ void sgh_verify_free(struct sgh_verify *verify)
 }
 
 /* Another run of it, or whoever ended it, may have been quicker. */
-static void record_asked(struct sgh_task *task)
+static void upload_asked(struct sgh_task *task)
 {
-	struct sgh_verify *verify = sgh_large_of(task)->verify;
-
 	SGH_FAIL_POINT("verify.turn-came");
-	if (task->op.status == SANGRAHA_E_NOT_FOUND) {
+	if (sgh_large_is_ours(task)) {
 		next_piece(task);
-	} else if (task->op.status) {
-		retry(task, &task->op.err);
 	} else {
 		leave_turn(task);
-		verify->see(task);
+		sgh_large_of(task)->verify->see(task);
 	}
 }
 
 static void turn_came(struct sgh_job *job)
 {
 	struct sgh_task *task = sgh_container_of(job, struct sgh_task, job);
-	struct sgh_large *large = sgh_large_of(task);
 
-	if (sgh_service_stopping(task->service)) {
+	if (sgh_service_stopping(task->service))
 		next_piece(task);
-		return;
-	}
-	sgh_record_key_object(large->object_key, large->write.type.name,
-			      task->request->object_id, task->request->record);
-	sgh_task_op(task, SGH_STORE_HEAD, "meta", large->object_key);
-	sgh_task_run_one(task, record_asked);
+	else
+		sgh_large_read_upload(task, upload_asked);
 }
 
 /* ---- ends ---- */

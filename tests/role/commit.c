@@ -551,6 +551,50 @@ static void who_was_ended_finds_the_other(void **state)
 	t_upload_fini(&first);
 }
 
+/* An old copy of a message, whose client has given up and come again. */
+static void an_older_put_ends_nobody(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *begin;
+	struct t_upload up;
+
+	t_upload(&up, f, t_id(1), LARGE);
+	t_open(&up);
+	t_store_parts(&up);
+	begin = t_begins(&up, SGH_TICKET_PARTS);
+	begin->fresh = false;
+	begin->created_ms--;
+	begin->deadline = sgh_time_ms() + 900;
+	t_send(f, begin);
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+	t_send(f, t_commits(&up, SGH_TICKET_PARTS));
+	t_answers(f, 0);
+	assert_true(t_is_complete(&up));
+	t_upload_fini(&up);
+}
+
+/* Its beginning may be on its way to the store, and cannot be called back. */
+static void what_has_just_begun_is_not_ended(void **state)
+{
+	struct t_roles *f = *state;
+	struct sgh_request *begin;
+	struct t_upload up;
+
+	t_upload(&up, f, t_id(1), LARGE);
+	script_hold(f->script, "upload-begin json", 1);
+	t_send(f, t_begins(&up, SGH_TICKET_PARTS));
+	t_wait(script_holding(f->script));
+	begin = t_begins(&up, SGH_TICKET_PARTS);
+	begin->fresh = false;
+	begin->created_ms++;
+	begin->deadline = sgh_time_ms() + 900;
+	t_send(f, begin);
+	t_answers(f, SANGRAHA_E_UNAVAILABLE);
+	script_release(f->script);
+	t_answers(f, 0);
+	t_upload_fini(&up);
+}
+
 /* Of the same bytes it is as good as the first, and goes on with its upload. */
 static void another_put_of_the_same_bytes_joins_it(void **state)
 {
@@ -626,6 +670,8 @@ static const struct CMUnitTest tests[] = {
 	CASE(a_late_record_describes_nobody_elses_object),
 	CASE(another_put_has_its_own_name),
 	CASE(who_was_ended_finds_the_other),
+	CASE(an_older_put_ends_nobody),
+	CASE(what_has_just_begun_is_not_ended),
 	CASE(another_put_of_the_same_bytes_joins_it),
 	CASE(the_same_put_has_the_same_upload),
 };

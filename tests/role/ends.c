@@ -3,6 +3,7 @@
 
 #include "base/metrics.h"
 #include "base/error.h"
+#include "role/receiver.h"
 #include "support/large.h"
 
 /*
@@ -35,7 +36,8 @@ struct round {
 	const struct crossing *crossing;
 	struct t_roles *f;
 	struct t_upload up;
-	bool ok; /* a put-commit said so */
+	bool ok;       /* a put-commit said so */
+	unsigned late; /* those that wait for the first one to read */
 };
 
 /* Nobody has read it back, and no record makes an object of it. */
@@ -138,6 +140,18 @@ static void take_answer(struct round *round)
 	sgh_reply_free(reply);
 }
 
+/* Whether somebody waits for another one to be done with the reading. */
+static bool waits_for_turn(struct round *round)
+{
+	struct sangraha_receiver *receiver = round->f->receiver;
+	bool waits;
+
+	pthread_mutex_lock(&receiver->verifying.lock);
+	waits = !sgh_list_empty(&receiver->verifying.waiting);
+	pthread_mutex_unlock(&receiver->verifying.lock);
+	return waits;
+}
+
 static void runs(struct round *round, char who)
 {
 	if (who == 's') {
@@ -145,7 +159,11 @@ static void runs(struct round *round, char who)
 		return;
 	}
 	send(round, who);
-	take_answer(round);
+	t_wait(answered(round) || (who == 'c' && waits_for_turn(round)));
+	if (answered(round))
+		take_answer(round);
+	else
+		round->late++;
 }
 
 /* ---- one after another ---- */
@@ -183,7 +201,8 @@ static bool play(const struct crossing *crossing, unsigned step)
 	for (const char *who = crossing->then; *who; who++)
 		runs(&round, *who);
 	script_release(script);
-	take_answer(&round);
+	for (unsigned i = 0; i <= round.late; i++)
+		take_answer(&round);
 	judge(&round, step);
 	t_upload_fini(&round.up);
 	return held;
