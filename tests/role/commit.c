@@ -481,10 +481,7 @@ static void a_late_record_describes_nobody_elses_object(void **state)
 	struct t_upload first;
 	struct t_upload second;
 
-	t_upload(&first, f, t_id(1), LARGE);
-	first.fresh = false;
-	t_open(&first);
-	t_store_parts(&first);
+	uploads(&first, f, t_id(1), LARGE);
 	script_hold(f->script, "put meta/object", 1);
 	t_send(f, t_commits(&first, SGH_TICKET_PARTS));
 	t_wait(script_holding(f->script));
@@ -533,10 +530,7 @@ static void who_was_ended_finds_the_other(void **state)
 	struct t_upload first;
 	struct t_upload second;
 
-	t_upload(&first, f, t_id(1), LARGE);
-	first.fresh = false;
-	t_open(&first);
-	t_store_parts(&first);
+	uploads(&first, f, t_id(1), LARGE);
 	other_put(&second, &first);
 	t_send(f, t_commits(&first, SGH_TICKET_PARTS));
 	t_answers(f, SANGRAHA_E_NOT_FOUND);
@@ -558,9 +552,7 @@ static void an_older_put_ends_nobody(void **state)
 	struct sgh_request *begin;
 	struct t_upload up;
 
-	t_upload(&up, f, t_id(1), LARGE);
-	t_open(&up);
-	t_store_parts(&up);
+	uploads(&up, f, t_id(1), LARGE);
 	begin = t_begins(&up, SGH_TICKET_PARTS);
 	begin->fresh = false;
 	begin->created_ms--;
