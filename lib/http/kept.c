@@ -340,7 +340,6 @@ static bool was_answered(const struct sgh_transfer *transfer)
 static enum sgh_kept_state broke(struct sgh_transfer *transfer, bool by_error)
 {
 	const struct sgh_framing *framing = &transfer->response.framing;
-
 	struct iovec parts[2];
 
 	if (!was_answered(transfer))

@@ -250,9 +250,7 @@ static void end_seen(struct sgh_task *task)
 /* What became of it, unless it is an object already, is taken away; then it is begun anew. */
 static void end_it(struct sgh_task *task)
 {
-	sgh_task_op(task, SGH_STORE_HEAD, sgh_large_of(task)->write.type.bucket,
-		    task->request->object_id);
-	sgh_task_run_one(task, end_seen);
+	sgh_write_head(task, end_seen);
 }
 
 /* What was aborted, by somebody who died in the middle of that, must not be renewed for ever. */
@@ -444,10 +442,7 @@ static void seen(struct sgh_task *task)
 
 static void look_at_object(struct sgh_task *task)
 {
-	struct sgh_write *write = task->state;
-
-	sgh_task_op(task, SGH_STORE_HEAD, write->type.bucket, task->request->object_id);
-	sgh_task_run_one(task, seen);
+	sgh_write_head(task, seen);
 }
 
 /* ---- check ---- */

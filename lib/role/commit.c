@@ -84,14 +84,6 @@ static bool same_digest(const struct sgh_task *task)
 	return !there->status && sgh_streq(there->object->sha256, task->request->sha256);
 }
 
-static void head(struct sgh_task *task, void (*then)(struct sgh_task *task))
-{
-	struct sgh_write *write = task->state;
-
-	sgh_task_op(task, SGH_STORE_HEAD, write->type.bucket, task->request->object_id);
-	sgh_task_run_one(task, then);
-}
-
 /* ---- parts: the object is there, and is ours ---- */
 
 static void gone_clear(struct sgh_task *task)
@@ -130,7 +122,7 @@ static void whole_complete(struct sgh_task *task)
 	if (!there->record)
 		sgh_write_look_after(task, stored);
 	else if (look_twice(task))
-		head(task, whole_seen);
+		sgh_write_head(task, whole_seen);
 	else if (sgh_large_name_record(task, there->record))
 		look_after(task, keep);
 }
@@ -195,7 +187,7 @@ static void ended_seen(struct sgh_task *task)
 
 static void see_end(struct sgh_task *task)
 {
-	head(task, ended_seen);
+	sgh_write_head(task, ended_seen);
 }
 
 /* ---- parts: what does the key hold ---- */
@@ -416,7 +408,7 @@ static void looked(struct sgh_task *task)
 
 static void look(struct sgh_task *task)
 {
-	head(task, looked);
+	sgh_write_head(task, looked);
 }
 
 /* ---- parts: complete the upload ---- */
@@ -567,7 +559,7 @@ void sgh_large_commit(struct sgh_task *task)
 	if (check(task, &err))
 		sgh_write_end(task, &err);
 	else if (task->owes)
-		head(task, whole_seen);
+		sgh_write_head(task, whole_seen);
 	else
 		sgh_large_read_upload(task, upload_read);
 }

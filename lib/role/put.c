@@ -78,8 +78,7 @@ static void written(struct sgh_task *task)
 
 	SGH_FAIL_POINT("put.stored");
 	if (task->op.status == SANGRAHA_E_PRECONDITION) {
-		sgh_task_op(task, SGH_STORE_HEAD, put->type.bucket, request->object_id);
-		sgh_task_run_one(task, found);
+		sgh_write_head(task, found);
 	} else if (task->op.status) {
 		task->owes = sgh_task_in_doubt(task);
 		task->doubt = task->owes;

@@ -21,10 +21,9 @@ struct sangraha_receiver {
 	struct sgh_sweeper *sweeper;
 	struct {
 		pthread_mutex_t lock;
-		unsigned count; /* objects that are read back */
-		struct sgh_list
-			reading; /* and that were, and are not over: struct sgh_verify */
-		struct sgh_list waiting; /* for their turn */
+		unsigned count;          /* objects that are read back */
+		struct sgh_list reading; /* and that were, and are not over */
+		struct sgh_list waiting; /* for their turn; both of struct sgh_verify */
 	} verifying;
 };
 

@@ -116,7 +116,6 @@ static bool is_held_up(const struct sgh_task *task)
 static void upload_read(struct sgh_task *task)
 {
 	struct sgh_stray *stray = stray_of(task);
-	struct sgh_write *write = task->state;
 	struct sangraha_error err;
 
 	SGH_FAIL_POINT("stray.upload-read");
@@ -131,9 +130,7 @@ static void upload_read(struct sgh_task *task)
 	} else if (!is_held_up(task)) {
 		stray->under_way(task);
 	} else {
-		sgh_task_op(task, SGH_STORE_HEAD, write->type.bucket,
-			    task->request->object_id);
-		sgh_task_run_one(task, seen_again);
+		sgh_write_head(task, seen_again);
 	}
 }
 

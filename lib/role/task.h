@@ -186,7 +186,7 @@ void sgh_task_bury(struct sgh_task *task, const struct sangraha_error *err);
  */
 void sgh_task_abandon(struct sgh_task *task);
 
-/* Release the memory; the ends above have done the rest. */
+/* Leave the service and release the memory; the ends above have done the rest. */
 void sgh_task_end(struct sgh_task *task);
 
 #endif

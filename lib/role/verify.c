@@ -21,8 +21,7 @@
 #define RENEW_MS    60000
 
 struct sgh_verify {
-	struct sgh_list
-		link; /* in receiver->verifying.waiting, then .reading to its end */
+	struct sgh_list link; /* in verifying.waiting, then in .reading to its end */
 	struct sgh_task *task;
 	struct sangraha_validator *validator;
 	struct sgh_sha256 *hash;

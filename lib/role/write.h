@@ -93,6 +93,9 @@ void sgh_write_look(struct sgh_task *task, void (*clear)(struct sgh_task *task))
  */
 void sgh_write_look_after(struct sgh_task *task, void (*clear)(struct sgh_task *task));
 
+/* HEAD what lies under the id; then `then`, with the answer in task->op. */
+void sgh_write_head(struct sgh_task *task, void (*then)(struct sgh_task *task));
+
 /*
  * Describe in `there` what the task's HEAD found under the id, then go on at `then`. A HEAD
  * that failed is a retry.

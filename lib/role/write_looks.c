@@ -148,6 +148,14 @@ void sgh_write_look(struct sgh_task *task, void (*clear)(struct sgh_task *task))
 
 /* ---- what is there already ---- */
 
+void sgh_write_head(struct sgh_task *task, void (*then)(struct sgh_task *task))
+{
+	struct sgh_write *write = task->state;
+
+	sgh_task_op(task, SGH_STORE_HEAD, write->type.bucket, task->request->object_id);
+	sgh_task_run_one(task, then);
+}
+
 void sgh_write_found(struct sgh_task *task, void (*then)(struct sgh_task *task))
 {
 	struct sgh_write *write = task->state;

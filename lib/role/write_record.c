@@ -144,10 +144,7 @@ static void other_seen(struct sgh_task *task)
  */
 static void look_at_object(struct sgh_task *task)
 {
-	struct sgh_write *write = task->state;
-
-	sgh_task_op(task, SGH_STORE_HEAD, write->type.bucket, task->request->object_id);
-	sgh_task_run_one(task, other_seen);
+	sgh_write_head(task, other_seen);
 }
 
 static void claim_read(struct sgh_task *task)
